@@ -1,0 +1,25 @@
+"""The grammar: relations read in many ways, solved in any direction, answered with a derivation. It knows no physics."""
+
+from isoflop.relation.answer import Answer, Check, Fact, Ledger, Step, Term
+from isoflop.relation.relation import Relation, relation, tree
+from isoflop.relation.route import Route, find_route
+from isoflop.relation.solve import SAMPLES, solve, solve_all
+from isoflop.relation.system import System
+
+__all__ = [
+    "SAMPLES",
+    "Answer",
+    "Check",
+    "Fact",
+    "Ledger",
+    "Relation",
+    "Route",
+    "Step",
+    "System",
+    "Term",
+    "find_route",
+    "relation",
+    "solve",
+    "solve_all",
+    "tree",
+]
