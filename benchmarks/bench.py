@@ -1,0 +1,222 @@
+"""Speed as ratios: ours against a named reference, measured side by side, with the budget each is held to.
+
+    make bench
+
+Ratios, because a machine under load slows both sides alike: ours and the reference take turns, and the best of several
+rounds counts. Whole processes are compared by CPU time, the rest by wall time. Nothing here fails; it prints.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import isoflop
+from isoflop.ask.bind import bind
+from isoflop.ask.solve import system
+from isoflop.model import counts, model
+from isoflop.relation.evaluate import run, run_many
+from isoflop.relation.route import direct, find_route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from isoflop.quantity import Real
+    from isoflop.relation import Route
+
+ROUNDS = 7
+SAMPLES = 100_000
+QUESTION = {
+    "train_cost": "$100m",
+    "tokens": "4T",
+    "device": "tpu-v4",
+    "price": "$33,849/month/slice",
+    "slice": "32 chip",
+    "mfu": "0.4",
+}
+"""Which model can $100m train on 4T tokens? Five steps from strings to parameters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One comparison; times in seconds. `most` is the largest ratio that keeps the budget, `limit` the longest time."""
+
+    name: str
+    ours: float
+    against: str
+    reference: float
+    most: float | None = None
+    limit: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        """Ours over the reference."""
+        return self.ours / self.reference
+
+    @property
+    def budget(self) -> str:
+        """The budget in words, and whether it is kept."""
+        if self.most is not None:
+            return f"<= {shown(self.most)}x {'kept' if self.ratio <= self.most else 'MISSED'}"
+        if self.limit is not None:
+            return f"<= {1e3 * self.limit:g} ms {'kept' if self.ours <= self.limit else 'MISSED'}"
+        return ""
+
+
+def shown(ratio: float) -> str:
+    """A ratio with as many digits as help: 12.3, 0.00021."""
+    return f"{ratio:.3g}"
+
+
+def best(ours: Callable[[], object], reference: Callable[[], object], repeat: int = 1) -> tuple[float, float]:
+    """The shortest time of one call of each, in seconds; both take turns."""
+    shortest = [float("inf"), float("inf")]
+    for _ in range(ROUNDS):
+        for side, call in enumerate((ours, reference)):
+            start = perf_counter()
+            for _ in range(repeat):
+                call()
+            shortest[side] = min(shortest[side], (perf_counter() - start) / repeat)
+    return shortest[0], shortest[1]
+
+
+# --- start-up --------------------------------------------------------------------------------------------------------
+
+
+def process_seconds(*words: str) -> float:
+    """CPU seconds of a Python process, user and system."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def start_up(name: str, words: tuple[str, ...], most: float) -> Row:
+    """A command as a whole process against a Python that does nothing."""
+    pairs = [(process_seconds("-m", "isoflop", *words), process_seconds("-c", "pass")) for _ in range(ROUNDS)]
+    ours, bare = (min(side) for side in zip(*pairs, strict=True))
+    return Row(name=name, ours=ours, against="python -c pass (CPU)", reference=bare, most=most)
+
+
+# --- solving ---------------------------------------------------------------------------------------------------------
+
+
+def by_hand(mfu: Real = 0.4) -> Real:
+    """The arithmetic of QUESTION as somebody would type it."""
+    price = 33_849 / (730.5 * 3600) / 32
+    return 100e6 / price * 275e12 * mfu / (6 * 4e12)
+
+
+def forget_routes() -> None:
+    """Drop what solving has learned; catalogues and the glossary stay read."""
+    find_route.cache_clear()
+    direct.cache_clear()
+
+
+def cold_solve() -> Row:
+    """From strings to an answer with its derivation, the route searched for anew."""
+
+    def ours() -> None:
+        forget_routes()
+        isoflop.solve("params", **QUESTION)
+
+    mine, hand = best(ours, by_hand, repeat=20)
+    return Row(name="cold solve", ours=mine, against="arithmetic by hand", reference=hand, limit=3e-3)
+
+
+def planned(knowns: Mapping[str, str]) -> tuple[Route, dict[str, float]]:
+    """The route to `params` and the medians of its leaves."""
+    question = bind(knowns)
+    book = system(question.relations)
+    route = find_route(book, frozenset((fact.quantity, fact.rank) for fact in question.facts), ("params",))
+    known = {**book.defaults, **{fact.quantity: fact.spread.median for fact in question.facts}}
+    return route, {key: known[key] for key in route.leaves}
+
+
+def cached_plan() -> Row:
+    """A route that is known already, run on new values."""
+    route, values = planned(QUESTION)
+    assert np.isclose(run(route, values)["params"], by_hand(), rtol=0.01)
+    mine, hand = best(lambda: run(route, values), by_hand, repeat=2000)
+    return Row(name="cached plan", ours=mine, against="arithmetic by hand", reference=hand, limit=2e-5)
+
+
+# --- Monte Carlo -----------------------------------------------------------------------------------------------------
+
+
+def monte_carlo() -> list[Row]:
+    """100,000 draws of MFU through the route, and of the whole answer, against NumPy by hand."""
+    knowns = {**QUESTION, "mfu": "0.3 to 0.5"}
+    route, values = planned(knowns)
+    spread = next(fact.spread for fact in bind(knowns).facts if fact.quantity == "mfu")
+
+    def route_only() -> object:
+        columns: dict[str, Real] = {**values, "mfu": spread.sample(np.random.default_rng(0), SAMPLES)}
+        return np.percentile(run_many(route, columns, values)["params"], (5, 50, 95))
+
+    def hand() -> object:
+        low, high = np.log(0.3 / 0.7), 0.0
+        middle, deviation = (low + high) / 2, (high - low) / (2 * 1.6448536269514722)
+        logit = np.random.default_rng(0).normal(middle, deviation, SAMPLES)
+        return np.percentile(by_hand(1 / (1 + np.exp(-logit))), (5, 50, 95))
+
+    against = "NumPy by hand"
+    mine, other = best(route_only, hand)
+    rows = [Row(name="Monte Carlo 100k", ours=mine, against=against, reference=other, most=1.5)]
+    mine, other = best(lambda: isoflop.solve("params", samples=SAMPLES, **knowns), hand)
+    return [*rows, Row(name="  with steps and shares", ours=mine, against=against, reference=other)]
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+
+def describing() -> Row | None:
+    """Counting Llama 3 8B against building it without memory (torch's meta device); None without torch."""
+    if not (find_spec("torch") and find_spec("transformers")):
+        return None
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=128_256,
+        hidden_size=4096,
+        intermediate_size=14_336,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+    )
+
+    def instantiate() -> int:
+        with torch.device("meta"):
+            return sum(weight.numel() for weight in LlamaForCausalLM(config).parameters())
+
+    assert counts(model("llama-3-8b")).params == instantiate()
+    mine, theirs = best(lambda: counts(model("llama-3-8b")), instantiate)
+    return Row(name="describe llama-3-8b", ours=mine, against="torch meta device", reference=theirs, most=1e-3)
+
+
+def main() -> None:
+    """Print all rows."""
+    plan = ("plan", "--budget", "$4k", "--on", "tpu-v4", "--commitment", "3y")
+    rows = [start_up("isoflop --help", ("--help",), 7), start_up("isoflop plan", plan, 25)]
+    rows += [cold_solve(), cached_plan(), *monte_carlo()]
+    described = describing()
+    if described is not None:
+        rows.append(described)
+    print(f"{'what':<24} {'ours ms':>10}  {'reference':<22} {'ms':>10} {'ratio':>10}  budget")
+    for row in rows:
+        times = f"{1e3 * row.ours:10.4g}  {row.against:<22} {1e3 * row.reference:10.4g}"
+        print(f"{row.name:<24} {times} {shown(row.ratio):>10}  {row.budget}")
+    if described is None:
+        print("describing a model: skipped, torch and transformers are not installed (make test installs them)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""isoflop: from a budget to a model and back, with every number derived.
+
+    >>> import isoflop
+    >>> isoflop.read("$4k").unit.text
+    '$'
+
+Questions: `solve(target, **knowns)` for one unknown, `plan(**knowns)` for a whole training run; both end in an `Answer`
+(or a `Ledger` of terms that add up). Catalogues: `device`, `devices`, `prices`, `quantities`. Words: `read` and `write`
+turn text into values and back. Rooms, for everything else: `isoflop.quantity`, `isoflop.relation`, `isoflop.book`,
+`isoflop.model`, `isoflop.hardware`, `isoflop.laws`. What can go wrong: `isoflop.errors`.
+
+Importing this package loads nothing; a name is loaded when it is first used (PEP 562).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isoflop import book, errors, hardware, laws, model, quantity, relation
+    from isoflop.ask import plan, solve
+    from isoflop.errors import (
+        AmbiguousInput,
+        BadFile,
+        BadInput,
+        Contradictory,
+        Infeasible,
+        IsoflopError,
+        MissingData,
+        Undetermined,
+        UnitError,
+        UnknownName,
+    )
+    from isoflop.hardware import device, devices, prices
+    from isoflop.quantity import quantities, read, write
+    from isoflop.relation import Answer, Ledger
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AmbiguousInput",
+    "Answer",
+    "BadFile",
+    "BadInput",
+    "Contradictory",
+    "Infeasible",
+    "IsoflopError",
+    "Ledger",
+    "MissingData",
+    "Undetermined",
+    "UnitError",
+    "UnknownName",
+    "__version__",
+    "book",
+    "device",
+    "devices",
+    "errors",
+    "hardware",
+    "laws",
+    "model",
+    "plan",
+    "prices",
+    "quantities",
+    "quantity",
+    "read",
+    "relation",
+    "solve",
+    "write",
+]
+
+_ROOMS = frozenset({"book", "errors", "hardware", "laws", "model", "quantity", "relation"})
+
+_DRAWN = frozenset({"isoflop.ask", "isoflop.relation"})
+"""Rooms whose answers people look at: with them come the drawings for notebooks and `str()`, which `report` owns."""
+
+_HOMES = {
+    "isoflop.ask": ("plan", "solve"),
+    "isoflop.errors": (
+        "AmbiguousInput",
+        "BadFile",
+        "BadInput",
+        "Contradictory",
+        "Infeasible",
+        "IsoflopError",
+        "MissingData",
+        "Undetermined",
+        "UnitError",
+        "UnknownName",
+    ),
+    "isoflop.hardware": ("device", "devices", "prices"),
+    "isoflop.quantity": ("quantities", "read", "write"),
+    "isoflop.relation": ("Answer", "Ledger"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load the room that a public name lives in, the first time the name is used."""
+    if name in _ROOMS:
+        return import_module(f"isoflop.{name}")
+    for home, names in _HOMES.items():
+        if name in names:
+            if home in _DRAWN:
+                import_module("isoflop.report.notebook").register()
+            value = globals()[name] = getattr(import_module(home), name)
+            return value
+    message = f"module 'isoflop' has no attribute {name!r}; the public names are: {', '.join(__all__)}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
