@@ -1,0 +1,58 @@
+"""Compute over a model's whole life: what is served counts too, so a smaller model trained longer may be the better buy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from isoflop.errors import Infeasible
+from isoflop.laws.interface import FLOPS_PER_PARAM_TOKEN, Allocation, positive
+
+if TYPE_CHECKING:
+    from isoflop.laws.interface import Law
+
+SERVE_FLOPS_PER_PARAM_TOKEN = 2.0
+"""FLOP per parameter and served token: a forward pass."""
+
+_GRID = 2001
+_ROUNDS = 6
+
+
+def allocate_lifetime(
+    law: Law,
+    flops: float,
+    serve_tokens: float,
+    flops_per_param_token: float = FLOPS_PER_PARAM_TOKEN,
+    serve_flops_per_param_token: float = SERVE_FLOPS_PER_PARAM_TOKEN,
+) -> Allocation:
+    """The lowest loss for `flops` FLOP that must pay for training and for serving `serve_tokens` tokens:
+
+    minimise loss(N, D) where flops = k N D + s N S. At S = 0 this is `law.allocate`. Counts FLOP only: where serving runs at a lower
+    utilisation than training, as decoding in small batches does (by 10 times and more), scale `serve_tokens` up by that ratio.
+    Source: [sardana2024 §2]
+
+    >>> from isoflop.laws import published
+    >>> law = published("besiroglu2024").law
+    >>> f"{law.allocate(1e23).params:.3g} {allocate_lifetime(law, 1e23, 1e12).params:.3g}"
+    '2.94e+10 1.49e+10'
+    """
+    best = law.allocate(float(positive("flops", flops)), flops_per_param_token)
+    served = serve_flops_per_param_token * float(positive("serve_tokens", serve_tokens))
+
+    def tokens(params: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return (flops / params - served) / flops_per_param_token
+
+    # The served share only ever argues for a smaller model, and serving alone must not use up the compute.
+    high = np.log(min(float(best.params), flops / served * (1 - 1e-9)))
+    low = high - np.log(1e9)
+    for _ in range(_ROUNDS):
+        params = np.exp(np.linspace(low, high, _GRID))
+        with np.errstate(all="ignore"):
+            loss = np.where(tokens(params) > 0, law.loss(params, np.maximum(tokens(params), 1e-300)), np.inf)
+        at = int(np.argmin(loss))
+        low, high = np.log(params[max(at - 1, 0)]), np.log(params[min(at + 1, _GRID - 1)])
+    if not np.isfinite(loss[at]) or params[at] < 1:
+        raise Infeasible(f"serving {serve_tokens:.3g} tokens leaves nothing of {flops:.3g} FLOP to train with")
+    size, data = float(params[at]), float(tokens(params)[at])
+    return Allocation(params=size, tokens=data, loss=float(law.loss(size, data)))
