@@ -1,0 +1,89 @@
+"""The thing that is trained: shapes as data, counted exactly, by name or by size.
+
+    >>> from isoflop.model import counts, model
+    >>> counts(model("gpt2")).params
+    124439808
+
+`model` turns a preset, a size or a file into a `ModelSpec`; `counts`, `forward_flops`, `train_flops_per_token`,
+`decode_flops`, `state_elements` and `kv_bytes_per_token` count it; `runs` are published training runs as printed.
+Parts (`Attention`, `Mlp`, ...) are for who describes a model of their own.
+"""
+
+from __future__ import annotations
+
+from isoflop.model.count import (
+    CONVENTIONS,
+    Convention,
+    Counts,
+    counts,
+    decode_flops,
+    forward_flops,
+    known_quantities,
+    kv_bytes_per_token,
+    kv_elements_per_token,
+    params,
+    state_elements,
+    train_flops_per_token,
+    weights,
+)
+from isoflop.model.presets import Preset, model, model_names, preset, read_preset
+from isoflop.model.published import Footprint, Recount, Run, Use, Work, read_runs, recount, runs, table, tables
+from isoflop.model.sizes import shape_for
+from isoflop.model.spec import (
+    Attention,
+    Embedding,
+    Group,
+    Head,
+    Layer,
+    Linear,
+    Mlp,
+    ModelSpec,
+    Moe,
+    Norm,
+    Stack,
+    Weight,
+)
+
+__all__ = [
+    "CONVENTIONS",
+    "Attention",
+    "Convention",
+    "Counts",
+    "Embedding",
+    "Footprint",
+    "Group",
+    "Head",
+    "Layer",
+    "Linear",
+    "Mlp",
+    "ModelSpec",
+    "Moe",
+    "Norm",
+    "Preset",
+    "Recount",
+    "Run",
+    "Stack",
+    "Use",
+    "Weight",
+    "Work",
+    "counts",
+    "decode_flops",
+    "forward_flops",
+    "known_quantities",
+    "kv_bytes_per_token",
+    "kv_elements_per_token",
+    "model",
+    "model_names",
+    "params",
+    "preset",
+    "read_preset",
+    "read_runs",
+    "recount",
+    "runs",
+    "shape_for",
+    "state_elements",
+    "table",
+    "tables",
+    "train_flops_per_token",
+    "weights",
+]
