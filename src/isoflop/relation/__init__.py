@@ -1,6 +1,7 @@
 """The grammar: relations read in many ways, solved in any direction, answered with a derivation. It knows no physics."""
 
 from isoflop.relation.answer import Answer, Check, Fact, Ledger, Step, Term
+from isoflop.relation.derivation import describe
 from isoflop.relation.relation import Relation, relation, tree
 from isoflop.relation.route import Route, find_route
 from isoflop.relation.solve import SAMPLES, solve, solve_all
@@ -17,6 +18,7 @@ __all__ = [
     "Step",
     "System",
     "Term",
+    "describe",
     "find_route",
     "relation",
     "solve",

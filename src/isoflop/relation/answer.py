@@ -18,8 +18,8 @@ class Fact:
     """A quantity that is known before anything is computed: who says so, and with what spread.
 
     `spread` is in base units. `text` is how it was written ("$4k"), `note` how it was read when that is not obvious
-    ("bare number: taken as tokens"). `slack` is the relative half-width within which a stated figure may be off: half a unit of
-    its last written digit, and the calendar's share for months.
+    ("bare number: taken as tokens"). `slack` is the relative half-width within which a stated figure may be off: half
+    a unit of its last written digit, and the calendar's share for months.
     """
 
     quantity: str
@@ -69,8 +69,8 @@ class Answer:
     """One quantity with its interval, its derivation down to sourced leaves, and what moves it.
 
     All values are in base units of `quantity` (see the glossary). `low` and `high` are the 5 and 95 % points, or hard
-    bounds where `hard` is true; a point answer has low == value == high. `elasticities[x]` is d ln(value) / d ln(x) at the
-    point; `shares[x]` is the part of the variance that x brings. `alternatives` are other roots, in order.
+    bounds where `hard` is true; a point answer has low == value == high. `elasticities[x]` is d ln(value) / d ln(x) at
+    the point; `shares[x]` is the part of the variance that x brings. `alternatives` are other roots, in order.
     """
 
     quantity: str

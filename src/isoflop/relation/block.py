@@ -1,27 +1,32 @@
 """Several relations at once: monomials by rank, the rest by search along the directions that stay free.
 
-In logarithms a monomial relation is one linear row, so a block of them is row-reduced. A quantity whose unit vector lies in the row space
-is determined even where others of the block are not (structural matching misses this: chips and time may appear only as a product).
-What is not monomial is then a function of the free directions alone: one direction is scanned for all its roots, several are solved by
-Newton's method from many starts.
+In logarithms a monomial relation is one linear row, so a block of them is row-reduced. A quantity whose unit vector
+lies in the row space is determined even where others of the block are not (structural matching misses this: chips and
+time may appear only as a product). What is not monomial is then a function of the free directions alone: one direction
+is scanned for all its roots, several are solved by Newton's method from many starts.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from isoflop.relation.readings import Monomial, monomial
+from isoflop.relation.relation import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from isoflop.quantity import FloatArray, Real
     from isoflop.relation.relation import Relation
+
+    Drawn = Mapping[Relation[...], Callable[..., Real]]
 
 _ZERO = 1e-9  # an exponent smaller than this is rounding left over by the elimination
 _MOST_TOGETHER = 3  # non-monomial relations solved at once
@@ -56,8 +61,9 @@ class Joint:
 class Search:
     """Quantities that relations which are not all monomial determine together, up to the choice of a root.
 
-    ln(gives) = transform @ offsets(knowns) + directions @ ln(free), where `rows` are the monomial relations behind the offsets and
-    `relations` = rows + the relations whose residuals must vanish (`residual_relations`). `free` are the quantities searched over.
+    ln(gives) = transform @ offsets(knowns) + directions @ ln(free), where `rows` are the monomial relations behind the
+    offsets and `relations` = rows + the relations whose residuals must vanish (`residual_relations`). `free` are the
+    quantities searched over.
     """
 
     gives: tuple[str, ...]
@@ -75,7 +81,8 @@ class Search:
     def offsets(self, values: Mapping[str, Real]) -> FloatArray:
         """ln(gives) at free = 1: shape (gives, 1) for floats, (gives, n) for samples of length n."""
         size = max([np.size(values[key]) for key in self.inputs] + [1])
-        rows = [np.broadcast_to(_known_part(row, values), (size,)) for row in self.rows]
+        with np.errstate(all="ignore"):
+            rows = [np.broadcast_to(_known_part(row, values), (size,)) for row in self.rows]
         stacked = np.stack(rows) if rows else np.zeros((0, size))
         return self.transform @ stacked
 
@@ -85,21 +92,30 @@ class Search:
         with np.errstate(over="ignore"):
             return dict(zip(self.gives, np.exp(logs), strict=True))
 
-    def residuals(self, values: Mapping[str, Real], offsets: FloatArray, free: FloatArray) -> FloatArray:
-        """ln(body) - ln(stated) of each residual relation, shape (relations, n); NaN where a body is not positive."""
+    def residuals(
+        self, values: Mapping[str, Real], offsets: FloatArray, free: FloatArray, drawn: Drawn = MappingProxyType({})
+    ) -> FloatArray:
+        """ln(body) - ln(stated) of each residual relation, shape (relations, n); NaN where a body is not positive.
+
+        `drawn` are bodies that stand in for a relation's own.
+        """
         at = {**values, **self.unknowns(offsets, free)}
         with np.errstate(all="ignore"):
             return np.stack(
                 [
-                    np.log(relation.body(**{key: at[key] for key in relation.inputs})) - np.log(at[relation.gives])
+                    np.log(drawn.get(relation, relation.body)(**{key: at[key] for key in relation.inputs}))
+                    - np.log(at[relation.gives])
                     for relation in self.residual_relations
                 ]
             )
 
 
 def solve(relations: Sequence[Relation[...]], known: frozenset[str], target: str) -> list[Joint | Search]:
-    """What the block around `target` determines: joint monomials if any, else one search, else nothing."""
-    nearby = _component(relations, known, target)
+    """What the block around `target` determines: the simplest joint monomial if any, else one search, else nothing.
+
+    One at a time: what follows from it by single steps makes the better derivation.
+    """
+    nearby = _component(_core(relations, known, target), known, target)
     unknown = sorted({key for relation in nearby for key in relation.quantities} - known, key=lambda key: (key == target, key))
     if target not in unknown:
         return []
@@ -107,7 +123,25 @@ def solve(relations: Sequence[Relation[...]], known: frozenset[str], target: str
     others = [relation for relation in nearby if monomial(relation) is None]
     reduced = _Reduced.of(rows, unknown, known)
     joints = [reduced.joint(key) for key in reduced.determined()]
-    return list(joints) or _search(reduced, others, target)
+    if joints:
+        near = [target, *(key for relation in nearby for key in relation.quantities)]
+        return [min(joints, key=lambda joint: (len(joint.relations), near.index(joint.target)))]
+    return _search(reduced, others, target)
+
+
+def _core(relations: Sequence[Relation[...]], known: frozenset[str], target: str) -> list[Relation[...]]:
+    """The relations without those that can only give what nobody else needs.
+
+    A relation that alone holds some unknown other than the target settles that unknown and nothing more. Taking it away may leave
+    others alone with an unknown of theirs, and so on: of a whole book little is left.
+    """
+    kept = list(relations)
+    while True:
+        held = Counter(key for relation in kept for key in dict.fromkeys(relation.quantities) if key not in known)
+        fewer = [r for r in kept if all(held[key] > 1 or key == target for key in r.quantities if key not in known)]
+        if len(fewer) == len(kept):
+            return kept
+        kept = fewer
 
 
 def _component(relations: Sequence[Relation[...]], known: frozenset[str], target: str) -> list[Relation[...]]:
@@ -149,13 +183,9 @@ class _Reduced:
     def joint(self, key: str) -> Joint:
         """The closed form of a determined unknown, from as few relations as will do.
 
-        The elimination's own combination drags in whatever it pivoted on, so rows are dropped one by one, far ones first.
+        The elimination's own combination drags in whatever it pivoted on.
         """
-        used = list(self.rows)
-        for row in reversed(self.rows):
-            fewer = [other for other in used if other is not row]
-            if _spans(fewer, key, self.known):
-                used = fewer
+        used = _fewest(self.rows, lambda rows: _spans(rows, key, self.known))
         weights = _weights(used, key, self.known)
         form = _combine(used, weights, self.known)
         eliminated = dict.fromkeys(q for row in used for q in row.quantities if q not in self.known and q != key)
@@ -183,8 +213,39 @@ def _search(reduced: _Reduced, others: Sequence[Relation[...]], target: str) -> 
         for chosen in combinations(others, count):
             columns = frozenset().union(*(freedom[relation] for relation in chosen))
             if len(columns) == count:
-                return [_make_search(reduced, chosen, sorted(columns), target)]
+                return [_make_search(*_lean(reduced, chosen, target), target)]
     return []
+
+
+def _lean(
+    reduced: _Reduced, chosen: tuple[Relation[...], ...], target: str
+) -> tuple[_Reduced, tuple[Relation[...], ...], list[int]]:
+    """The elimination again with as few rows as leave `chosen` as many free directions as members, and the columns."""
+    keys = {key for relation in chosen for key in relation.quantities} - reduced.known
+    reaches_target = reduced.freedom([target]) <= reduced.freedom(keys)
+
+    def again(rows: Sequence[Relation[...]]) -> _Reduced:
+        return _Reduced.of(rows, reduced.unknown, reduced.known)
+
+    def enough(rows: Sequence[Relation[...]]) -> bool:
+        trial = again(rows)
+        columns = trial.freedom(keys)
+        return len(columns) == len(chosen) and (not reaches_target or trial.freedom([target]) <= columns)
+
+    lean = again(_fewest(reduced.rows, enough))
+    return lean, chosen, sorted(lean.freedom(keys))
+
+
+def _fewest(
+    rows: Sequence[Relation[...]], enough: Callable[[Sequence[Relation[...]]], bool]
+) -> Sequence[Relation[...]]:
+    """The rows without those that can be spared, tried one by one: the least trusted first, then the farthest."""
+    used = list(rows)
+    for row in sorted(reversed(rows), key=lambda row: -KINDS.index(row.kind)):
+        fewer = [other for other in used if other is not row]
+        if enough(fewer):
+            used = fewer
+    return used
 
 
 def _make_search(reduced: _Reduced, chosen: tuple[Relation[...], ...], columns: list[int], target: str) -> Search:
@@ -203,7 +264,7 @@ def _make_search(reduced: _Reduced, chosen: tuple[Relation[...], ...], columns: 
         else:
             directions[position, columns.index(column)] = 1.0
     used = np.flatnonzero(np.any(np.abs(transform) > _ZERO, axis=0))
-    rows = tuple(reduced.rows[index] for index in used)
+    rows = tuple(reduced.rows[int(index)] for index in used)
     inputs = dict.fromkeys(key for relation in (*rows, *chosen) for key in relation.quantities if key in reduced.known)
     return Search(
         gives=tuple(settled),

@@ -81,24 +81,25 @@ def _shown(step: RouteStep, route: Route) -> tuple[str, ...]:
 def written(step: RouteStep, key: str) -> tuple[str, str, str]:
     """A step's formula as text and LaTeX, and a note on how a joint solution came about."""
     if isinstance(step, Search):
-        equations = [f"{relation.gives} = {_body_text(relation)}" for relation in step.relations]
+        equations = [f"{relation.gives} = {describe(relation)}" for relation in step.relations]
         symbols = r",\; ".join(f"{quantity(relation.gives).latex} = {_body_latex(relation)}" for relation in step.relations)
         return f"root of {'; '.join(equations)}", rf"\text{{root of }} {symbols}", ""
     if isinstance(step, Joint):
         form = power_product(_rounded(step.form))
         cancel = f"; {', '.join(step.eliminated)} cancel{'s' if len(step.eliminated) == 1 else ''}" if step.eliminated else ""
-        equations = [f"{relation.gives} = {_body_text(relation)}" for relation in step.relations]
+        equations = [f"{relation.gives} = {describe(relation)}" for relation in step.relations]
         return text(form), latex(form), f"from {'; '.join(equations)}{cancel}"
     if step.tree is not None:
         return text(step.tree), latex(step.tree), ""
-    return _body_text(step.relation), _body_latex(step.relation), _first_line(step.relation)
+    return describe(step.relation), _body_latex(step.relation), _first_line(step.relation)
 
 
 def _first_line(relation: Relation[...]) -> str:
     return relation.doc.partition("\n")[0]
 
 
-def _body_text(relation: Relation[...]) -> str:
+def describe(relation: Relation[...]) -> str:
+    """A relation's body as text: its formula, or its name and inputs where the body is opaque."""
     body = tree(relation)
     return f"{relation.name}({', '.join(relation.inputs)})" if body is None else text(body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,10 @@ from isoflop.relation.block import Search
 from isoflop.relation.route import Direct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from isoflop.quantity import FloatArray, Real
+    from isoflop.relation.block import Drawn
     from isoflop.relation.route import Route, RouteStep
 
 _REACH = 1e6  # a root is looked for this far beyond what is plausible for a quantity
@@ -40,14 +42,37 @@ def branches(steps: Iterable[RouteStep], values: Mapping[str, float]) -> list[di
     found: list[dict[str, float]] = [dict(values)]
     for step in steps:
         if isinstance(step, Search):
-            found = [{**branch, **root} for branch in found for root in _search(step, branch)]
+            found = _forked(step, found)
             if len(found) > 1:
                 found = [branch for branch in found if _in_domain(branch, step.gives)] or found
         else:
             for branch in found:
-                with np.errstate(all="ignore"):
-                    branch[step.target] = float(step.run(branch))
+                branch[step.target] = number(partial(step.run, branch))
     return found
+
+
+def _forked(step: Search, found: Iterable[dict[str, float]]) -> list[dict[str, float]]:
+    """Each branch with each of its roots; a branch without one ends there, and only where all do is there no answer."""
+    forked: list[dict[str, float]] = []
+    reasons = []
+    for branch in found:
+        try:
+            forked += [{**branch, **root} for root in _search(step, branch)]
+        except Infeasible as reason:
+            reasons.append(reason)
+    if not forked:
+        raise reasons[0]
+    return forked
+
+
+def number(compute: Callable[[], Real]) -> float:
+    """What `compute` gives at a point: infinite or NaN, as in NumPy, where Python's floats would raise or turn complex."""
+    try:
+        with np.errstate(all="ignore"):
+            value = compute()
+    except ArithmeticError:
+        return float("inf")
+    return float("nan") if isinstance(value, complex) else float(value)
 
 
 def run_many(
@@ -59,24 +84,28 @@ def run_many(
     """
     known: dict[str, Real] = dict(values)
     size = max([np.size(value) for value in known.values()] + [1])
+    relations = dict.fromkeys(relation for step in route.steps for relation in step.relations)
+    drawn = {} if rng is None else {one: one.draw(rng, size) for one in relations if one.draw}
     with np.errstate(all="ignore"):
         for step in route.steps:
             if isinstance(step, Search):
-                known.update(_follow(step, known, near))
-            elif rng is not None and isinstance(step, Direct) and step.relation.draw and step.target == step.relation.gives:
-                body = step.relation.draw(rng, size)
-                known[step.target] = body(**{key: known[key] for key in step.inputs})
+                known.update(_follow(step, known, near, drawn))
+            elif isinstance(step, Direct) and step.relation in drawn and step.target == step.relation.gives:
+                known[step.target] = drawn[step.relation](**{key: known[key] for key in step.inputs})
             else:
                 known[step.target] = step.run(known)
     return known
 
 
-def _follow(step: Search, known: Mapping[str, Real], near: Mapping[str, float]) -> dict[str, FloatArray]:
-    """The root of each column that continues the one at the point."""
+def _follow(
+    step: Search, known: Mapping[str, Real], near: Mapping[str, float], drawn: Drawn
+) -> dict[str, FloatArray]:
+    """The root of each column that continues the one at the point; laws in `drawn` with the constants of that column."""
     offsets = step.offsets(known)
-    size = offsets.shape[1]
-    start = np.repeat(np.log([[near[key]] for key in step.free]), size, axis=1)
-    position = roots.newton(lambda z: step.residuals(known, offsets, z), start)
+    start = np.log([[near[key]] for key in step.free]) + np.zeros_like(offsets[:1])
+    if drawn:
+        start = start + np.zeros(max(np.size(value) for value in known.values()))
+    position = roots.newton(lambda z: step.residuals(known, offsets, z, drawn), start)
     return step.unknowns(offsets, position)
 
 

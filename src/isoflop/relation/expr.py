@@ -1,8 +1,9 @@
 """The tree of a formula: what is left when a body is run on names instead of numbers.
 
-A relation's body is ordinary arithmetic. Run on `Expr` leaves it leaves behind an immutable tree of one node type; every other
-reading of the body (its text, its units, its monomial form, its inverse) is a fold over that tree. Bodies may use + - * / **,
-comparisons and the NumPy functions in `FUNCTIONS`; anything else is refused when the relation is first read, not when it is used.
+A relation's body is ordinary arithmetic. Run on `Expr` leaves it leaves behind an immutable tree of one node type;
+every other reading of the body (its text, its units, its monomial form, its inverse) is a fold over that tree. Bodies
+may use + - * / **, comparisons and the NumPy functions in `FUNCTIONS`; anything else is refused when the relation is
+first read, not when it is used.
 """
 
 from __future__ import annotations
@@ -45,9 +46,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 _NAMES = {function: name for name, function in FUNCTIONS.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Expr:
-    """One node: `op` is "const" (then `value` counts), "name" (then `name` counts) or a key of FUNCTIONS."""
+    """One node: `op` is "const" (then `value` counts), "name" (then `name` counts) or a key of FUNCTIONS.
+
+    Nodes cannot be compared with `==`: inside a body that would be a branch, and it would be taken without a word.
+    """
 
     op: str
     args: tuple[Expr, ...] = ()
@@ -62,7 +66,7 @@ class Expr:
 
     def __array_function__(self, func: Callable[..., Any], types: object, args: tuple[object, ...], options: object) -> Expr:
         del types
-        if func is not np.where or options:
+        if func is not np.where or options or len(args) != 3:
             msg = f"a formula may not use {func.__name__}; it may use: {', '.join(FUNCTIONS)}"
             raise TypeError(msg)
         return call("where", *args)
@@ -111,6 +115,12 @@ class Expr:
 
     def __ge__(self, other: object) -> Expr:
         return call(">=", self, other)
+
+    def __eq__(self, other: object) -> NoReturn:
+        msg = "a formula may not test for equality: use np.where with <= or >="
+        raise TypeError(msg)
+
+    __hash__ = object.__hash__
 
     def __bool__(self) -> NoReturn:
         msg = "a formula may not branch on a value: use np.where"

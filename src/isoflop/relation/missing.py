@@ -27,7 +27,7 @@ def undetermined(system: System, known: frozenset[tuple[str, Rank]], target: str
 
 
 def completing(system: System, known: frozenset[tuple[str, Rank]], target: str) -> tuple[str, ...]:
-    """Quantities any one of which would determine the target, the ones with the shortest route first."""
+    """Quantities any one of which would determine the target, the ones that most relations know of first."""
     have = {key for key, _ in known} | {target}
     found = []
     for key in system.touching:
@@ -35,8 +35,8 @@ def completing(system: System, known: frozenset[tuple[str, Rank]], target: str) 
             continue
         route = find_route(system, known | {(key, "given")}, (target,))
         if not route.missing:
-            found.append((len(route.steps), key))
-    return tuple(key for _, key in sorted(found))
+            found.append((-len(system.touching[key]), len(route.steps), key))
+    return tuple(key for *_, key in sorted(found))
 
 
 def _nearest(system: System, known: set[str], target: str) -> str:

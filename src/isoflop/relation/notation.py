@@ -47,11 +47,14 @@ def _latex(tree: Expr) -> tuple[str, int]:
     if tree.op == "name":
         return quantity(tree.name).latex, _ATOM
     if tree.op == "const":
-        return _latex_number(tree.value), _ATOM if tree.value >= 0 else _STRENGTH["neg"]
+        shown = _latex_number(tree.value)
+        return shown, _STRENGTH["*"] if "times" in shown else _ATOM if tree.value >= 0 else _STRENGTH["neg"]
     if tree.op == "/":
-        return rf"\frac{{{latex(tree.args[0])}}}{{{latex(tree.args[1])}}}", _ATOM
+        return rf"\frac{{{latex(tree.args[0])}}}{{{latex(tree.args[1])}}}", _STRENGTH["^"]
     if tree.op == "^":
-        return rf"{_inside(tree.args[0], _ATOM, _latex)}^{{{latex(tree.args[1])}}}", _STRENGTH["^"]
+        base = _inside(tree.args[0], _ATOM, _latex)
+        base = rf"{{{base}}}" if "^" in base else base  # N^\ast: TeX takes no second superscript
+        return rf"{base}^{{{latex(tree.args[1])}}}", _STRENGTH["^"]
     if tree.op == "sqrt":
         return rf"\sqrt{{{latex(tree.args[0])}}}", _ATOM
     if tree.op == "neg":
@@ -73,7 +76,7 @@ def _inside(tree: Expr, strength: int, render: Callable[[Expr], tuple[str, int]]
 
 def number(value: float) -> str:
     """A constant as short as it can be without a loss a reader would notice: six digits."""
-    if value == int(value) and abs(value) < 1e6:
+    if abs(value) < 1e6 and value == int(value):
         return str(int(value))
     return f"{value:.6g}"
 

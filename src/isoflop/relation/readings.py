@@ -31,9 +31,10 @@ class Monomial:
 
 @cache
 def monomial(relation: Relation[...]) -> Monomial | None:
-    """The relation's body as a monomial of its inputs; None where it is not one."""
+    """The relation's body as a monomial of its inputs; None where it is not one, or not positive and so without logarithm."""
     body = tree(relation)
-    return None if body is None else monomial_of(body)
+    form = None if body is None else monomial_of(body)
+    return form if form is not None and form.coefficient > 0 else None
 
 
 def monomial_of(body: Expr) -> Monomial | None:

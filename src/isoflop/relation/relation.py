@@ -30,11 +30,11 @@ _SOURCE_KEY = re.compile(r"\[([a-z0-9-]+)")
 class Relation(Generic[P]):
     """`gives` = body(inputs), all in base units of the glossary.
 
-    `defaults` are named assumptions: an input that nobody gives and nothing determines takes its default, and the answer says so.
-    A `policy` is a choice (train compute-optimally) rather than a truth: it is used only where nothing else determines the target
-    and never contradicts anybody. `opaque` bodies are called but not read (empirical laws, ledgers). `draw(rng, n)` gives the body with
-    its fitted constants drawn jointly n times; None where they are taken as exact. `limits` are ranges outside which the relation
-    was not fitted.
+    `defaults` are named assumptions: an input that nobody gives and nothing determines takes its default, and the
+    answer says so. A `policy` is a choice (train compute-optimally) rather than a truth: it is used only where nothing
+    else determines the target and never contradicts anybody. `opaque` bodies are called but not read (empirical laws,
+    ledgers). `draw(rng, n)` gives the body with its fitted constants drawn jointly n times; None where they are taken
+    as exact. `limits` are ranges outside which the relation was not fitted.
     """
 
     name: str

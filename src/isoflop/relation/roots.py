@@ -1,6 +1,7 @@
 """Where residuals vanish: all roots along one line, and Newton's method from many starts in several directions.
 
-Everything happens in logarithms and on arrays: `residual(z)` takes z of shape (directions, n) and gives (directions, n).
+Everything happens in logarithms and on arrays: `residual(z)` takes z of shape (directions, n) and gives (directions,
+n).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _GRID = 2048
 _HALVINGS = 80
 _TOUCH = 1e-13  # a residual this small at an extremum is a double root
+_JUMP = 1e-6  # a residual larger than this where the sign changes is a jump (a ceil, a branch) and no root
 _STEP = 1e-5  # of the central difference, in logarithms
 _CONVERGED = 1e-11
 
@@ -35,16 +37,18 @@ class Nearest:
 def scan(residual: Residual, low: float, high: float) -> tuple[FloatArray, Nearest | None]:
     """All roots of a one-dimensional residual in [low, high], ascending; with none, the place that comes nearest.
 
-    A pair of roots closer together than (high - low) / 2048 is found too: every local extremum between grid points that points to
-    zero is refined first.
+    A pair of roots closer together than (high - low) / 2048 is found too: every local extremum between grid points
+    that points to zero is refined first.
     """
     grid = np.linspace(low, high, _GRID)
     values = residual(grid[None, :])[0]
     grid, values = _with_extrema(residual, grid, values)
     touching = np.abs(values) < _TOUCH
     crossing = (np.sign(values[:-1]) * np.sign(values[1:]) < 0) & ~touching[:-1] & ~touching[1:]
-    left, right = grid[:-1][crossing], grid[1:][crossing]
-    roots = np.sort(np.concatenate([_bisect(residual, left, right), _merge(grid[touching])]))
+    crossed = _bisect(residual, grid[:-1][crossing], grid[1:][crossing])
+    if crossed.size:
+        crossed = crossed[np.abs(residual(crossed[None, :])[0]) < _JUMP]
+    roots = np.sort(np.concatenate([crossed, _merge(grid[touching])]))
     if roots.size or not np.any(np.isfinite(values)):
         return roots, None
     best = int(np.nanargmin(np.abs(values)))

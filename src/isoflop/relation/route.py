@@ -1,9 +1,10 @@
 """From what is known to what is asked: which relations to use, in which order.
 
-A route depends on *which* quantities are known, never on their values, so it is found once and run on floats, on samples, on
-arrays. Order of attack: (a) relations with one unknown, cheapest derivation first (a shortest path in a hypergraph, so the route
-uses the fewest assumptions, then catalogue figures, then the most trusted kinds of relation, then the fewest steps); (b) the
-monomial relations that are left, solved together by rank; (c, d) what is not monomial, by search along the directions still free.
+A route depends on *which* quantities are known, never on their values, so it is found once and run on floats, on
+samples, on arrays. Order of attack: (a) relations with one unknown, cheapest derivation first (a shortest path in a
+hypergraph, so the route uses the fewest assumptions, then catalogue figures, then the most trusted kinds of relation,
+then the fewest steps); (b) the monomial relations that are left, solved together by rank; (c, d) what is not monomial,
+by search along the directions still free.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Direct:
     def run(self, values: Mapping[str, Real]) -> Real:
         """The quantity from its inputs, in base units."""
         if self.target == self.relation.gives:
-            return self.relation.body(**{key: values[key] for key in self.inputs})  # type: ignore[arg-type]
+            return self.relation.body(**{key: values[key] for key in self.inputs})
         assert self.tree is not None
         return evaluate(self.tree, values)
 
@@ -65,8 +66,8 @@ RouteStep = Direct | block.Joint | block.Search
 class Route:
     """How to get to `targets`: `leaves` are the known quantities used, `steps` run in order; `missing` are out of reach.
 
-    `closure` derives everything that the givens alone determine, on the way or not; `conflicts` are relations the givens determine
-    twice; `checks` are relations the route did not need, over quantities it determines anyway.
+    `closure` derives everything that the givens alone determine, on the way or not; `conflicts` are relations the
+    givens determine twice; `checks` are relations the route did not need, over quantities it determines anyway.
     """
 
     targets: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +12,9 @@ from isoflop.errors import Contradictory, Infeasible
 from isoflop.quantity import Point, quantity, write
 from isoflop.relation import derivation, missing
 from isoflop.relation.answer import Answer, Check, Fact
-from isoflop.relation.evaluate import branches, run_many
-from isoflop.relation.notation import text
-from isoflop.relation.relation import tree
-from isoflop.relation.route import Direct, find_route
+from isoflop.relation.derivation import describe
+from isoflop.relation.evaluate import branches, number, run_many
+from isoflop.relation.route import find_route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,9 +52,10 @@ class _Spread:
 def solve(system: System, facts: Sequence[Fact], target: str, *, samples: int = SAMPLES, seed: int = 0) -> Answer:
     """Work `target` out from `facts`.
 
-    The value is the route at the facts' medians; low and high are hard bounds where all that is uncertain are hard ranges, else the
-    5 and 95 % points of `samples` draws (`seed` makes them repeatable). Values in base units.
-    Raises: Undetermined (with what would complete it), Contradictory (with the factor), Infeasible (with the nearest reachable).
+    The value is the route at the facts' medians; low and high are hard bounds where all that is uncertain are hard
+    ranges, else the 5 and 95 % points of `samples` draws (`seed` makes them repeatable). Values in base units.
+    Raises: Undetermined (with what would complete it), Contradictory (with the factor), Infeasible (with the nearest
+    reachable).
     """
     answers = solve_all(system, facts, (target,), samples=samples, seed=seed)
     if target not in answers:
@@ -70,6 +71,7 @@ def solve_all(
     The draws are shared too, so that the answers are consistent with each other draw by draw. Errors as in `solve`.
     """
     known = {fact.quantity: fact for fact in facts}
+    assert len(known) == len(facts), "one fact for each quantity: whoever binds a question decides between sources"
     for key, value in system.defaults.items():
         known.setdefault(key, Fact(quantity=key, spread=Point(value), rank="default"))
     route = find_route(system, _stated(facts), targets)
@@ -138,7 +140,7 @@ def _elasticities(route: Route, point: Mapping[str, float]) -> dict[str, dict[st
 
 def _uncertain(route: Route, leaves: Mapping[str, Fact], point: Mapping[str, float], samples: int, seed: int) -> _Spread:
     loose = [key for key, fact in leaves.items() if not fact.spread.is_point]
-    drawn = [step for step in route.steps if isinstance(step, Direct) and step.relation.draw]
+    drawn = [relation for step in route.steps for relation in step.relations if relation.draw]
     if not loose and not drawn:
         return _Spread(low=point, high=point, hard=False, inputs={}, targets={})
     rng = np.random.default_rng(seed)
@@ -171,9 +173,9 @@ def _corners(leaves: Mapping[str, Fact], loose: Sequence[str]) -> dict[str, Floa
 def _shares(columns: Mapping[str, FloatArray], result: FloatArray, elasticities: Mapping[str, float]) -> dict[str, float]:
     """The part of the variance of ln(result) that each input brings.
 
-    From elasticities where the result is close to a power law of its inputs (R2 >= 0.95), else from the variance of conditional
-    means over 50 quantile bins of the same draws (first-order Sobol, biased up by about 0.002). What is left is what fitted laws
-    and interactions bring.
+    From elasticities where the result is close to a power law of its inputs (R2 >= 0.95), else from the variance of
+    conditional means over 50 quantile bins of the same draws (first-order Sobol, biased up by about 0.002). What is
+    left is what fitted laws and interactions bring.
     """
     solved = np.isfinite(result)
     if not np.any(solved) or np.any(result[solved] <= 0):
@@ -207,10 +209,16 @@ def _refuse_contradictions(route: Route, known: Mapping[str, Fact], values: Mapp
     for relation in route.conflicts:
         givens = sorted({leaf for key in relation.quantities for leaf in origins.get(key, {key})})
         slack = sum(known[key].slack + _half_width(known[key]) for key in givens if key in known)
-        factors = [abs(float(np.log(point[relation.gives] / _body(relation, point)))) for point in solutions]
+        factors = [_apart(point[relation.gives], _body(relation, point)) for point in solutions]
         if min(factors) > slack + _EXACT:
             best = solutions[int(np.argmin(factors))]
             raise _contradiction(relation, best, givens, known)
+
+
+def _apart(stated: float, other: float) -> float:
+    """|ln| of the ratio of two values; infinite where one of them is not positive and finite."""
+    ratio = stated / other if other > 0 else 0.0
+    return abs(float(np.log(ratio))) if 0 < ratio < float("inf") else float("inf")
 
 
 def _half_width(fact: Fact) -> float:
@@ -222,20 +230,19 @@ def _contradiction(
     relation: Relation[...], point: Mapping[str, float], givens: Sequence[str], known: Mapping[str, Fact]
 ) -> Contradictory:
     other = _body(relation, point)
-    factor = max(point[relation.gives] / other, other / point[relation.gives])
+    factor = float(np.exp(_apart(point[relation.gives], other)))
+    by = f" (x{factor:.3g} apart)" if np.isfinite(factor) else ""
     entry = quantity(relation.gives)
     said = ", ".join(f"{key}={known[key].text or write(known[key].spread.median, quantity(key))}" for key in givens)
-    body = tree(relation)
-    formula = relation.name if body is None else text(body)
     msg = (
-        f"these knowns cannot all be true: {relation.gives} is {write(point[relation.gives], entry)}, but {formula} gives "
-        f"{write(other, entry)} (x{factor:.3g} apart). One of {said} must go or be wrong."
+        f"these knowns cannot all be true: {relation.gives} is {write(point[relation.gives], entry)}, but {describe(relation)} gives "
+        f"{write(other, entry)}{by}. One of {said} must go or be wrong."
     )
     return Contradictory(msg, factor=factor)
 
 
 def _body(relation: Relation[...], point: Mapping[str, float]) -> float:
-    return float(relation.body(**{key: point[key] for key in relation.inputs}))  # type: ignore[arg-type]
+    return number(partial(relation.body, **{key: point[key] for key in relation.inputs}))
 
 
 def _possible(found: list[dict[str, float]], route: Route) -> list[dict[str, float]]:
@@ -250,7 +257,8 @@ def _possible(found: list[dict[str, float]], route: Route) -> list[dict[str, flo
     limit = "between 0 and 100 %" if entry.domain == "fraction" else "positive and finite"
     shown = f"{point[key]:.3g}" if entry.domain == "fraction" else write(point[key], entry)
     givens = ", ".join(f"{leaf} = {write(point[leaf], quantity(leaf))}" for leaf in route.leaves)
-    msg = f"{key} would have to be {shown}, but it must be {limit}; from {givens}"
+    value = f"no {key} fits" if np.isnan(point[key]) else f"{key} would have to be {shown}"
+    msg = f"{value}, but it must be {limit}; from {givens}"
     raise Infeasible(msg)
 
 
@@ -268,9 +276,10 @@ def _second_opinions(route: Route, point: Mapping[str, float]) -> list[Check]:
     """Relations that the route did not need, evaluated on its result."""
     found = []
     for relation in route.checks:
-        ratio = point[relation.gives] / _body(relation, point)
-        body = tree(relation)
-        found.append(Check(quantity=relation.gives, formula=relation.name if body is None else text(body), ratio=ratio))
+        other = _body(relation, point)
+        if 0 < other < float("inf"):
+            ratio = point[relation.gives] / other
+            found.append(Check(quantity=relation.gives, formula=describe(relation), ratio=ratio))
     return found
 
 

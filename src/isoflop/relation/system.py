@@ -22,6 +22,7 @@ class System:
     def __post_init__(self) -> None:
         touching: dict[str, list[Relation[...]]] = {}
         defaults: dict[str, float] = {}
+        assert len({relation.name for relation in self.relations}) == len(self.relations), "two relations of one name"
         for relation in self.relations:
             for key in relation.quantities:
                 touching.setdefault(key, []).append(relation)

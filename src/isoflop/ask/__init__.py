@@ -1,0 +1,22 @@
+"""Where specs meet formulas: questions in the user's words, bound to facts and relations, solved and planned."""
+
+from __future__ import annotations
+
+from isoflop.ask.bind import CHOICES, Question, Usual, bind
+from isoflop.ask.plan import DEFAULT_GRID, DEFAULT_LAW, TARGETS, Plan, plan, plan_question
+from isoflop.ask.solve import solve, solve_question
+
+__all__ = [
+    "CHOICES",
+    "DEFAULT_GRID",
+    "DEFAULT_LAW",
+    "TARGETS",
+    "Plan",
+    "Question",
+    "Usual",
+    "bind",
+    "plan",
+    "plan_question",
+    "solve",
+    "solve_question",
+]

@@ -1,0 +1,200 @@
+"""A question in the user's words becomes facts and relations: devices, prices, models, laws and grids by name, the rest by quantity.
+
+Ranks say who is believed: what is given, then what can be computed, then the catalogue, then defaults. A value that
+the user gives beats the catalogue, and the answer shows by how much.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from isoflop.ask import assumptions
+from isoflop.ask.catalogue import PRICE_CHOICES, device_facts, grid_fact, law_relations, model_facts, price_fact
+from isoflop.errors import BadInput, UnknownName, close_matches
+from isoflop.quantity import quantities, quantity, read, read_cluster, read_tie
+from isoflop.quantity.unit_words import NOUNS
+from isoflop.relation import Fact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isoflop.hardware import Choice, Device, Grid
+    from isoflop.laws import Published
+    from isoflop.model import ModelSpec
+    from isoflop.quantity import FloatArray, Unit
+    from isoflop.relation import Relation
+
+    Known = str | float | FloatArray
+
+CHOICES = {
+    "device": "a device by name or the path of a device.toml; with a count it gives chips too (64xH100-SXM)",
+    "on": "the same as device",
+    "dtype": "the number format whose dense peak counts (bf16 where the device has it); sparse peaks by name: bf16-sparse",
+    "model": "a model by preset, size (7B) or path: gives its parameters",
+    "law": "a scaling law by name or path: gives loss, and the compute-optimal split as a policy",
+    "allocation": "optimal (the law's own split, the default with law=), none, or tokens per parameter (20)",
+    "grid": "the electricity grid by name: gives grid_intensity",
+    "provider": "who sells the chips",
+    "commitment": "on-demand, 1y, 3y or spot",
+    "region": "where the chips stand",
+    "as_of": "the date of the price, as 2023-03-29; else the latest known",
+}
+"""Words beside quantities that a question may use, and what each takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is taken where a question leaves a quantity or choice open: the value in the value grammar, and who says so."""
+
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a question comes down to: facts, the relations it brings, and what was chosen from the catalogues."""
+
+    facts: tuple[Fact, ...]
+    relations: tuple[Relation[...], ...] = ()
+    device: Device | None = None
+    dtype: str = ""
+    price: Choice | None = None
+    model: ModelSpec | None = None
+    law: Published | None = None
+    grid: Grid | None = None
+    ties: Mapping[str, Unit] = field(default_factory=dict)
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+    def fact(self, key: str) -> Fact | None:
+        """What is known of a quantity before anything is computed."""
+        return next((fact for fact in self.facts if fact.quantity == key), None)
+
+    def given(self, key: str) -> bool:
+        """Whether the user stated this quantity."""
+        fact = self.fact(key)
+        return fact is not None and fact.rank == "given"
+
+    def without(self, *keys: str) -> Question:
+        """The same question with some facts left out."""
+        return replace(self, facts=tuple(fact for fact in self.facts if fact.quantity not in keys))
+
+    def with_facts(self, *facts: Fact) -> Question:
+        """The same question with facts added; they replace what stood for the same quantity."""
+        kept = self.without(*(fact.quantity for fact in facts))
+        return replace(kept, facts=(*kept.facts, *facts))
+
+
+def bind(knowns: Mapping[str, Known], settings: Mapping[str, Usual] | None = None) -> Question:
+    """Read every known, in the value grammar, and look up what is named; `settings` stand in for what is not said.
+
+    A setting for a quantity is a default that names its origin: it gives way to whatever the knowns determine.
+    Raises: UnknownName for a word that is neither a quantity, a choice nor a tied noun; whatever `read` and the
+    catalogues raise.
+    """
+    words = {key.replace("-", "_"): value for key, value in knowns.items()}
+    ties = _ties(words)
+    choices = {key: str(words.pop(key)) for key in CHOICES if key in words}
+    facts: dict[str, Fact] = _cluster(choices, words)
+    for key, value in words.items():
+        if key not in ties:
+            fact = _given(key, value, ties)
+            if fact.quantity in facts:
+                raise BadInput(
+                    f"'{fact.quantity}' is given twice, also under another name: {facts[fact.quantity].text} and {value}"
+                )
+            facts[fact.quantity] = fact
+    usual = {}
+    for key, setting in (settings or {}).items():
+        if key not in CHOICES:
+            usual[key] = replace(_given(key, setting.value, ties), rank="default", source=setting.origin)
+        elif key != "on" and not _clashes(key, choices, facts):
+            choices.setdefault(key, setting.value)
+    return _look_up(choices, facts, usual, ties)
+
+
+def _clashes(key: str, choices: Mapping[str, str], facts: Mapping[str, Fact]) -> bool:
+    """Whether a setting has nothing to choose here: a provider where the price is given or no device is named, and such."""
+    beaten = {"grid": "grid_intensity", **dict.fromkeys(PRICE_CHOICES, "price")}
+    needs_device = key in PRICE_CHOICES or key == "dtype"
+    return beaten.get(key) in facts or (needs_device and "device" not in choices)
+
+
+def _look_up(
+    choices: Mapping[str, str], facts: dict[str, Fact], usual: Mapping[str, Fact], ties: Mapping[str, Unit]
+) -> Question:
+    """Catalogue figures and relations for the choices; the user's usual values, then ours, for what is still open."""
+    device, dtype, found = device_facts(choices.get("device"), choices.get("dtype"))
+    price, price_facts = price_fact(device, choices, given="price" in facts)
+    spec, named = model_facts(choices.get("model"))
+    grid, grid_facts = grid_fact(choices.get("grid"), given="grid_intensity" in facts)
+    law, relations = law_relations(choices.get("law"), choices.get("allocation"))
+    for fact in (*named, *found, *price_facts, *grid_facts, *usual.values(), *assumptions.facts()):
+        facts.setdefault(fact.quantity, fact)
+    return Question(
+        facts=tuple(facts.values()),
+        relations=relations,
+        device=device,
+        dtype=dtype,
+        price=price,
+        model=spec,
+        law=law,
+        grid=grid,
+        ties=ties,
+        choices=dict(choices),
+    )
+
+
+def _ties(words: Mapping[str, Known]) -> dict[str, Unit]:
+    """`slice='32 chip'`: a noun tied to another for this question. A new word is a tie where another value uses it."""
+    found = {}
+    for key, value in words.items():
+        used = any(re.search(rf"\b{re.escape(key)}s?\b", str(other)) for name, other in words.items() if name != key)
+        if key in NOUNS or (used and key not in CHOICES and key not in quantities()):
+            found[key] = read_tie(str(value))
+    return found
+
+
+def _cluster(choices: dict[str, str], words: dict[str, Known]) -> dict[str, Fact]:
+    """The device and the number of chips, however they were said: device=, on=, chips='25000 A100'."""
+    if "on" in choices:
+        if "device" in choices:
+            raise BadInput(f"device={choices['device']} and on={choices['on']} say the same thing; give one of them")
+        choices["device"] = choices.pop("on")
+    chips = words.get("chips")
+    if (
+        isinstance(chips, str)
+        and "device" not in choices
+        and re.fullmatch(r"\s*[\d.,_]+\s*[kKM]?\s*[x×*]?\s*(?!chips?\b)[A-Za-z]+[-\w ]*\d[-\w ]*", chips)
+    ):
+        choices["device"] = str(words.pop("chips"))
+    if "device" not in choices:
+        return {}
+    cluster = read_cluster(choices["device"])
+    text, choices["device"] = choices["device"], cluster.device
+    if cluster.count is None:
+        return {}
+    if "chips" in words:
+        raise BadInput(f"the number of chips is said twice: device={text} and chips={words['chips']}")
+    return {"chips": Fact(quantity="chips", spread=read(cluster.count, quantity("chips")).spread, text=text)}
+
+
+def _given(key: str, value: Known, ties: Mapping[str, Unit]) -> Fact:
+    known = quantities()
+    try:
+        entry = quantity(key)
+    except UnknownName as error:
+        raise _unknown(key, (*known, *CHOICES)) from error
+    got = read(value, entry, ties)
+    return Fact(
+        quantity=entry.name, spread=got.spread, text=got.text, note="; ".join(got.notes), slack=got.slack, source=""
+    )
+
+
+def _unknown(key: str, known: tuple[str, ...]) -> UnknownName:
+    error = UnknownName("quantity", key, known, listing="isoflop quantities")
+    choices = [match for match in close_matches(key, CHOICES) if match in CHOICES]
+    if choices and not error.matches:
+        error.args = (f"{error.args[0]} The words beside quantities are: {', '.join(CHOICES)}.",)
+    return error

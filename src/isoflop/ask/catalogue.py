@@ -1,0 +1,181 @@
+"""Names turned into facts: a device into its peak rate, memory and power, a law into loss and a split, a price into dollars."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from isoflop import hardware, laws
+from isoflop.errors import BadInput, MissingData
+from isoflop.quantity import Point, quantity, read
+from isoflop.relation import Fact, Relation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+
+    from isoflop.hardware import Choice, Device, Figure, Grid
+    from isoflop.laws import Published
+    from isoflop.model import ModelSpec
+    from isoflop.quantity import Real
+
+PRICE_CHOICES = ("provider", "commitment", "region", "as_of")
+_PREFERRED_DTYPES = ("bf16", "fp16", "tf32", "fp32")
+_COUNTED = {"total": "params", "active": "active_params", "non_embedding": "non_embedding_params"}
+
+
+def device_facts(name: str | None, dtype: str | None) -> tuple[Device | None, str, list[Fact]]:
+    """A device's figures for one number format; bf16 where it has it, else the fastest of fp16, tf32, fp32 it has."""
+    if name is None:
+        if dtype is not None:
+            raise BadInput(f"dtype={dtype} chooses among a device's peaks: give device= too")
+        return None, "", []
+    device = hardware.device(name)
+    chosen = dtype or next((each for each in _PREFERRED_DTYPES if each in device.peak_rates), "bf16")
+    facts = [
+        _figure(
+            "peak_rate", device.peak_rate(chosen), f"{device.title}, {chosen}{'' if 'sparse' in chosen else ' dense'}"
+        )
+    ]
+    memory = device.memory
+    for key, figure in (
+        ("memory", memory.usable or memory.physical or memory.labelled),
+        ("memory_bandwidth", memory.bandwidth),
+        ("tdp", device.tdp),
+    ):
+        if figure is not None:
+            facts.append(_figure(key, figure, device.title))
+    return device, chosen, facts
+
+
+def _figure(key: str, figure: Figure, note: str) -> Fact:
+    dated = f"{note} ({figure.date})" if figure.date else note
+    return Fact(quantity=key, spread=figure.spread(), rank="catalogue", source=figure.source, note=dated)
+
+
+def price_fact(device: Device | None, choices: Mapping[str, str], *, given: bool) -> tuple[Choice | None, list[Fact]]:
+    """The price of one chip for one second, chosen by provider, commitment, region and date."""
+    wanted = {key: choices[key] for key in PRICE_CHOICES if key in choices}
+    if given:
+        if wanted:
+            raise BadInput(f"price= is given, so {', '.join(wanted)} cannot choose another one; leave one of them out")
+        return None, []
+    if device is None:
+        if wanted:
+            raise BadInput(f"{', '.join(wanted)} choose among a device's prices: give device= too")
+        return None, []
+    try:
+        choice = hardware.choose_price(device.name, **wanted)
+    except MissingData:
+        if wanted:
+            raise
+        return None, []  # nobody asked for a price; what needs one will say that it is missing
+    price = choice.price
+    where = ", ".join(
+        str(part) for part in (price.provider, price.region, price.commitment, price.date or "undated") if part
+    )
+    fact = Fact(
+        quantity="price",
+        spread=Point(price.amount),
+        rank="catalogue",
+        source=price.source,
+        text=price.sale.text,
+        note=where,
+    )
+    return choice, [fact]
+
+
+def model_facts(name: str | None) -> tuple[ModelSpec | None, list[Fact]]:
+    """A model's parameters under the three conventions, as given: naming a model states them."""
+    if name is None:
+        return None, []
+    from isoflop.model import counts, model  # a question without a model does not pay for the room
+
+    spec = model(name)
+    found = counts(spec)
+    figures = {key: getattr(found, key) for key in ("params", "active_params", "non_embedding_params")}
+    note = f"counted from the shape of {spec.name}"
+    return spec, [
+        Fact(quantity=key, spread=Point(float(value)), source=spec.source, text=spec.name, note=note)
+        for key, value in figures.items()
+    ]
+
+
+def grid_fact(name: str | None, *, given: bool) -> tuple[Grid | None, list[Fact]]:
+    """The carbon intensity of a grid."""
+    if name is None:
+        return None, []
+    if given:
+        raise BadInput("grid= and grid_intensity= say the same thing; give one of them")
+    grid = hardware.grid(name)
+    return grid, [_figure("grid_intensity", grid.intensity, grid.title)]
+
+
+def law_relations(name: str | None, allocation: str | None) -> tuple[Published | None, tuple[Relation[...], ...]]:
+    """A law as relations: loss from parameters and tokens where it gives one, and a split of compute as a policy.
+
+    `allocation` is "optimal" (the law's own split, also where nothing is said), "none", or tokens per parameter.
+    """
+    if name is None:
+        if allocation == "optimal":
+            raise BadInput("allocation=optimal needs a law: give law= too, or tokens per parameter: allocation=20")
+        return None, () if allocation is None else _policy(None, allocation)
+    return laws.find_law(name), (*_loss(name), *_policy(name, allocation or "optimal"))
+
+
+@lru_cache(maxsize=64)
+def _loss(name: str) -> tuple[Relation[...], ...]:
+    """loss(params, tokens) of a law that has one, with its joint draws and the ranges of its runs."""
+    law = laws.find_law(name)
+    try:
+        form = law.law
+    except MissingData:
+        return ()  # a rule such as 20 tokens per parameter knows no loss; what needs one will say so
+    size = _COUNTED[form.convention.params]
+
+    def draw(rng: np.random.Generator, n: int) -> Callable[..., Real]:
+        drawn = law.draws(rng, n)
+        return lambda **at: drawn.loss(at[size], at["tokens"])
+
+    return (
+        Relation(
+            name=law.name,
+            gives="loss",
+            inputs=(size, "tokens"),
+            body=lambda **at: form.loss(at[size], at["tokens"]),
+            kind="empirical",
+            opaque=True,
+            doc=law.title,
+            sources=(law.source,),
+            draw=draw if law.has_draws else None,
+            limits=dict(law.fitted_on.ranges),
+        ),
+    )
+
+
+@lru_cache(maxsize=64)
+def _policy(law_name: str | None, allocation: str) -> tuple[Relation[...], ...]:
+    """Where tokens = coefficient * params ** exponent: a choice, so of the lowest rank."""
+    if allocation == "none":
+        return ()
+    if allocation == "optimal":
+        assert law_name is not None
+        law = laws.find_law(law_name)
+        path, size = law.allocator.expansion_path(), _COUNTED[law.allocator.convention.params]
+        coefficient, exponent, name, source = float(path.coefficient), float(path.exponent), law.name, law.source
+    else:
+        coefficient, exponent = read(allocation, quantity("tokens_per_param")).spread.median, 1.0
+        size, name, source = "params", f"{coefficient:g} tokens per parameter", ""
+    return (
+        Relation(
+            name=f"split of {name}",
+            gives="tokens",
+            inputs=(size,),
+            body=lambda **at: coefficient * at[size] ** exponent,
+            kind="empirical",
+            policy=True,
+            doc=f"Policy: compute split as {name} has it.",
+            sources=(source,) if source else (),
+        ),
+    )

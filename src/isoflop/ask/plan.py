@@ -1,0 +1,136 @@
+"""`isoflop.plan`: from any of budget, deadline, hardware, model, tokens, loss and demand to the whole run.
+
+A plan decides before it predicts. Budget and deadline are limits: the one that binds fixes the work, unless model and
+tokens, or a loss, fix it first. A policy (the law's own split) decides between parameters and tokens where nobody did.
+Everything else follows along one derivation that all numbers of the plan share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from isoflop.ask import beside, resources
+from isoflop.ask.bind import Usual, bind
+from isoflop.ask.solve import system
+from isoflop.errors import Undetermined
+from isoflop.relation import SAMPLES, solve_all
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isoflop.ask.beside import Elsewhere, Rule
+    from isoflop.ask.bind import Known, Question
+    from isoflop.ask.resources import Fleet, Limit
+    from isoflop.laws import Settings, Verdict
+    from isoflop.model import ModelSpec
+    from isoflop.relation import Answer, Ledger, Step
+
+DEFAULT_LAW = "besiroglu2024"
+DEFAULT_GRID = "usa"
+
+TARGETS = (
+    "train_flops",
+    "params",
+    "tokens",
+    "tokens_per_param",
+    "loss",
+    "chip_time",
+    "train_cost",
+    "train_energy",
+    "train_emissions",
+)
+"""What a plan works out, as far as its knowns reach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A training run decided and predicted.
+
+    `answers` holds TARGETS by name (those that could be reached), sharing one numbered derivation. `limit` is what
+    fixed the work, `fleet` the chips it runs on and for how long, `shape` a concrete model of about the planned size,
+    `memory` its training state held against the fleet's memory. `valley` is the range of params within `beside.NEAR`
+    of the best loss for the same FLOP. `rules` are the splits of other laws, `elsewhere` what other devices and
+    commitments would do for the same money. `broken` says which limits the work does not keep. Values in base units.
+    """
+
+    question: Question
+    limit: Limit
+    answers: Mapping[str, Answer]
+    fleet: Fleet | None
+    shape: ModelSpec
+    memory: Ledger
+    valley: tuple[float, float] | None
+    verdict: Verdict | None
+    settings: Settings
+    rules: tuple[Rule, ...]
+    elsewhere: tuple[Elsewhere, ...]
+    broken: tuple[str, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The derivation that all answers share."""
+        return self.answers["train_flops"].steps
+
+    def value(self, quantity: str) -> float:
+        """The point value of one of the answers, in base units."""
+        return self.answers[quantity].value
+
+
+def plan(
+    *, samples: int = SAMPLES, seed: int = 0, settings: Mapping[str, Usual] | None = None, **knowns: Known
+) -> Plan:
+    """Plan a training run from any of budget=, deadline=, on=, model=, params=, tokens=, loss=, demand= and what `solve` takes.
+
+    `on` is a device, with a count ("64xh100-sxm") or without; `law` defaults to the Besiroglu et al. refit, `grid` to
+    the United States.
+    Raises: Undetermined with what is missing; Infeasible where the limits cannot be met; the rest of `isoflop.errors`.
+
+    >>> p = plan(budget="$4k", on="tpu-v4", commitment="3y", mfu=0.4)
+    >>> round(p.value("params") / 1e9, 1), round(p.value("tokens") / 1e9)
+    (2.9, 63)
+    """
+    own = {key: Usual(value, "isoflop.plan") for key, value in (("law", DEFAULT_LAW), ("grid", DEFAULT_GRID))}
+    return plan_question(bind(knowns, {**own, **(settings or {})}), samples=samples, seed=seed)
+
+
+def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) -> Plan:
+    """`plan` for a question that is already bound."""
+    decided, limit = resources.decide(question)
+    decided = beside.for_demand(decided)
+    answers = solve_all(system(decided.relations), decided.facts, TARGETS, samples=samples, seed=seed)
+    _refuse_half_plans(question, answers)
+    params, tokens, flops = (answers[key].value for key in ("params", "tokens", "train_flops"))
+    fleet = resources.fleet(question, answers)
+    shape = beside.shape(question, params)
+    return Plan(
+        question=question,
+        limit=limit,
+        answers=answers,
+        fleet=fleet,
+        shape=shape,
+        memory=resources.state(params, fleet, question),
+        valley=beside.valley(question, flops),
+        verdict=beside.verdict(question, params, tokens),
+        settings=beside.settings(shape, tokens, flops),
+        rules=beside.rules(question, flops),
+        elsewhere=beside.elsewhere(decided),
+        broken=resources.check_limits(limit, answers, fleet),
+    )
+
+
+def _refuse_half_plans(question: Question, answers: Mapping[str, Answer]) -> None:
+    """A plan needs work, size and data; say what would give the missing one."""
+    lacking = [key for key in ("train_flops", "params", "tokens") if key not in answers]
+    if not lacking:
+        return
+    known = ", ".join(fact.text or fact.quantity for fact in question.facts if fact.rank == "given") or "nothing"
+    ways = []
+    if question.device is None:
+        ways.append("devices (--on 64xh100-sxm)")
+    ways += ["a budget with a price (--budget '$4k')", "a number of chips and a deadline (--deadline '30 days')"]
+    ways += ["a model and its tokens (--model 7B --tokens 1T)", "a target loss (--loss 2.2)"]
+    raise Undetermined(
+        f"{known} does not fix the size of a run: {', '.join(lacking)} cannot be worked out. Give one more of: {'; '.join(ways)}.",
+        completes=("train_cost", "train_time", "params", "tokens", "loss"),
+    )

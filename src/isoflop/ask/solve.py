@@ -1,0 +1,64 @@
+"""`isoflop.solve`: any quantity from any knowns."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from isoflop.ask.bind import bind
+from isoflop.book import BOOK
+from isoflop.errors import Undetermined
+from isoflop.quantity import quantity
+from isoflop.relation import SAMPLES, System, find_route
+from isoflop.relation import solve as solve_facts
+
+if TYPE_CHECKING:
+    from isoflop.ask.bind import Known, Question
+    from isoflop.relation import Answer, Relation
+    from isoflop.relation.answer import Rank
+
+BOOK_SYSTEM = System(BOOK)
+"""Every formula of the book; a question may add a law and a policy."""
+
+
+@lru_cache(maxsize=64)
+def system(extra: tuple[Relation[...], ...]) -> System:
+    """The book and the relations that a question brings."""
+    return BOOK_SYSTEM.with_relations(extra) if extra else BOOK_SYSTEM
+
+
+def solve(target: str, *, samples: int = SAMPLES, seed: int = 0, **knowns: Known) -> Answer:
+    """Work out the quantity `target` from whatever is known.
+
+    `knowns` are quantities of the glossary in the value grammar (`train_cost="$100m"`, `tokens="4T"`, `mfu="0.3 to
+    0.5"`), the choices of `isoflop.ask.CHOICES` (`device="tpu-v4"`, `law="besiroglu2024"`), and ties of nouns
+    (`slice="32 chip"`).
+    Returns an Answer in base units with its interval, derivation, warnings and other roots.
+    Raises: Undetermined, Contradictory, Infeasible, UnknownName, UnitError and the rest of `isoflop.errors`.
+
+    >>> round(solve("params", train_flops="3.14e23 FLOP", tokens="300B").value / 1e9, 1)
+    174.4
+    """
+    return solve_question(bind(knowns), target, samples=samples, seed=seed)
+
+
+def solve_question(question: Question, target: str, *, samples: int = SAMPLES, seed: int = 0) -> Answer:
+    """`solve` for a question that is already bound."""
+    relations, wanted = system(question.relations), quantity(target).name
+    try:
+        return solve_facts(relations, question.facts, wanted, samples=samples, seed=seed)
+    except Undetermined as error:
+        offers = _offers(relations, question, wanted)
+        if not offers:
+            raise
+        raise Undetermined(f"{error} {offers}", completes=error.completes) from None
+
+
+def _offers(relations: System, question: Question, target: str) -> str:
+    """Words of `bind` that would complete the question: a device brings figures that nobody has at hand."""
+    if question.device is not None:
+        return ""
+    known = {(fact.quantity, fact.rank) for fact in question.facts}
+    brought: list[tuple[str, Rank]] = [(key, "catalogue") for key in ("peak_rate", "price", "memory", "memory_bandwidth", "tdp")]
+    route = find_route(relations, frozenset({*known, *brought}), (target,))
+    return "" if route.missing else "So does naming a device (device=h100-sxm): its peak rate and price come from the catalogue."

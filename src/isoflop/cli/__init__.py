@@ -1,0 +1,98 @@
+"""The command line: one file a command, loaded when it is called; thin over the library, with the same words."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from isoflop import __version__
+from isoflop.errors import IsoflopError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "plan": "From a budget, deadline, model or loss to the whole training run.",
+    "solve": "Any unknown quantity from any knowns.",
+    "devices": "Chips: peak rates, memory, links, power, with sources.",
+    "prices": "What a chip-hour costs, by provider, commitment and date.",
+    "quantities": "The glossary: every quantity, its symbol, unit and meaning.",
+    "formulas": "The book: every relation, what it neglects, its source.",
+    "config": "The settings in force, and where each comes from.",
+}
+"""Every command and its line in --help; the command itself lives in the file of its name."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is called, so that --help and --version load nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"isoflop.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands, without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click's own, with close matches for a command that does not exist."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from isoflop.errors import close_matches
+
+            matches = close_matches(args[0], COMMANDS)
+            hint = f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""
+            raise click.UsageError(f"{error.message.rstrip('.')}.{hint}", ctx) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name="isoflop")
+def isoflop() -> None:
+    """Plan, predict and prove LLM compute: from a budget to a model and back.
+
+    \b
+    isoflop plan --budget '$4k' --on tpu-v4 --commitment 3y
+    isoflop solve mfu chips='25000 A100' train_time='90-100 days' train_flops=2.15e25
+
+    Values are read as people write them: 7B, 1.4T tokens, $4k, 64xH100-SXM, 90-100 days, 0.3 to 0.5, 40% ± 5%.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code: 0 answered, 2 bad input, 3 not determined, 4 infeasible."""
+    words = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in words
+    try:
+        code = isoflop.main([word for word in words if word != "--debug"], prog_name="isoflop", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except IsoflopError as error:
+        if debug:
+            raise
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone; there is nobody to tell
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

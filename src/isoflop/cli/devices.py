@@ -1,0 +1,112 @@
+"""`isoflop devices [NAME ...]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from isoflop.cli.knowns import print_table, table_options
+
+if TYPE_CHECKING:
+    from isoflop.hardware import Device, Figure
+
+
+@click.command("devices")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--vendor", help="Only this vendor's.")
+@click.option(
+    "--dtype", default="bf16", show_default=True, help="Whose dense peak to list; fp16 stands in where bf16 is missing."
+)
+@click.option(
+    "--sort",
+    type=click.Choice(("name", "year", "peak", "memory", "bandwidth", "tdp")),
+    default="year",
+    show_default=True,
+)
+@table_options
+def command(names: tuple[str, ...], vendor: str | None, dtype: str, sort: str, *, as_json: bool, form: str) -> None:
+    """List the devices, or show one with every figure's source, or compare several.
+
+    Rates are dense peaks; a sparse one is only ever taken by name (bf16-sparse). NAME may be the path of a device.toml.
+    """
+    from isoflop.hardware import device, devices
+
+    chosen = [device(name) for name in names] or list(devices().values())
+    chosen = [one for one in chosen if vendor is None or one.vendor.lower() == vendor.lower()]
+    if not chosen:
+        from isoflop.errors import UnknownName
+
+        raise UnknownName("vendor", vendor or "", {one.vendor for one in devices().values()}, listing="isoflop devices")
+    if len(names) == 1:
+        _one(chosen[0], "json" if as_json else form)
+    else:
+        _list(chosen, dtype, sort, "json" if as_json else form)
+
+
+def _list(chosen: list[Device], dtype: str, sort: str, form: str) -> None:
+    from isoflop.report import Column
+
+    columns = (
+        "device",
+        Column(name="year", right=True),
+        Column(name=f"peak_{dtype}", title=f"{dtype} dense", quantity="peak_rate"),
+        Column(name="memory", quantity="memory"),
+        Column(name="bandwidth", quantity="memory_bandwidth"),
+        Column(name="tdp", quantity="tdp"),
+    )
+    rows = [(one.name, str(one.year), *map(_value, _figures(one, dtype))) for one in chosen]
+    place = ("name", "year", "peak", "memory", "bandwidth", "tdp").index(sort)
+    rows.sort(key=lambda row: (row[place] is None, row[place] if place < 2 else -float(row[place] or 0), row[0]))
+    print_table(columns, rows, form)
+
+
+def _figures(one: Device, dtype: str) -> tuple[Figure | None, ...]:
+    rates = one.sparse_rates if dtype.endswith("-sparse") else one.peak_rates
+    peak = rates.get(dtype.removesuffix("-sparse")) or (rates.get("fp16") if dtype == "bf16" else None)
+    memory = one.memory
+    return peak, memory.usable or memory.physical or memory.labelled, memory.bandwidth, one.tdp
+
+
+def _value(figure: Figure | None) -> float | None:
+    return None if figure is None else figure.value
+
+
+def _one(one: Device, form: str) -> None:
+    """Every figure of a device with unit, source and date."""
+    from isoflop.quantity import quantity, write
+
+    found = [(f"peak {dtype}", "peak_rate", figure) for dtype, figure in one.peak_rates.items()]
+    found += [(f"peak {dtype}-sparse", "peak_rate", figure) for dtype, figure in one.sparse_rates.items()]
+    found += [(f"achievable {dtype}", "peak_rate", figure) for dtype, figure in one.achievable_rates.items()]
+    memory = one.memory
+    for label, key, figure in (
+        ("memory labelled", "memory", memory.labelled),
+        ("memory physical", "memory", memory.physical),
+        ("memory usable", "memory", memory.usable),
+        ("memory bandwidth", "memory_bandwidth", memory.bandwidth),
+        ("links, one way", "memory_bandwidth", one.link.per_direction if one.link else None),
+        ("TDP", "tdp", one.tdp),
+    ):
+        if figure is not None:
+            found.append((label, key, figure))
+    rows = [
+        (
+            label,
+            write(figure.value, quantity(key)) if form == "text" else figure.value,
+            figure.unit,
+            figure.source,
+            figure.date or "",
+        )
+        for label, key, figure in found
+    ]
+    if form == "text":
+        click.echo(f"{one.title} ({one.name}), {one.vendor} {one.kind}, {one.year}\n")
+    print_table(("figure", "value", "unit", "source", "date"), rows, form)
+    if form == "text":
+        for note in one.notes:
+            click.echo(f"\nMind: {note}")
+        for other in one.disagreements:
+            click.echo(
+                f"\nDisagrees: {other.set} has {other.figure} = {other.value:.4g} (base units). {other.note}".rstrip()
+            )

@@ -1,0 +1,53 @@
+"""`isoflop formulas [NAME]`."""
+
+from __future__ import annotations
+
+import click
+
+from isoflop.cli.knowns import print_table, table_options
+
+
+@click.command("formulas")
+@click.argument("name", required=False)
+@table_options
+def command(name: str | None, *, as_json: bool, form: str) -> None:
+    """List the book of formulas, or show one whole: what it neglects, what it assumes, where it comes from.
+
+    NAME is a formula or a quantity that it gives or needs.
+    """
+    from isoflop.book import BOOK
+    from isoflop.errors import UnknownName
+    from isoflop.relation import describe
+
+    found = [relation for relation in BOOK if name is None or name == relation.name]
+    found = found or [relation for relation in BOOK if name in relation.quantities]
+    if not found:
+        known = {key for relation in BOOK for key in (relation.name, *relation.quantities)}
+        raise UnknownName("formula", name or "", known, listing="isoflop formulas")
+    columns = ("formula", "gives", "is", "kind", "assumes", "source")
+    rows = []
+    for relation in found:
+        assumed = ", ".join(f"{key} = {value:g}" for key, value in relation.defaults.items())
+        rows.append(
+            (relation.name, relation.gives, describe(relation), relation.kind, assumed, ", ".join(relation.sources))
+        )
+    if name is not None and form == "text" and not as_json:
+        click.echo("\n\n".join(_whole(relation.name) for relation in found))
+        return
+    shown = (0, 2, 5) if form == "text" and not as_json else range(len(columns))
+    print_table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows], "json" if as_json else form)
+
+
+def _whole(name: str) -> str:
+    """One formula with its whole docstring."""
+    from isoflop.book import BOOK
+    from isoflop.book.sources import source
+    from isoflop.relation import describe
+
+    relation = next(relation for relation in BOOK if relation.name == name)
+    lines = [f"{relation.gives} = {describe(relation)}", ""]
+    lines += [f"  {line}".rstrip() for line in relation.doc.split("\n")]
+    for key in relation.sources:
+        entry = source(key)
+        lines.append(f"  [{key}] {entry.authors}: {entry.title}, {entry.year}. {entry.url}".rstrip())
+    return "\n".join(lines)

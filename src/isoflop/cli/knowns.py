@@ -1,0 +1,152 @@
+"""What commands share: `name=value` words, settings from file and environment, and the ways to print an answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, ParamSpec
+
+import click
+
+from isoflop.cli import settings
+from isoflop.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from isoflop.ask import Question
+    from isoflop.relation import Answer
+    from isoflop.report import Cell, Column
+
+P = ParamSpec("P")
+
+FORMATS = ("text", "json", "md", "html", "latex", "mermaid")
+
+
+def output_options(function: Callable[P, None]) -> Callable[P, None]:
+    """--explain, --json and --format, on every command that ends in an answer."""
+    for option in (
+        click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print the answer."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json."),
+        click.option("--explain", is_flag=True, help="Print the numbered derivation."),
+    ):
+        function = option(function)
+    return function
+
+
+def sampling_options(function: Callable[P, None]) -> Callable[P, None]:
+    """--samples and --seed, on every command whose answers have intervals."""
+    for option in (
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Makes the draws repeatable."),
+        click.option(
+            "--samples",
+            type=click.IntRange(100, 10_000_000),
+            default=20_000,
+            show_default=True,
+            help="Draws behind an interval.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+TABLE_FORMATS = ("text", "json", "md", "html", "csv")
+
+
+def table_options(function: Callable[P, None]) -> Callable[P, None]:
+    """--json and --format, on every command that ends in a table."""
+    for option in (
+        click.option(
+            "--format", "form", type=click.Choice(TABLE_FORMATS), default="text", help="How to print the table."
+        ),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json."),
+    ):
+        function = option(function)
+    return function
+
+
+def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[Cell]], form: str) -> None:
+    """A table on stdout in one of TABLE_FORMATS."""
+    from isoflop import report
+
+    match form:
+        case "json":
+            text = report.dumps(report.table_json(columns, rows))
+        case "md":
+            text = report.table_markdown(columns, rows)
+        case "html":
+            text = report.page("isoflop", report.table_html(columns, rows))
+        case "csv":
+            text = report.table_csv(columns, rows)
+        case _:
+            text = report.table_text(
+                columns, rows, width=terminal_width(), color=wants_color(), ascii_only=ascii_only()
+            )
+    click.echo(text.rstrip("\n"))
+
+
+def split(words: Iterable[str]) -> dict[str, str]:
+    """`("tokens=4T", "mfu=0.4")` as a mapping. A word without '=' and a name given twice are refused."""
+    found: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise BadInput(f"'{word[:60]}' is not name=value; write for example tokens=4T or train_cost='$100m'")
+        key = key.strip().replace("-", "_")
+        if key in found:
+            raise BadInput(f"'{key}' is given twice: {found[key]} and {value}")
+        found[key] = value.strip()
+    return found
+
+
+def ask(words: dict[str, str], *, without: str = "", usual: Mapping[str, str] | None = None) -> Question:
+    """The words bound, with settings, then the command's own `usual` choices, for what they leave open.
+
+    `without` is what is asked for, so no setting may give it.
+    """
+    from isoflop.ask import Usual, bind
+
+    own = {key: Usual(value, "isoflop plan") for key, value in (usual or {}).items()}
+    return bind(words, settings={key: value for key, value in {**own, **settings.load()}.items() if key != without})
+
+
+def terminal_width() -> int:
+    """The width to print to: COLUMNS, the terminal's, at most 100; 80 where there is no terminal."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit():
+        return max(40, min(int(columns), 200))
+    return min(os.get_terminal_size().columns, 100) if sys.stdout.isatty() else 80
+
+
+def wants_color() -> bool:
+    """Colour on a terminal, unless NO_COLOR says otherwise; FORCE_COLOR says so elsewhere."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+
+
+def ascii_only() -> bool:
+    """Whether the terminal cannot print more than ASCII."""
+    return "utf" not in (sys.stdout.encoding or "").lower()
+
+
+def print_answer(answer: Answer, form: str, *, explain: bool) -> None:
+    """An answer on stdout in one of FORMATS; its warnings are part of it."""
+    from isoflop import report
+
+    match form:
+        case "json":
+            text = report.dumps(report.answer_json(answer))
+        case "md":
+            text = report.answer_markdown(answer, explain)
+        case "html":
+            text = report.page(answer.quantity, report.answer_html(answer, explain))
+        case "latex":
+            text = report.answer_latex(answer)
+        case "mermaid":
+            text = report.answer_mermaid(answer)
+        case _:
+            text = report.answer_text(
+                answer, explain, width=terminal_width(), color=wants_color(), ascii_only=ascii_only()
+            )
+    click.echo(text.rstrip("\n"))

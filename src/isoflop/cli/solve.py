@@ -1,0 +1,34 @@
+"""`isoflop solve TARGET name=value ...`."""
+
+from __future__ import annotations
+
+import click
+
+from isoflop.cli.knowns import ask, output_options, print_answer, sampling_options, split
+
+
+@click.command("solve")
+@click.argument("target")
+@click.argument("knowns", nargs=-1, metavar="[NAME=VALUE]...")
+@sampling_options
+@output_options
+def command(
+    target: str, knowns: tuple[str, ...], samples: int, seed: int, *, explain: bool, as_json: bool, form: str
+) -> None:
+    """Work out TARGET, any quantity, from whatever is known.
+
+    NAME is a quantity (see: isoflop quantities) or one of device, dtype, model, law, allocation, grid, provider,
+    commitment, region, as_of; a noun is tied with slice='32 chip'.
+
+    \b
+    isoflop solve params train_cost='$100m' tokens=4T device=tpu-v4 \\
+        price='$33,849/month/slice' slice='32 chip' mfu='0.3 to 0.5' --explain
+    isoflop solve params loss=2.2 train_flops=1e22 law=hoffmann2022-rounded
+    """
+    from isoflop.ask import solve_question
+    from isoflop.quantity import quantity
+
+    entry = quantity(target.replace("-", "_"))
+    question = ask(split(knowns), without=entry.name)
+    answer = solve_question(question, entry.name, samples=samples, seed=seed)
+    print_answer(answer, "json" if as_json else form, explain=explain)
