@@ -1,0 +1,109 @@
+"""The one reader of TOML files: capped in size and depth, finite numbers only; errors name the file and the key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isoflop.errors import BadFile, shorten
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+MOST_BYTES = 1_000_000
+DEEPEST = 32
+LARGEST_INTEGER = 2**63 - 1
+
+Table = dict[str, object]
+
+# What decides nesting, and what can hide it: strings and comments are consumed whole. Linear in the text's length.
+_PIECE = re.compile(
+    r'"""(?:[^\\]|\\.)*?"""|' + r"'''.*?'''" + r'|"(?:[^"\\\n]|\\.)*"|' + r"'[^'\n]*'" + r"|#[^\n]*|[\[\]{}.,=\n]",
+    re.DOTALL,
+)
+
+
+def read_text(path: str | PathLike[str], *, most_bytes: int = MOST_BYTES) -> str:
+    """The text of a regular UTF-8 file of at most `most_bytes`; a larger one is refused without being read whole."""
+    place = Path(path)
+    try:
+        if not place.is_file():
+            what = "a folder" if place.is_dir() else "not a regular file" if place.exists() else "not there"
+            raise BadFile(f"{shorten(str(path), most=200)}: {what}. Give the path of a text file.")
+        with place.open("rb") as stream:
+            data = stream.read(most_bytes + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, BadFile):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it cannot be opened"
+        raise BadFile(f"{shorten(str(path), most=200)}: {reason}. Give the path of a readable text file.") from error
+    if len(data) > most_bytes:
+        raise BadFile(
+            f"{path}: larger than {most_bytes:,} bytes, the most that is read. Split it, or remove what is not needed."
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8 text.") from error
+
+
+def read_toml(path: str | PathLike[str], *, most_bytes: int = MOST_BYTES) -> Table:
+    """The tables of a TOML file, after all checks of `parse_toml`."""
+    return parse_toml(read_text(path, most_bytes=most_bytes), str(path))
+
+
+def parse_toml(text: str, name: str) -> Table:
+    """The tables of TOML text; `name` is what errors call it. Refuses deep nesting, huge integers, infinite and NaN."""
+    _check_depth(text, name)
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadFile(f"{name}: not valid TOML: {shorten(str(error), most=160)}.") from error
+    except RecursionError as error:  # the depth check is stricter; this only guards against a form it does not see
+        raise BadFile(f"{name}: nested deeper than {DEEPEST} levels.") from error
+    except (ValueError, OverflowError) as error:
+        raise BadFile(f"{name}: a number in it cannot be read: {shorten(str(error), most=160)}.") from error
+    _check_values(tables, name, ())
+    return tables
+
+
+def _check_depth(text: str, name: str) -> None:
+    """Refuse deep brackets and long dotted keys before the parser sees them: it recurses, and is slow on the latter."""
+    depth = dots = 0
+    for match in _PIECE.finditer(text):
+        piece = match.group()
+        if piece in "[{":
+            depth, dots = depth + 1, 0
+        elif piece in "]}":
+            depth = max(depth - 1, 0)
+        elif piece == ".":
+            dots += 1
+        elif piece in ",=\n":
+            dots = 0
+        if depth > DEEPEST or dots > DEEPEST:
+            line = text.count("\n", 0, match.start()) + 1
+            raise BadFile(f"{name}: line {line} is nested deeper than {DEEPEST} levels, the most that is read.")
+
+
+def _check_values(value: object, name: str, key: tuple[str, ...]) -> None:
+    if isinstance(value, dict):
+        if len(key) > DEEPEST:
+            raise BadFile(f"{name}: {_written(key)} is nested deeper than {DEEPEST} levels, the most that is read.")
+        for part, inner in value.items():
+            _check_values(inner, name, (*key, part))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            _check_values(inner, name, (*key, str(place)))
+    elif isinstance(value, float) and not isfinite(value):
+        raise BadFile(f"{name}: {_written(key)} is {value}; numbers must be finite (below about 1.8e308).")
+    elif isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise BadFile(
+            f"{name}: {_written(key)} is an integer beyond 64 bits; write it as a decimal number, like 3.14e23."
+        )
+
+
+def _written(key: tuple[str, ...]) -> str:
+    return f"'{shorten('.'.join(key), most=120)}'"
