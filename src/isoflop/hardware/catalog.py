@@ -1,0 +1,226 @@
+"""The catalogues by name. An entry's file is read when it is asked for, and only once; names come from file names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from isoflop.errors import UnknownName
+from isoflop.hardware import names
+from isoflop.hardware.choice import Choice, Wish, choose, day
+from isoflop.hardware.device_file import read_device
+from isoflop.hardware.node_file import read_grids, read_node
+from isoflop.hardware.price_file import own_prices, read_prices
+from isoflop.quantity import read_toml
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from isoflop.hardware.site import Grid, Node, Price
+    from isoflop.hardware.spec import Device
+
+_T = TypeVar("_T")
+
+HERE = Path(__file__).parent
+UNSTATED = "-unstated"
+"""Price files of listings that leave open which device is meant: `a100-unstated.toml` is for every `a100-...`."""
+
+
+class Shelf(Mapping[str, _T], Generic[_T]):
+    """A catalogue by name: its names are known at once, its entries are read when looked up."""
+
+    __slots__ = ("_entry", "_names")
+
+    def __init__(self, entries: tuple[str, ...], entry: Callable[[str], _T]) -> None:
+        self._names = entries
+        self._entry = entry
+
+    def __getitem__(self, name: str) -> _T:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._entry(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+
+def device_names() -> tuple[str, ...]:
+    """Every catalogued device, sorted."""
+    return _listed("devices")
+
+
+def devices() -> Mapping[str, Device]:
+    """Every catalogued device by name; a file is read when its device is looked up."""
+    return Shelf(device_names(), _device)
+
+
+def device(name: str) -> Device:
+    """A device by name, alias, unique beginning or the path of a device file.
+
+    >>> device("TPU v4").peak_rate("bf16").value
+    275000000000000.0
+    """
+    if names.is_path(name):
+        return read_device(names.own_file(name, "device"))
+    return _device(names.find("device", name, device_names(), _aliases("devices"), listing="isoflop devices"))
+
+
+def node_names() -> tuple[str, ...]:
+    """Every catalogued node, sorted."""
+    return _listed("nodes")
+
+
+def nodes() -> Mapping[str, Node]:
+    """Every catalogued node by name; a file is read when its node is looked up."""
+    return Shelf(node_names(), _node)
+
+
+def node(name: str) -> Node:
+    """A node by name, alias, unique beginning or the path of a node file."""
+    if names.is_path(name):
+        return read_node(names.own_file(name, "node"))
+    return _node(names.find("node", name, node_names(), _aliases("nodes"), listing="isoflop.hardware.node_names()"))
+
+
+def nodes_of(name: str) -> tuple[Node, ...]:
+    """The nodes that are built of a device."""
+    wanted = device(name).name
+    return tuple(found for found in nodes().values() if found.device == wanted)
+
+
+def prices(name: str | Device, folder: str | Path = "") -> tuple[Price, ...]:
+    """Every price of a device, or of a price file given by path: those that name it, then those that may mean it.
+
+    `folder` may hold more price files of the same names, like those that `skypilot.price_files` makes.
+    """
+    if isinstance(name, str) and names.is_path(name):
+        return own_prices(names.own_file(name, "price"))
+    wanted = device(name).name if isinstance(name, str) else name.name
+    found = [price for file in price_files_of(_listed("prices"), wanted) for price in _prices(file)]
+    if folder:
+        more = tuple(sorted(path.stem for path in Path(folder).glob("*.toml")))
+        paths = [Path(folder) / f"{file}.toml" for file in price_files_of(more, wanted)]
+        found += [price for path in paths for price in read_prices(path)]
+    return tuple(price for price in found if not price.devices or wanted in price.devices)
+
+
+def price_files_of(files: tuple[str, ...], device_name: str) -> list[str]:
+    """Of price files those that may hold prices of a device: its own, and those that leave open which is meant."""
+    return [file for file in files if file == device_name or _may_mean(file, device_name)]
+
+
+def choose_price(
+    name: str | Device,
+    *,
+    provider: str = "",
+    region: str = "",
+    commitment: str = "",
+    as_of: str | dt.date | None = None,
+    folder: str | Path = "",
+) -> Choice:
+    """The price to reckon with: the latest on the day, of several the cheapest, all shown.
+
+    Args:
+        name: A device, by name or as it is (one of your own has no prices), or the path of a price file.
+        provider: Part of a provider's name, or a short form (aws, gcp, azure).
+        region: Part of a region's name.
+        commitment: on-demand (where nothing is named), 1y, 3y, spot or assumed.
+        as_of: The day; prices after it are not known yet. None is the latest there is.
+        folder: Where more price files are.
+
+    >>> round(choose_price("tpu-v4", commitment="3y").price.per_hour, 3)
+    1.449
+    """
+    wish = Wish(provider=provider, region=region, commitment=commitment, as_of=day(as_of))
+    return choose(prices(name, folder), name if isinstance(name, str) else name.name, wish)
+
+
+def grid_names() -> tuple[str, ...]:
+    """Every catalogued grid, sorted."""
+    return tuple(sorted({found.name for found in _grids()}))
+
+
+def grids(name: str = "") -> tuple[Grid, ...]:
+    """Every entry of a grid (one a source and year), or all entries."""
+    if not name:
+        return _grids()
+    wanted = names.find("grid", name, grid_names(), _aliases("grids"), listing="isoflop.hardware.grid_names()")
+    return tuple(found for found in _grids() if found.name == wanted)
+
+
+def grid(name: str, *, source: str = "", year: int | None = None) -> Grid:
+    """One entry of a grid: by a part of its source and by year where several are catalogued, else the first listed.
+
+    >>> round(grid("france").intensity.value * 3.6e9, 1)  # g CO2e/kWh
+    56.0
+    """
+    found = grids(name)
+    fitting = [entry for entry in found if source.lower() in entry.source.lower() and year in {None, entry.year}]
+    if not fitting:
+        there = "; ".join(f"{entry.source} ({entry.year or 'year not stated'})" for entry in found)
+        raise UnknownName("entry of grid", f"{name} {source} {year or ''}".strip(), [], listing=f"{there}.")
+    return fitting[0]
+
+
+def clear_memory() -> None:
+    """Forget what was read, so that changed files are read again."""
+    for remembered in (_listed, _alias_tables, _aliases, _other_names, _device, _node, _prices, _grids):
+        remembered.cache_clear()
+
+
+@cache
+def _listed(shelf: str) -> tuple[str, ...]:
+    return tuple(sorted(path.name.removesuffix(".toml") for path in (HERE / shelf).glob("*.toml")))
+
+
+@cache
+def _alias_tables() -> Mapping[str, object]:
+    return read_toml(HERE / "aliases.toml")
+
+
+@cache
+def _aliases(shelf: str) -> Mapping[str, str]:
+    table = _alias_tables().get(shelf, {})
+    return {str(other): str(name) for other, name in table.items()} if isinstance(table, dict) else {}
+
+
+@cache
+def _other_names(shelf: str) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for other, name in _aliases(shelf).items():
+        found[name] = (*found.get(name, ()), other)
+    return found
+
+
+@cache
+def _device(name: str) -> Device:
+    return read_device(HERE / "devices" / f"{name}.toml", name=name, aliases=_other_names("devices").get(name, ()))
+
+
+@cache
+def _node(name: str) -> Node:
+    return read_node(HERE / "nodes" / f"{name}.toml", name=name, aliases=_other_names("nodes").get(name, ()))
+
+
+@cache
+def _prices(file: str) -> tuple[Price, ...]:
+    return read_prices(HERE / "prices" / f"{file}.toml")
+
+
+@cache
+def _grids() -> tuple[Grid, ...]:
+    return read_grids(HERE / "grids.toml")
+
+
+def _may_mean(file: str, device_name: str) -> bool:
+    family = file.removesuffix(UNSTATED)
+    return family != file and f"{device_name}-".startswith(f"{family}-")
