@@ -1,0 +1,110 @@
+"""Drawings of answers: text, Markdown, HTML, JSON, LaTeX, Mermaid, tables and charts.
+
+One renderer each; all read the same `Answer` and `Ledger` and return text (charts: altair objects). Lowest first:
+layout and markup (fitting and escaping), words (numbers in people's units), outline and terms (which lines there are),
+then the renderers. Names are loaded when first used, so that a plain text answer loads no HTML and no charts.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
+    from isoflop.report.chart_loss import Curve, PlanPoint, Valley, loss_chart
+    from isoflop.report.chart_memory import memory_chart
+    from isoflop.report.chart_save import chart_html, chart_json, chart_png, chart_spec, chart_svg, save
+    from isoflop.report.chart_theme import theme
+    from isoflop.report.html import answer_html, ledger_html, page, style, styled
+    from isoflop.report.json import answer_json, answers_json, dumps, ledger_json, schema, table_json
+    from isoflop.report.latex import answer_latex
+    from isoflop.report.markdown import answer_markdown, ledger_markdown
+    from isoflop.report.mermaid import answer_mermaid
+    from isoflop.report.notebook import register
+    from isoflop.report.plan import plan_blocks, plan_html, plan_json, plan_markdown, plan_text
+    from isoflop.report.chart_plan import plan_chart
+    from isoflop.report.table import Cell, Column, table_csv, table_html, table_markdown, table_text
+    from isoflop.report.text import answer_text, ledger_text
+    from isoflop.report.words import say, say_interval
+
+__all__ = [
+    "Blocks",
+    "Cell",
+    "Column",
+    "Curve",
+    "PlanPoint",
+    "Row",
+    "Section",
+    "Valley",
+    "answer_html",
+    "answer_json",
+    "answer_latex",
+    "answer_markdown",
+    "answer_mermaid",
+    "answer_text",
+    "answers_json",
+    "blocks_html",
+    "blocks_markdown",
+    "blocks_text",
+    "chart_html",
+    "chart_json",
+    "chart_png",
+    "chart_spec",
+    "chart_svg",
+    "dumps",
+    "ledger_html",
+    "ledger_json",
+    "ledger_markdown",
+    "ledger_text",
+    "loss_chart",
+    "memory_chart",
+    "page",
+    "plan_blocks",
+    "plan_chart",
+    "plan_html",
+    "plan_json",
+    "plan_markdown",
+    "plan_text",
+    "register",
+    "save",
+    "say",
+    "say_interval",
+    "schema",
+    "style",
+    "styled",
+    "table_csv",
+    "table_html",
+    "table_json",
+    "table_markdown",
+    "table_text",
+    "theme",
+]
+
+_HOMES = {
+    "blocks": ("Blocks", "Row", "Section", "blocks_html", "blocks_markdown", "blocks_text"),
+    "chart_loss": ("Curve", "PlanPoint", "Valley", "loss_chart"),
+    "chart_memory": ("memory_chart",),
+    "chart_save": ("chart_html", "chart_json", "chart_png", "chart_spec", "chart_svg", "save"),
+    "chart_theme": ("theme",),
+    "html": ("answer_html", "ledger_html", "page", "style", "styled"),
+    "json": ("answer_json", "answers_json", "dumps", "ledger_json", "schema", "table_json"),
+    "latex": ("answer_latex",),
+    "markdown": ("answer_markdown", "ledger_markdown"),
+    "mermaid": ("answer_mermaid",),
+    "notebook": ("register",),
+    "plan": ("plan_blocks", "plan_html", "plan_json", "plan_markdown", "plan_text"),
+    "chart_plan": ("plan_chart",),
+    "table": ("Cell", "Column", "table_csv", "table_html", "table_markdown", "table_text"),
+    "text": ("answer_text", "ledger_text"),
+    "words": ("say", "say_interval"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load the module that a public name lives in, the first time the name is used."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"isoflop.report.{home}"), name)
+    message = f"module 'isoflop.report' has no attribute {name!r}; the public names are: {', '.join(__all__)}"
+    raise AttributeError(message)

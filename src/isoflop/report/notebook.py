@@ -1,0 +1,55 @@
+"""Drawings of Answer and Ledger in notebooks.
+
+The classes live in a room that draws nothing, so their drawings are hung on from here, once, by `register`. What draws
+is imported when something is drawn.
+"""
+
+from __future__ import annotations
+
+from isoflop.relation.answer import Answer, Ledger
+
+
+def register() -> None:
+    """Give Answer and Ledger `_repr_html_`, `_repr_markdown_` and a readable `str()`; twice does no harm."""
+    for cls, html, markdown, text in (
+        (Answer, _answer_html, _answer_markdown, _answer_text),
+        (Ledger, _ledger_html, _ledger_markdown, _ledger_text),
+    ):
+        for name, draw in (("_repr_html_", html), ("_repr_markdown_", markdown), ("__str__", text)):
+            setattr(cls, name, draw)
+
+
+def _answer_html(answer: Answer) -> str:
+    from isoflop.report.html import answer_html, styled
+
+    return styled(answer_html(answer, explain=False))
+
+
+def _answer_markdown(answer: Answer) -> str:
+    from isoflop.report.markdown import answer_markdown
+
+    return answer_markdown(answer)
+
+
+def _answer_text(answer: Answer) -> str:
+    from isoflop.report.text import answer_text
+
+    return answer_text(answer)
+
+
+def _ledger_html(ledger: Ledger) -> str:
+    from isoflop.report.html import ledger_html, styled
+
+    return styled(ledger_html(ledger))
+
+
+def _ledger_markdown(ledger: Ledger) -> str:
+    from isoflop.report.markdown import ledger_markdown
+
+    return ledger_markdown(ledger)
+
+
+def _ledger_text(ledger: Ledger) -> str:
+    from isoflop.report.text import ledger_text
+
+    return ledger_text(ledger)

@@ -1,0 +1,116 @@
+"""A Plan drawn: rows of what, how much and why, each with the step of the derivation it comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isoflop.report.blocks import Blocks, Section, blocks_html, blocks_markdown, blocks_text
+from isoflop.report.html import answer_html, ledger_html, page
+from isoflop.report.json import Json, answers_json, ledger_json
+from isoflop.report.markdown import answer_markdown
+from isoflop.report.plan_words import ROWS, elsewhere_lines, mind_lines, moving_lines
+from isoflop.report.text import answer_text, ledger_text
+from isoflop.report.words import finite
+
+if TYPE_CHECKING:
+    from isoflop.ask import Plan
+    from isoflop.relation import Answer
+
+
+def plan_blocks(plan: Plan) -> Blocks:
+    """What a plan says, as rows and sections that every renderer draws."""
+    rows = tuple(row for make in ROWS if (row := make(plan)) is not None)
+    sections = (
+        Section(heading="Too much", lines=plan.broken, loud=True),
+        Section(heading="What moves it", lines=moving_lines(plan)),
+        Section(heading="Mind", lines=mind_lines(plan)),
+        Section(heading="Instead", lines=elsewhere_lines(plan)),
+    )
+    return Blocks(rows=rows, sections=tuple(section for section in sections if section.lines))
+
+
+def _last(plan: Plan) -> Answer:
+    """The answer whose derivation is the plan's: the loss, or the work where no loss is expected."""
+    return plan.answers.get("loss", plan.answers["train_flops"])
+
+
+def plan_text(
+    plan: Plan, *, explain: bool = False, width: int = 80, color: bool = False, ascii_only: bool = False
+) -> str:
+    """The plan for a terminal; with `explain` the whole derivation and the memory ledger follow."""
+    parts = [blocks_text(plan_blocks(plan), width=width, color=color, ascii_only=ascii_only)]
+    if explain:
+        parts.append(answer_text(_last(plan), explain=True, width=width, color=color, ascii_only=ascii_only))
+        parts.append(ledger_text(plan.memory, width=width, color=color, ascii_only=ascii_only))
+    else:
+        parts.append("  --explain derives every number ([n] is a step), --json is for scripts.")
+    return "\n\n".join(parts)
+
+
+def plan_markdown(plan: Plan, *, explain: bool = False) -> str:
+    """The plan as Markdown."""
+    parts = [blocks_markdown(plan_blocks(plan))]
+    if explain:
+        parts.append(answer_markdown(_last(plan), explain=True))
+    return "\n\n".join(parts)
+
+
+def plan_html(plan: Plan) -> str:
+    """The plan as one self-contained page: rows, memory, derivation."""
+    return page(
+        "isoflop plan",
+        blocks_html(plan_blocks(plan)),
+        ledger_html(plan.memory),
+        answer_html(_last(plan), explain=True),
+    )
+
+
+def plan_json(plan: Plan) -> dict[str, Json]:
+    """The plan for scripts: `answers` by quantity name, and under `plan` what was decided. Numbers in base units."""
+    return {**answers_json(plan.answers), "plan": _decided(plan)}
+
+
+def _decided(plan: Plan) -> dict[str, Json]:
+    fleet, verdict = plan.fleet, plan.verdict
+    return {
+        "limit": plan.limit.by,
+        "broken": list(plan.broken),
+        "device": plan.question.device.name if plan.question.device else None,
+        "dtype": plan.question.dtype or None,
+        "law": plan.question.law.name if plan.question.law else None,
+        "fleet": None
+        if fleet is None
+        else {
+            "chips": fleet.chips,
+            "unit_chips": fleet.unit_chips,
+            "train_time": finite(fleet.time, "train_time"),
+            "chosen": fleet.chosen,
+        },
+        "shape": {
+            "name": plan.shape.name,
+            "layers": plan.shape.layers,
+            "width": plan.shape.width,
+            "vocabulary": plan.shape.vocabulary,
+        },
+        "memory": ledger_json(plan.memory),
+        "valley": None if plan.valley is None else list(plan.valley),
+        "verdict": None if verdict is None else {"kind": verdict.kind, "tokens_per_param": verdict.tokens_per_param},
+        "settings": {
+            "batch_tokens": float(plan.settings.batch_tokens),
+            "learning_rate": float(plan.settings.learning_rate),
+            "steps": float(plan.settings.steps),
+        },
+        "rules": [{"law": rule.name, "params": rule.params, "tokens": rule.tokens} for rule in plan.rules],
+        "elsewhere": [
+            {
+                "device": one.device,
+                "price": one.price.amount,
+                "commitment": one.price.commitment,
+                "provider": one.price.provider,
+                "date": str(one.price.date) if one.price.date else None,
+                "params": one.params,
+                "tokens": one.tokens,
+            }
+            for one in plan.elsewhere
+        ],
+    }

@@ -1,0 +1,219 @@
+"""The sentences of a plan: one function a row, None where the plan has nothing to say there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isoflop.quantity import quantity, write, write_centred, write_interval
+from isoflop.report.blocks import Row
+from isoflop.report.words import percent
+
+if TYPE_CHECKING:
+    from isoflop.ask import Plan
+    from isoflop.relation import Answer, Step
+
+_NOTICEABLE = 0.01
+
+
+def say(value: float, name: str, digits: int = 3, *, shown: str = "") -> str:
+    """A value in base units of the quantity `name`, for people."""
+    return write(value, quantity(name), digits, shown=shown)
+
+
+def _said(answer: Answer, digits: int = 3) -> str:
+    """A value with its interval, where it has one."""
+    if answer.low == answer.high:
+        return say(answer.value, answer.quantity, digits)
+    return write_centred(answer.value, answer.low, answer.high, quantity(answer.quantity), digits)
+
+
+def _step(plan: Plan, name: str) -> Step | None:
+    """The derivation's step that gives a quantity."""
+    return next((step for step in plan.steps if step.gives == name), None)
+
+
+def _ref(plan: Plan, name: str) -> str:
+    step = _step(plan, name)
+    return f"[{step.number}]" if step else ""
+
+
+def _chips(number: int) -> str:
+    return f"{number:,} chip{'s' if number > 1 else ''}"
+
+
+def bought_row(plan: Plan) -> Row | None:
+    """What the money buys, or what the run costs."""
+    time, cost, price = plan.answers.get("chip_time"), plan.answers.get("train_cost"), _step(plan, "price")
+    if time is None:
+        return None
+    device = f" of {plan.question.device.title}" if plan.question.device else ""
+    hours = f"{_said(time) if plan.limit.by != 'budget' else say(time.value, 'chip_time')}{device}"
+    if cost is None:
+        return Row(
+            label="needs",
+            value=hours,
+            remark="no price is known: give --price '$2/chip/h'",
+            ref=_ref(plan, "chip_time"),
+        )
+    remark = ""
+    if price is not None:
+        where = f": {price.note}" if price.kind == "catalogue" else ", as given"
+        remark = f"{say(price.value, 'price', 4)}{where}"
+    if plan.limit.by == "budget":
+        label = f"{say(cost.value, 'train_cost')} buys"
+        return Row(label=label, value=hours, remark=remark, ref=_ref(plan, "chip_time"))
+    return Row(label="costs", value=_said(cost), remark=f"{hours} at {remark}", ref=_ref(plan, "train_cost"))
+
+
+def work_row(plan: Plan) -> Row:
+    """The training work, and the utilisation it assumes."""
+    flops = plan.answers["train_flops"]
+    value = f"{say(flops.value, 'train_flops')} = {say(flops.value, 'train_flops', shown='PF-days')}"
+    mfu, remark = _step(plan, "mfu"), ""
+    if mfu is not None:
+        spread = f" ({write_interval(mfu.low, mfu.high, quantity('mfu'))})" if mfu.low != mfu.high else ""
+        assumed = f", assumed: {mfu.note}" if mfu.kind == "default" else ""
+        remark = f"at MFU {say(mfu.value, 'mfu')}{spread}{assumed}"
+    label = "that do" if plan.limit.by == "budget" else "work"
+    return Row(label=label, value=value, remark=remark, ref=_ref(plan, "train_flops"))
+
+
+def split_row(plan: Plan) -> Row:
+    """Parameters and tokens, whose idea they are, and how wide the valley is."""
+    params, tokens = plan.answers["params"], plan.answers["tokens"]
+    value = f"{say(params.value, 'params')} parameters, {say(tokens.value, 'tokens')} tokens"
+    remarks = []
+    if plan.verdict is not None:
+        wanted, ratio = float(plan.verdict.optimum.tokens_per_param), plan.verdict.tokens_per_param
+        remarks.append(f"{plan.verdict.kind}: {ratio:.3g} tokens per parameter; {wanted:.3g} are best for this compute")
+    elif plan.question.law is not None:
+        remarks.append(plan.question.law.title)
+    if plan.valley is not None:
+        remarks.append(f"within 0.5 % of the best loss: {write_interval(*plan.valley, quantity('params'), 2)}")
+    decided = plan.verdict is None and plan.limit.by != "work"
+    label = "best spent on" if decided else "trains"
+    return Row(label=label, value=value, remark="; ".join(remarks), ref=_ref(plan, "params"))
+
+
+def loss_row(plan: Plan) -> Row | None:
+    """The expected loss, and what other laws would have done with the same work."""
+    loss = plan.answers.get("loss")
+    if loss is None:
+        return None
+    rules = [f"{rule.name}: {say(rule.params, 'params', 2)} on {say(rule.tokens, 'tokens', 2)}" for rule in plan.rules]
+    label = "for loss" if plan.limit.by == "loss" else "expect loss"
+    remark = f"other splits: {'; '.join(rules)}" if rules else ""
+    return Row(label=label, value=_said(loss), remark=remark, ref=_ref(plan, "loss"))
+
+
+def shape_row(plan: Plan) -> Row:
+    """A concrete shape and its exact count."""
+    from isoflop.model import counts
+
+    spec, exact = plan.shape, counts(plan.shape).params
+    mixers = [mixer for _, mixer in spec.stack.mixers()]
+    heads = f", {mixers[0].heads} heads" if mixers else ""
+    if mixers and mixers[0].kv_heads != mixers[0].heads:
+        heads += f", {mixers[0].kv_heads} KV heads"
+    named = f"{spec.name}: " if plan.question.model is not None else "for example: "
+    remark = f"{named}{exact:,} parameters, vocabulary {spec.vocabulary:,}"
+    return Row(label="shape", value=f"{spec.layers} layers x {spec.width}{heads}", remark=remark)
+
+
+def memory_row(plan: Plan) -> Row:
+    """The training state held against the fleet's memory."""
+    total, limit = plan.memory.total, plan.memory.limit
+    value = f"{say(total, 'train_state_bytes')} of training state"
+    if limit is None or plan.fleet is None:
+        return Row(label="memory", value=value, remark="weights, gradients, Adam; activations come on top")
+    chips = _chips(plan.fleet.chips)
+    if total > limit:
+        remark = f"does not fit: {chips} hold {say(limit, 'train_state_bytes')}, and activations come on top"
+    else:
+        remark = f"{percent(total / limit)} of what {chips} hold, when sharded; activations come on top"
+    return Row(label="memory", value=value, remark=remark)
+
+
+def time_row(plan: Plan) -> Row | None:
+    """How long on how many chips."""
+    fleet, time = plan.fleet, plan.answers.get("chip_time")
+    if fleet is None or time is None:
+        return None
+    value = say(fleet.time, "train_time")
+    if time.low != time.high:
+        value += f" ({write_interval(time.low / fleet.chips, time.high / fleet.chips, quantity('train_time'))})"
+    remark = f"on {_chips(fleet.chips)}"
+    if fleet.unit_chips > 1:
+        remark += f" = {fleet.units:,} x {fleet.unit_name}"
+    if fleet.chosen:
+        remark += "; as many whole units as finish in time"
+    return Row(label="takes", value=value, remark=remark, ref=_ref(plan, "chip_time"))
+
+
+def energy_row(plan: Plan) -> Row | None:
+    """Energy and emissions."""
+    energy, emissions = plan.answers.get("train_energy"), plan.answers.get("train_emissions")
+    if energy is None:
+        return None
+    value = _said(energy)
+    grid, remark = _step(plan, "grid_intensity"), ""
+    if emissions is not None:
+        place = f" at {say(grid.value, 'grid_intensity')}" if grid else ""
+        remark = f"{_said(emissions)}{place}{f': {grid.note}' if grid and grid.note else ''}"
+    return Row(label="energy", value=value, remark=remark, ref=_ref(plan, "train_energy"))
+
+
+def batch_row(plan: Plan) -> Row:
+    """Batch, learning rate and steps to start from."""
+    settings = plan.settings
+    batch, steps = say(float(settings.batch_tokens), "batch_tokens", 2), say(float(settings.steps), "steps", 2)
+    value = f"learning rate {float(settings.learning_rate):.2g}, batch {batch} tokens"
+    return Row(label="start from", value=value, remark=f"{steps} steps; step law (stepfun2025), a broad optimum")
+
+
+def moving_lines(plan: Plan) -> tuple[str, ...]:
+    """Which inputs bring the variance of the loss (else of the work)."""
+    name = "loss" if "loss" in plan.answers and plan.limit.by != "loss" else "train_flops"
+    shares = plan.answers[name].shares
+    large = sorted(((share, key) for key, share in shares.items() if share >= _NOTICEABLE), reverse=True)
+    if not large:
+        return ()
+    listed = ", ".join(f"{key} {percent(share)}" for share, key in large)
+    return (f"{listed} of the variance in {name}",)
+
+
+def mind_lines(plan: Plan) -> tuple[str, ...]:
+    """What could make the plan wrong or impossible."""
+    lines = []
+    price = plan.question.price.price if plan.question.price else None
+    if price is not None and price.commitment in {"1y", "3y"}:
+        lines.append(f"the price needs a {price.commitment[0]}-year commitment, which this run does not use up")
+    if price is not None and price.date is not None and "as_of" not in plan.question.choices:
+        lines.append(f"the price is of {price.date}, the latest that is catalogued")
+    if plan.limit.spare is not None:
+        name, used = plan.limit.spare
+        lines.append(f"the {plan.limit.by} binds; {percent(used)} of the {name} is used")
+    return (*lines, *plan.answers["train_flops"].warnings)
+
+
+def elsewhere_lines(plan: Plan) -> tuple[str, ...]:
+    """What the same money buys elsewhere."""
+    return tuple(
+        f"{one.device} {one.price.commitment}: {say(one.params, 'params', 2)} on {say(one.tokens, 'tokens', 2)} tokens "
+        f"at {say(one.price.amount, 'price')} ({one.price.provider}, {one.price.date or 'undated'})"
+        for one in plan.elsewhere
+    )
+
+
+ROWS = (
+    bought_row,
+    work_row,
+    split_row,
+    loss_row,
+    shape_row,
+    memory_row,
+    time_row,
+    energy_row,
+    batch_row,
+)
+"""The rows of a plan in the order of the argument: money, work, model, outcome, shape, memory, time, settings."""
