@@ -1,4 +1,4 @@
-"""What stands beside a plan: the flat valley, other laws' splits, other places to buy, a concrete shape, usual settings."""
+"""What stands beside a plan: the flat valley, other splits, other places to buy, a concrete shape, usual settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from isoflop.model import ModelSpec
 
 NEAR = 0.005
-"""A loss within half a percent of the best counts as nearly as good: about what a change of seed or data order moves."""
+"""A loss within half a percent of the best is nearly as good: about what a change of seed or data order moves."""
 
 RULES = ("besiroglu2024", "hoffmann2022-tex", "ratio20")
 ADVISOR = "stepfun2025"
@@ -102,7 +102,7 @@ def settings(of: ModelSpec, tokens: float, flops: float) -> Settings:
 
 
 def for_demand(question: Question) -> Question:
-    """Where tokens will be served too, decide params and tokens so that training and serving together stay within the compute."""
+    """Where tokens will be served too, decide params and tokens so that training and serving share the compute."""
     served = question.fact("serve_tokens")
     if served is None or question.given("params") or question.given("tokens"):
         return question

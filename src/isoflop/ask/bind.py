@@ -1,4 +1,4 @@
-"""A question in the user's words becomes facts and relations: devices, prices, models, laws and grids by name, the rest by quantity.
+"""A question in the user's words becomes facts and relations: devices, prices, models, laws, grids by name.
 
 Ranks say who is believed: what is given, then what can be computed, then the catalogue, then defaults. A value that
 the user gives beats the catalogue, and the answer shows by how much.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CHOICES = {
     "device": "a device by name or the path of a device.toml; with a count it gives chips too (64xH100-SXM)",
     "on": "the same as device",
-    "dtype": "the number format whose dense peak counts (bf16 where the device has it); sparse peaks by name: bf16-sparse",
+    "dtype": "the number format whose dense peak counts (bf16 where there is one); sparse by name: bf16-sparse",
     "model": "a model by preset, size (7B) or path: gives its parameters",
     "law": "a scaling law by name or path: gives loss, and the compute-optimal split as a policy",
     "allocation": "optimal (the law's own split, the default with law=), none, or tokens per parameter (20)",
@@ -46,7 +46,7 @@ CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """What is taken where a question leaves a quantity or choice open: the value in the value grammar, and who says so."""
+    """What is taken where a question leaves something open: a value in the value grammar, and who says so."""
 
     value: str
     origin: str
@@ -101,9 +101,8 @@ def bind(knowns: Mapping[str, Known], settings: Mapping[str, Usual] | None = Non
         if key not in ties:
             fact = _given(key, value, ties)
             if fact.quantity in facts:
-                raise BadInput(
-                    f"'{fact.quantity}' is given twice, also under another name: {facts[fact.quantity].text} and {value}"
-                )
+                first = facts[fact.quantity].text
+                raise BadInput(f"'{fact.quantity}' is given twice, also under another name: {first} and {value}")
             facts[fact.quantity] = fact
     usual = {}
     for key, setting in (settings or {}).items():
@@ -115,7 +114,7 @@ def bind(knowns: Mapping[str, Known], settings: Mapping[str, Usual] | None = Non
 
 
 def _clashes(key: str, choices: Mapping[str, str], facts: Mapping[str, Fact]) -> bool:
-    """Whether a setting has nothing to choose here: a provider where the price is given or no device is named, and such."""
+    """Whether a setting has nothing to choose here: a provider where the price is given or no device is named."""
     beaten = {"grid": "grid_intensity", **dict.fromkeys(PRICE_CHOICES, "price")}
     needs_device = key in PRICE_CHOICES or key == "dtype"
     return beaten.get(key) in facts or (needs_device and "device" not in choices)

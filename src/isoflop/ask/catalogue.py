@@ -1,4 +1,4 @@
-"""Names turned into facts: a device into its peak rate, memory and power, a law into loss and a split, a price into dollars."""
+"""Names turned into facts: a device into peak rate, memory, power; a law into loss and split; a price into dollars."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Plan:
 def plan(
     *, samples: int = SAMPLES, seed: int = 0, settings: Mapping[str, Usual] | None = None, **knowns: Known
 ) -> Plan:
-    """Plan a training run from any of budget=, deadline=, on=, model=, params=, tokens=, loss=, demand= and what `solve` takes.
+    """Plan a training run from any of budget, deadline, on, model, params, tokens, loss, demand and what `solve` takes.
 
     `on` is a device, with a count ("64xh100-sxm") or without; `law` defaults to the Besiroglu et al. refit, `grid` to
     the United States.
@@ -131,6 +131,7 @@ def _refuse_half_plans(question: Question, answers: Mapping[str, Answer]) -> Non
     ways += ["a budget with a price (--budget '$4k')", "a number of chips and a deadline (--deadline '30 days')"]
     ways += ["a model and its tokens (--model 7B --tokens 1T)", "a target loss (--loss 2.2)"]
     raise Undetermined(
-        f"{known} does not fix the size of a run: {', '.join(lacking)} cannot be worked out. Give one more of: {'; '.join(ways)}.",
+        f"{known} does not fix the size of a run: {', '.join(lacking)} cannot be worked out. "
+        f"Give one more of: {'; '.join(ways)}.",
         completes=("train_cost", "train_time", "params", "tokens", "loss"),
     )

@@ -1,4 +1,4 @@
-"""What a plan has to spend: which limit binds, how many chips, for how long, and whether the training state fits on them."""
+"""What a plan has to spend: which limit binds, how many chips, for how long, and whether the state fits on them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _tighter(question: Question, budget: float, deadline: float) -> tuple[Questi
 
 
 def fleet(question: Question, answers: Mapping[str, Answer]) -> Fleet | None:
-    """The chips of the plan: those given, or whole units enough for the deadline (else 30 days); None without chip-hours."""
+    """The chips of the plan: those given, or whole units enough for the deadline (else 30 days), if known."""
     if "chip_time" not in answers:
         return None
     chip_time = answers["chip_time"].value

@@ -59,6 +59,9 @@ def _offers(relations: System, question: Question, target: str) -> str:
     if question.device is not None:
         return ""
     known = {(fact.quantity, fact.rank) for fact in question.facts}
-    brought: list[tuple[str, Rank]] = [(key, "catalogue") for key in ("peak_rate", "price", "memory", "memory_bandwidth", "tdp")]
+    figures = ("peak_rate", "price", "memory", "memory_bandwidth", "tdp")
+    brought: list[tuple[str, Rank]] = [(key, "catalogue") for key in figures]
     route = find_route(relations, frozenset({*known, *brought}), (target,))
-    return "" if route.missing else "So does naming a device (device=h100-sxm): its peak rate and price come from the catalogue."
+    if route.missing:
+        return ""
+    return "So does naming a device (device=h100-sxm): its peak rate and price come from the catalogue."

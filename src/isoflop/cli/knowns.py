@@ -37,7 +37,9 @@ def output_options(function: Callable[P, None]) -> Callable[P, None]:
 def sampling_options(function: Callable[P, None]) -> Callable[P, None]:
     """--samples and --seed, on every command whose answers have intervals."""
     for option in (
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Makes the draws repeatable."),
+        click.option(
+            "--seed", type=click.IntRange(0), default=0, show_default=True, help="Makes the draws repeatable."
+        ),
         click.option(
             "--samples",
             type=click.IntRange(100, 10_000_000),
@@ -56,9 +58,7 @@ TABLE_FORMATS = ("text", "json", "md", "html", "csv")
 def table_options(function: Callable[P, None]) -> Callable[P, None]:
     """--json and --format, on every command that ends in a table."""
     for option in (
-        click.option(
-            "--format", "form", type=click.Choice(TABLE_FORMATS), default="text", help="How to print the table."
-        ),
+        click.option("--format", "form", type=click.Choice(TABLE_FORMATS), default="text", help="How to print it."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json."),
     ):
         function = option(function)

@@ -56,8 +56,8 @@ def _word_options(function: click.decorators.FC) -> click.decorators.FC:
 
 def _output_options(function: click.decorators.FC) -> click.decorators.FC:
     for option in (
-        click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write to this file, not to stdout."),
-        click.option("--chart", type=click.Choice(("loss", "memory")), default="loss", help="Which chart svg and png draw."),
+        click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write to this file."),
+        click.option("--chart", type=click.Choice(("loss", "memory")), default="loss", help="What svg and png draw."),
         click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print the plan."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json."),
         click.option("--explain", is_flag=True, help="Print the numbered derivation too."),
@@ -97,7 +97,8 @@ def command(
     further = split(knowns)
     twice = sorted(flags.keys() & further.keys())
     if twice:
-        raise BadInput(f"'{twice[0]}' is given twice: as a flag ({flags[twice[0]]}) and as {twice[0]}={further[twice[0]]}")
+        key = twice[0]
+        raise BadInput(f"'{key}' is given twice: as a flag ({flags[key]}) and as {key}={further[key]}")
     question = ask({**flags, **further}, usual={"law": DEFAULT_LAW, "grid": DEFAULT_GRID})
     result = plan_question(question, samples=samples, seed=seed)
     _print(result, output)

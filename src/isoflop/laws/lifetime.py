@@ -1,4 +1,4 @@
-"""Compute over a model's whole life: what is served counts too, so a smaller model trained longer may be the better buy."""
+"""Compute over a model's whole life: serving counts too, so a smaller model trained longer may be the better buy."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ def allocate_lifetime(
     flops_per_param_token: float = FLOPS_PER_PARAM_TOKEN,
     serve_flops_per_param_token: float = SERVE_FLOPS_PER_PARAM_TOKEN,
 ) -> Allocation:
-    """The lowest loss for `flops` FLOP that must pay for training and for serving `serve_tokens` tokens:
+    """The lowest loss for `flops` FLOP that must pay for training and for serving `serve_tokens` tokens.
 
-    minimise loss(N, D) where flops = k N D + s N S. At S = 0 this is `law.allocate`. Counts FLOP only: where serving runs at a lower
-    utilisation than training, as decoding in small batches does (by 10 times and more), scale `serve_tokens` up by that ratio.
+    Minimises loss(N, D) where flops = k N D + s N S. At S = 0 this is `law.allocate`. Counts FLOP only: where serving
+    runs at a lower utilisation than training, as decoding in small batches does (by 10 times and more), scale
+    `serve_tokens` up by that ratio.
     Source: [sardana2024 §2]
 
     >>> from isoflop.laws import published
