@@ -56,6 +56,7 @@ $(VENV)/made.stamp:
 
 $(VENV)/core.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
 	$(PIP) --editable .
+	$(BIN)/python -m compileall -q src  # an installed package comes compiled; so that start-up is what users get
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/core.stamp

@@ -8,19 +8,21 @@ rounds counts. Whole processes are compared by CPU time, the rest by wall time. 
 
 from __future__ import annotations
 
+import compileall
 import resource
 import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import isoflop
-from isoflop.ask.bind import bind
-from isoflop.ask.solve import system
+from isoflop.ask import bind, solve_question
+from isoflop.ask.solver import system
 from isoflop.model import counts, model
 from isoflop.relation.evaluate import run, run_many
 from isoflop.relation.route import direct, find_route
@@ -98,6 +100,11 @@ def process_seconds(*words: str) -> float:
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
+def compile_package() -> None:
+    """Leave byte code beside the sources, as an installed package has it, also where writing it is switched off."""
+    compileall.compile_dir(Path(isoflop.__file__).parent, quiet=1)
+
+
 def start_up(name: str, words: tuple[str, ...], most: float) -> Row:
     """A command as a whole process against a Python that does nothing."""
     pairs = [(process_seconds("-m", "isoflop", *words), process_seconds("-c", "pass")) for _ in range(ROUNDS)]
@@ -125,7 +132,7 @@ def cold_solve() -> Row:
 
     def ours() -> None:
         forget_routes()
-        isoflop.solve("params", **QUESTION)
+        solve_question(bind(QUESTION), "params")
 
     mine, hand = best(ours, by_hand, repeat=20)
     return Row(name="cold solve", ours=mine, against="arithmetic by hand", reference=hand, limit=3e-3)
@@ -170,7 +177,7 @@ def monte_carlo() -> list[Row]:
     against = "NumPy by hand"
     mine, other = best(route_only, hand)
     rows = [Row(name="Monte Carlo 100k", ours=mine, against=against, reference=other, most=1.5)]
-    mine, other = best(lambda: isoflop.solve("params", samples=SAMPLES, **knowns), hand)
+    mine, other = best(lambda: solve_question(bind(knowns), "params", samples=SAMPLES), hand)
     return [*rows, Row(name="  with steps and shares", ours=mine, against=against, reference=other)]
 
 
@@ -198,13 +205,14 @@ def describing() -> Row | None:
             return sum(weight.numel() for weight in LlamaForCausalLM(config).parameters())
 
     assert counts(model("llama-3-8b")).params == instantiate()
-    mine, theirs = best(lambda: counts(model("llama-3-8b")), instantiate)
+    mine, theirs = best(lambda: counts(model("llama-3-8b")), instantiate, repeat=20)
     return Row(name="describe llama-3-8b", ours=mine, against="torch meta device", reference=theirs, most=1e-3)
 
 
 def main() -> None:
     """Print all rows."""
     plan = ("plan", "--budget", "$4k", "--on", "tpu-v4", "--commitment", "3y")
+    compile_package()
     rows = [start_up("isoflop --help", ("--help",), 7), start_up("isoflop plan", plan, 25)]
     rows += [cold_solve(), cached_plan(), *monte_carlo()]
     described = describing()

@@ -216,9 +216,9 @@ def device_figures(device: Device) -> str:
 def prices() -> str:
     """Every price, newest first for each device."""
     parts: list[str] = []
-    known = sorted(hardware.prices(), key=lambda price: (price.devices, price.date is None, price.date), reverse=True)
-    for device, entries in sorted(grouped(known, lambda price: ", ".join(price.devices)).items()):
-        rows = [
+    known = reversed(hardware.find_prices())
+    for device, entries in sorted(grouped(known, lambda price: " or ".join(price.devices)).items()):
+        rows: list[tuple[str, ...]] = [
             (
                 p.provider,
                 p.region,
@@ -242,7 +242,7 @@ def prices() -> str:
             g.source,
             g.note,
         )
-        for g in hardware.grids().values()
+        for g in hardware.grids()
     ]
     parts += ["## Electricity grids", table(("name", "grid", "year", "intensity", "source", "note"), rows)]
     return page("prices", "Prices and grids", *parts)
@@ -307,7 +307,8 @@ def optimum(entry: Published, flops: float) -> str:
         best = entry.allocator.allocate(flops)
     except MissingData:
         return ""
-    split = f"{write(best.params, quantity('params'))} parameters on {write(best.tokens, quantity('tokens'))} tokens"
+    params, tokens = write(float(best.params), quantity("params")), write(float(best.tokens), quantity("tokens"))
+    split = f"{params} parameters on {tokens} tokens"
     return f"{split}, loss {best.loss:.3f}" if isinstance(best, Allocation) else split
 
 
@@ -339,6 +340,9 @@ def command_help(command: click.Command, parent: click.Context, name: str, *, le
 
 # --- writing ---------------------------------------------------------------------------------------------------------
 
+WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md")
+"""Pages written by hand whose console blocks are refreshed."""
+
 PAGES: dict[str, Callable[[], str]] = {
     "glossary.md": glossary,
     "formulas.md": formulas,
@@ -355,16 +359,20 @@ def main(words: Sequence[str]) -> int:
     if set(words) - {"--check"}:
         print(__doc__, file=sys.stderr)
         return 2
+    sys.path.insert(0, str(HERE))
+    from console import refreshed
+
+    made = {HERE / name: make() for name, make in PAGES.items()}
+    made |= {path: refreshed(path.read_text(encoding="utf-8")) for name in WRITTEN if (path := HERE.parent / name)}
     stale = []
-    for name, made in PAGES.items():
-        path, text = HERE / name, made()
+    for path, text in made.items():
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
-        stale.append(name)
+        stale.append(str(path.relative_to(HERE.parent)))
         if not words:
             path.write_text(text, encoding="utf-8")
     if words and stale:
-        print(f"out of date: {', '.join(stale)} in docs/; write them again with: make docs", file=sys.stderr)
+        print(f"out of date: {', '.join(stale)}; write them again with: make docs", file=sys.stderr)
         return 1
     return 0
 

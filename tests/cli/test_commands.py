@@ -31,6 +31,27 @@ def quick(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, st
     return int(left.value.code or 0), out.out, out.err
 
 
+GOOD = 'unit = "FLOP/s/chip", source = "us", date = "2024", dense = true'
+DEVICE = f"""
+title = "A chip of our own"
+vendor = "Us"
+kind = "ASIC"
+year = 2024
+
+[peak_rate]
+bf16 = {{ value = 100e12, {GOOD} }}
+"""
+PRICE = """
+devices = ["ours"]
+
+[[price]]
+provider = "Us"
+commitment = "on-demand"
+date = 2024-01-01
+amount = "$1.50/h/chip"
+source = "our contract"
+"""
+
 SEED = ("train_cost=$100m", "tokens=4T", "device=tpu-v4", "price=$33,849/month/slice", "slice=32 chip")
 
 
@@ -167,12 +188,41 @@ def test_a_broken_settings_file_is_named(tmp_path: Path) -> None:
 
 
 def test_own_device_and_price_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    device = tmp_path / "device.toml"
-    assert quick(capsys, "devices", str(device))[0] == 2
+    device, price = tmp_path / "chip.device.toml", tmp_path / "chip.price.toml"
+    device.write_text(DEVICE, encoding="utf-8")
+    price.write_text(PRICE, encoding="utf-8")
+    words = ("solve", "chip_time", "train_flops=1e20", f"device={device}", "mfu=0.5", "--json")
+    code, out, _ = quick(capsys, *words)
+    assert (code, json.loads(out)["value"]) == (0, pytest.approx(1e20 / 100e12 / 0.5))
+    words = ("solve", "train_cost", "chip_time=100 chip-hours", f"price={price}", f"device={device}", "--json")
+    code, out, _ = quick(capsys, *words)
+    assert (code, json.loads(out)["value"]) == (0, pytest.approx(150.0))
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ('unit = "FLOP/s/chip"', "source"),
+        ('unit = "GB", source = "us", date = "2024", dense = true', "GB"),
+        ('unit = "FLOP/s/chip", source = "us", date = "2024"', "dense"),
+    ],
+)
+def test_a_broken_device_file_is_refused_by_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str, says: str
+) -> None:
+    path = tmp_path / "chip.device.toml"
+    path.write_text(DEVICE.replace(GOOD, broken), encoding="utf-8")
+    code, _, err = quick(capsys, "solve", "chip_time", "train_flops=1e20", f"device={path}", "mfu=0.5")
+    assert code == 2
+    assert "chip.device.toml" in err
+    assert says in err
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    done = subprocess.run(
-        f"{sys.executable} -m isoflop quantities --format csv | head -1", shell=True, capture_output=True, text=True, check=False
-    )
-    assert "Traceback" not in done.stderr
+    words = [sys.executable, "-m", "isoflop", "quantities", "--format", "csv"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()

@@ -235,7 +235,7 @@ def test_broken_prices_are_refused(case: str, tmp_path: Path) -> None:
 def test_own_prices_are_taken_by_path(tmp_path: Path) -> None:
     path = tmp_path / "price.toml"
     path.write_text(PRICE, encoding="utf-8")
-    assert prices(str(path))[0].per_hour == pytest.approx(33849 / 730 / 32)
+    assert prices(str(path))[0].per_hour == pytest.approx(33849 / 730.5 / 32)
     assert prices(str(tmp_path))[0].sale.chips == 32
     (tmp_path / "device.toml").write_text(GOOD, encoding="utf-8")
     assert prices(str(tmp_path / "device.toml")) == ()

@@ -55,6 +55,28 @@ def test_brackets_in_strings_and_comments_do_not_nest() -> None:
     assert parse_toml(text, "x")["e"] == 1.5
 
 
+ENDLESS = [
+    '"\\' * 99_999,
+    '"""\\' * 99_999,
+    '"""\\' + '"' * 99_999,
+    "'''" + "''" * 99_999 + "x",
+    "'\n" * 99_999,
+    'a="\\',
+]
+
+
+@pytest.mark.parametrize("text", ENDLESS, ids=range(len(ENDLESS)))
+def test_strings_that_never_end_are_refused_in_linear_time(text: str) -> None:
+    with pytest.raises(BadFile):
+        parse_toml(text, "x")
+
+
+def test_quotes_at_the_end_of_a_long_string_hide_nothing() -> None:
+    text = 'a = ["""x"""", ' + "[" * 40 + "]" * 40 + "]"
+    with pytest.raises(BadFile, match="nested deeper"):
+        parse_toml(text, "x")
+
+
 def test_large_files_are_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "large.toml"
     with path.open("wb") as stream:

@@ -22,7 +22,10 @@ TPU_V4_PRICE = 33849 / (730.5 * 3600) / 32
 
 @relation
 def train_flops(params: Real, tokens: Real, flops_per_param_token: Real = 6.0) -> Real:
-    """Work of a training run. Source: [kaplan2020 §2.1]."""
+    """Work of a training run.
+
+    Source: [kaplan2020 §2.1]
+    """
     return flops_per_param_token * params * tokens
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from tests.relation.bodies import NAMES, Body, bodies, numbers
 
+from isoflop.quantity import Real
 from isoflop.relation.expr import Expr, const, name
 from isoflop.relation.notation import latex, number, text
-from tests.relation.bodies import NAMES, Body, bodies, numbers
 
 N, D, C = name("params"), name("tokens"), name("train_flops")
 FUNCTIONS: dict[str, Any] = {
@@ -28,7 +29,7 @@ FUNCTIONS: dict[str, Any] = {
 }
 
 
-def _as_python(shown: str, values: dict[str, Any]) -> Any:
+def _as_python(shown: str, values: dict[str, Any]) -> Real:
     """The value that Python's own parser reads out of the text."""
     code = shown.replace("·", "*").replace("^", "**")
     return eval(code, {"__builtins__": {}}, FUNCTIONS | values)  # noqa: S307 (our own text: Python is the judge of it)

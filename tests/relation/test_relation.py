@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from tests.relation import small
 
 from isoflop.quantity import Real
 from isoflop.relation import Relation, System, relation, tree
-from tests.relation import small
 
 
 def test_the_name_is_what_it_gives_and_the_parameters_are_what_it_needs() -> None:

@@ -8,10 +8,11 @@ from isoflop.report import Blocks, Row, blocks_html, blocks_markdown, blocks_tex
 from isoflop.report.layout import width_of
 
 IN_80_COLUMNS = """\
-  $4,000 buys     2,762 chip-hours of TPU v4    $1.448 a chip-hour: 3-year   [1]
-                                                commitment, us-central2,
-                                                2022-05-11
-  that do         1.09e21 FLOP = 12.7 PF-days   at MFU 40 % (32 to 49 %)     [2]
+  $4,000 buys     2,762 chip-hours of TPU v4                                 [1]
+                    $1.448 a chip-hour: 3-year commitment, us-central2,
+                    2022-05-11
+  that do         1.09e21 FLOP = 12.7 PF-days                                [2]
+                    at MFU 40 % (32 to 49 %)
   shape           26 layers x 3072, 24 heads, 8 KV heads, vocabulary 32k,
                   all of it in one long line
   takes           3.6 days                                                   [5]
@@ -28,16 +29,22 @@ def test_the_layout_in_80_columns() -> None:
     assert blocks_text(PLAN) == IN_80_COLUMNS
 
 
+def test_remarks_stand_beside_where_all_of_them_fit() -> None:
+    lines = blocks_text(PLAN, width=130).split("\n")
+    assert "at MFU 40 % (32 to 49 %)" in lines[1]
+    assert "2022-05-11" in lines[0]
+
+
 def test_a_narrow_terminal_gets_everything_below_its_label() -> None:
     assert blocks_text(Blocks(rows=PLAN.rows[:2]), width=40) == (
         "  $4,000 buys\n"
         "     2,762 chip-hours of TPU v4      [1]\n"
-        "     $1.448 a chip-hour: 3-year\n"
-        "     commitment, us-central2,\n"
-        "     2022-05-11\n"
+        "       $1.448 a chip-hour: 3-year\n"
+        "       commitment, us-central2,\n"
+        "       2022-05-11\n"
         "  that do\n"
         "     1.09e21 FLOP = 12.7 PF-days     [2]\n"
-        "     at MFU 40 % (32 to 49 %)"
+        "       at MFU 40 % (32 to 49 %)"
     )
 
 

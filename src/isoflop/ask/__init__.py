@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from isoflop.ask.bind import CHOICES, Question, Usual, bind
-from isoflop.ask.plan import DEFAULT_GRID, DEFAULT_LAW, TARGETS, Plan, plan, plan_question
-from isoflop.ask.solve import solve, solve_question
+from isoflop.ask.checker import CheckResult, check, check_question
+from isoflop.ask.planner import DEFAULT_GRID, DEFAULT_LAW, TARGETS, Plan, plan, plan_question
+from isoflop.ask.solver import solve, solve_question
 
 __all__ = [
     "CHOICES",
     "DEFAULT_GRID",
     "DEFAULT_LAW",
     "TARGETS",
+    "CheckResult",
     "Plan",
     "Question",
     "Usual",
     "bind",
+    "check",
+    "check_question",
     "plan",
     "plan_question",
     "solve",

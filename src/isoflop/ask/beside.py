@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from isoflop import laws
 from isoflop.ask.bind import bind
-from isoflop.ask.solve import system
+from isoflop.ask.solver import system
 from isoflop.errors import BadInput, MissingData
 from isoflop.quantity import Point
-from isoflop.relation import Fact, solve_all
+from isoflop.relation import Fact, solve_all, sweep
 
 if TYPE_CHECKING:
     from isoflop.ask.bind import Question
@@ -23,7 +25,7 @@ NEAR = 0.005
 
 RULES = ("besiroglu2024", "hoffmann2022-tex", "ratio20")
 ADVISOR = "stepfun2025"
-ELSEWHERE = ("h100-sxm-80gb", "h200-sxm-141gb", "b200-sxm-180gb", "a100-sxm-80gb", "tpu-v6e", "tpu-v5p")
+ELSEWHERE = ("h100-sxm-80gb", "a100-sxm-80gb", "tpu-v6e")
 _ON_DEMAND = "on-demand"
 
 
@@ -126,34 +128,32 @@ def for_demand(question: Question) -> Question:
 
 def elsewhere(question: Question) -> tuple[Elsewhere, ...]:
     """What the budget buys without the commitment, and on other devices on demand; prices as of the same date."""
-    budget = question.fact("train_cost")
-    if budget is None or question.device is None or question.price is None:
+    if not question.given("train_cost") or question.device is None or question.price is None:
         return ()
     own = question.device.name
     names = [own] if question.price.price.commitment != _ON_DEMAND else []
     names += [name for name in ELSEWHERE if name != own]
-    found = [_bought(question, name) for name in names]
-    return tuple(one for one in found if one is not None)
-
-
-def _bought(question: Question, device: str) -> Elsewhere | None:
-    """One alternative; None where nothing is catalogued for it."""
-    keep = tuple(
-        fact for fact in question.facts if fact.rank != "catalogue" and fact.quantity not in {"chips", "train_time"}
+    offers = [offer for name in names if (offer := _offer(question, name)) is not None]
+    if not offers:
+        return ()
+    kept = question.without("chips", "train_time", "price", "peak_rate")
+    figures = {key: np.array([offer[key] for _, offer in offers]) for key in ("price", "peak_rate")}
+    found = sweep(system(question.relations), kept.facts, ("params", "tokens", "chip_time"), figures)
+    if len(found) < len(("params", "tokens", "chip_time")):
+        return ()
+    return tuple(
+        Elsewhere(device=bound.device.title, price=bound.price.price, **{key: float(found[key][i]) for key in found})
+        for i, (bound, _) in enumerate(offers)
+        if bound.device is not None and bound.price is not None
     )
+
+
+def _offer(question: Question, device: str) -> tuple[Question, dict[str, float]] | None:
+    """The on-demand price and the peak rate of another device; None where one of them is not catalogued."""
     words = {"device": device, "commitment": _ON_DEMAND, "as_of": question.choices.get("as_of")}
     try:
-        other = bind({key: word for key, word in words.items() if word is not None})
+        bound = bind({key: word for key, word in words.items() if word is not None})
     except MissingData:
         return None
-    facts = {fact.quantity: fact for fact in (*other.facts, *keep)}
-    found = solve_all(system(question.relations), tuple(facts.values()), ("params", "tokens", "chip_time"), samples=100)
-    if len(found) < 3 or other.price is None:
-        return None
-    return Elsewhere(
-        device=other.device.title if other.device else device,
-        price=other.price.price,
-        params=found["params"].value,
-        tokens=found["tokens"].value,
-        chip_time=found["chip_time"].value,
-    )
+    figures = {key: fact.spread.median for key in ("price", "peak_rate") if (fact := bound.fact(key)) is not None}
+    return (bound, figures) if len(figures) == len(("price", "peak_rate")) else None

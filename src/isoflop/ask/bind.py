@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.ask import assumptions
 from isoflop.ask.catalogue import PRICE_CHOICES, device_facts, grid_fact, law_relations, model_facts, price_fact
-from isoflop.errors import BadInput, UnknownName, close_matches
+from isoflop.errors import BadInput, UnknownName
 from isoflop.quantity import quantities, quantity, read, read_cluster, read_tie
 from isoflop.quantity.unit_words import NOUNS
 from isoflop.relation import Fact
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from isoflop.relation import Relation
 
     Known = str | float | FloatArray
+
+_CHIPS_OF_A_DEVICE = re.compile(r"\s*[\d.,_]+\s*[kKM]?\s*[x×*]?\s*(?!chips?\b)[A-Za-z]+[-\w ]*\d[-\w ]*")
+_COUNT_AND_FILE = re.compile(r"\s*(?:(?P<count>[\d,]+)\s*[x×*]\s*)?(?P<file>\S.*\.toml)\s*")
 
 CHOICES = {
     "device": "a device by name or the path of a device.toml; with a count it gives chips too (64xH100-SXM)",
@@ -96,6 +99,8 @@ def bind(knowns: Mapping[str, Known], settings: Mapping[str, Usual] | None = Non
     words = {key.replace("-", "_"): value for key, value in knowns.items()}
     ties = _ties(words)
     choices = {key: str(words.pop(key)) for key in CHOICES if key in words}
+    if str(words.get("price", "")).lower().endswith(".toml"):
+        choices["price_file"] = str(words.pop("price"))
     facts: dict[str, Fact] = _cluster(choices, words)
     for key, value in words.items():
         if key not in ties:
@@ -161,39 +166,26 @@ def _cluster(choices: dict[str, str], words: dict[str, Known]) -> dict[str, Fact
         if "device" in choices:
             raise BadInput(f"device={choices['device']} and on={choices['on']} say the same thing; give one of them")
         choices["device"] = choices.pop("on")
-    chips = words.get("chips")
-    if (
-        isinstance(chips, str)
-        and "device" not in choices
-        and re.fullmatch(r"\s*[\d.,_]+\s*[kKM]?\s*[x×*]?\s*(?!chips?\b)[A-Za-z]+[-\w ]*\d[-\w ]*", chips)
-    ):
+    if "device" not in choices and _CHIPS_OF_A_DEVICE.fullmatch(str(words.get("chips", ""))):
         choices["device"] = str(words.pop("chips"))
     if "device" not in choices:
         return {}
-    cluster = read_cluster(choices["device"])
-    text, choices["device"] = choices["device"], cluster.device
-    if cluster.count is None:
+    text = choices["device"]
+    own_file = _COUNT_AND_FILE.fullmatch(text)
+    cluster = None if own_file else read_cluster(text)
+    choices["device"] = cluster.device if cluster else str(own_file and own_file["file"])
+    count = cluster.count if cluster else own_file and own_file["count"]
+    if not count:
         return {}
     if "chips" in words:
         raise BadInput(f"the number of chips is said twice: device={text} and chips={words['chips']}")
-    return {"chips": Fact(quantity="chips", spread=read(cluster.count, quantity("chips")).spread, text=text)}
+    return {"chips": replace(_given("chips", count, {}), text=text)}
 
 
 def _given(key: str, value: Known, ties: Mapping[str, Unit]) -> Fact:
-    known = quantities()
     try:
         entry = quantity(key)
-    except UnknownName as error:
-        raise _unknown(key, (*known, *CHOICES)) from error
+    except UnknownName:
+        raise UnknownName("quantity", key, (*quantities(), *CHOICES), listing="isoflop quantities") from None
     got = read(value, entry, ties)
-    return Fact(
-        quantity=entry.name, spread=got.spread, text=got.text, note="; ".join(got.notes), slack=got.slack, source=""
-    )
-
-
-def _unknown(key: str, known: tuple[str, ...]) -> UnknownName:
-    error = UnknownName("quantity", key, known, listing="isoflop quantities")
-    choices = [match for match in close_matches(key, CHOICES) if match in CHOICES]
-    if choices and not error.matches:
-        error.args = (f"{error.args[0]} The words beside quantities are: {', '.join(CHOICES)}.",)
-    return error
+    return Fact(quantity=entry.name, spread=got.spread, text=got.text, note="; ".join(got.notes), slack=got.slack)

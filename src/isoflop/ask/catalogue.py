@@ -65,8 +65,9 @@ def price_fact(device: Device | None, choices: Mapping[str, str], *, given: bool
         if wanted:
             raise BadInput(f"{', '.join(wanted)} choose among a device's prices: give device= too")
         return None, []
+    listing = choices.get("price_file", device)
     try:
-        choice = hardware.choose_price(device.name, **wanted)
+        choice = hardware.choose_price(listing, **wanted)
     except MissingData:
         if wanted:
             raise

@@ -8,10 +8,11 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from isoflop import hardware
-from isoflop.ask.solve import system
+from isoflop.ask.solver import system
+from isoflop.book import memory
 from isoflop.errors import BadInput, MissingData
-from isoflop.quantity import Point, quantity, write
-from isoflop.relation import Fact, Ledger, Term, solve_all
+from isoflop.quantity import quantity, write
+from isoflop.relation import Ledger, Term, solve_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,12 +24,12 @@ LONGEST = 30 * 86400.0
 """Seconds: with neither chips nor deadline given, as many chips are taken as finish within 30 days."""
 
 STATE = (
-    ("weight_bytes", "weights"),
-    ("gradient_bytes", "gradients"),
-    ("master_bytes", "master weights"),
-    ("optimizer_bytes", "optimizer (Adam's two moments)"),
+    (memory.weight_bytes, "weights"),
+    (memory.gradient_bytes, "gradients"),
+    (memory.master_bytes, "master weights"),
+    (memory.optimizer_bytes, "optimizer (Adam's two moments)"),
 )
-"""The terms of the training state, by quantity of the book."""
+"""The terms of the training state: the book's rules, each bytes per parameter times parameters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +109,9 @@ def fleet(question: Question, answers: Mapping[str, Answer]) -> Fleet | None:
     if given is not None:
         chips = _whole(given)
         return Fleet(chips=chips, unit_chips=1, unit_name="chip", time=chip_time / chips, chosen=False)
-    memory = question.fact("memory")
-    least = 1.0
-    if memory is not None:
-        least = state_bytes(answers["params"].value, question) / memory.spread.median
+    room, least = question.fact("memory"), 1.0
+    if room is not None:
+        least = state_bytes(answers["params"].value, question) / room.spread.median
     chips = size * max(1, ceil(max(chip_time / (deadline or LONGEST), least) / size - 1e-9))
     return Fleet(chips=chips, unit_chips=size, unit_name=name, time=chip_time / chips, chosen=True)
 
@@ -141,27 +141,22 @@ def _node_chips(device: str) -> int:
 
 def state_bytes(params: float, question: Question) -> float:
     """Bytes of weights, gradients, master weights and optimizer for `params` parameters, by the book's rules."""
-    return sum(_state_terms(params, question).values())
-
-
-def _state_terms(params: float, question: Question) -> dict[str, float]:
-    facts = [Fact(quantity="params", spread=Point(params), rank="computed")]
-    rules = {key for key, _ in STATE}
-    facts += [fact for fact in question.facts if fact.quantity.endswith("_bytes_per_param") and fact.rank == "given"]
-    found = solve_all(system(()), facts, tuple(rules), samples=100)
-    return {key: found[key].value for key, _ in STATE}
+    return state(params, None, question).total
 
 
 def state(params: float, on: Fleet | None, question: Question) -> Ledger:
     """The training state as a ledger, held against the memory of the fleet. Activations and buffers come on top."""
-    terms = _state_terms(params, question)
-    memory = question.fact("memory")
-    limit = memory.spread.median * on.chips if memory is not None and on is not None else None
+    given = {fact.quantity: fact.spread.median for fact in question.facts if fact.rank == "given"}
+    terms = tuple(
+        Term(name=label, value=float(rule(params, **{key: given[key] for key in rule.defaults if key in given})))
+        for rule, label in STATE
+    )
+    room = question.fact("memory")
     return Ledger(
         quantity="train_state_bytes",
-        title="Training state, all chips together (activations and buffers come on top)",
-        terms=tuple(Term(name=label, value=terms[key]) for key, label in STATE),
-        limit=limit,
+        title="Training state on all chips; activations and buffers come on top",
+        terms=terms,
+        limit=room.spread.median * on.chips if room is not None and on is not None else None,
         sources=("rajbhandari2020",),
     )
 

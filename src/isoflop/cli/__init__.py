@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -78,6 +79,8 @@ def isoflop() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0 answered, 2 bad input, 3 not determined, 4 infeasible."""
+    # NumPy's BLAS would start a thread a core; no command multiplies matrices, and starting them costs more than NumPy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in words
     try:

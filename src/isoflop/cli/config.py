@@ -20,6 +20,7 @@ def command(*, origin: bool, as_json: bool, form: str) -> None:
     found = settings.load()
     columns = ("setting", "value", "from") if origin else ("setting", "value")
     rows = [(key, setting.value, setting.origin)[: len(columns)] for key, setting in sorted(found.items())]
-    print_table(columns, rows, "json" if as_json else form)
-    if not rows:
+    if rows or as_json or form != "text":
+        print_table(columns, rows, "json" if as_json else form)
+    else:
         click.echo("No settings: the program's own assumptions hold (isoflop formulas lists them).", err=True)

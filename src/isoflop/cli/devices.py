@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.quantity import quantity, unit, write, write_interval
+from isoflop.report.words import base_unit
 
 if TYPE_CHECKING:
     from isoflop.hardware import Device, Figure
@@ -73,40 +75,40 @@ def _value(figure: Figure | None) -> float | None:
 
 
 def _one(one: Device, form: str) -> None:
-    """Every figure of a device with unit, source and date."""
-    from isoflop.quantity import quantity, write
+    """Every figure of a device with unit, source and date; a label in the unit it is written in."""
+    found = _all_figures(one)
+    if form != "text":
+        rows = [(label, fig.value, base_unit(key), fig.source, fig.date or "") for label, key, fig in found]
+        print_table(("figure", "value", "unit", "source", "date"), rows, form)
+        return
+    click.echo(f"{one.title} ({one.name}), {one.vendor} {one.kind}, {one.year}\n")
+    said = [(label, _shown(figure, key), figure.source, figure.date or "") for label, key, figure in found]
+    print_table(("figure", "value", "source", "date"), said, form)
+    for note in one.notes:
+        click.echo(f"\nMind: {note}")
+    for other in one.disagreements:
+        theirs = write(other.value, unit(other.unit)) if other.unit else f"{other.value:.4g}"
+        click.echo(f"\nDisagrees: {other.set} has {theirs} for {other.figure}. {other.note}".rstrip())
 
+
+def _all_figures(one: Device) -> list[tuple[str, str, Figure]]:
+    """Each figure with a label and the quantity it is one of."""
     found = [(f"peak {dtype}", "peak_rate", figure) for dtype, figure in one.peak_rates.items()]
     found += [(f"peak {dtype}-sparse", "peak_rate", figure) for dtype, figure in one.sparse_rates.items()]
     found += [(f"achievable {dtype}", "peak_rate", figure) for dtype, figure in one.achievable_rates.items()]
-    memory = one.memory
-    for label, key, figure in (
-        ("memory labelled", "memory", memory.labelled),
-        ("memory physical", "memory", memory.physical),
-        ("memory usable", "memory", memory.usable),
-        ("memory bandwidth", "memory_bandwidth", memory.bandwidth),
+    rest = (
+        ("memory labelled", "memory", one.memory.labelled),
+        ("memory physical", "memory", one.memory.physical),
+        ("memory usable", "memory", one.memory.usable),
+        ("memory bandwidth", "memory_bandwidth", one.memory.bandwidth),
         ("links, one way", "memory_bandwidth", one.link.per_direction if one.link else None),
         ("TDP", "tdp", one.tdp),
-    ):
-        if figure is not None:
-            found.append((label, key, figure))
-    rows = [
-        (
-            label,
-            write(figure.value, quantity(key)) if form == "text" else figure.value,
-            figure.unit,
-            figure.source,
-            figure.date or "",
-        )
-        for label, key, figure in found
-    ]
-    if form == "text":
-        click.echo(f"{one.title} ({one.name}), {one.vendor} {one.kind}, {one.year}\n")
-    print_table(("figure", "value", "unit", "source", "date"), rows, form)
-    if form == "text":
-        for note in one.notes:
-            click.echo(f"\nMind: {note}")
-        for other in one.disagreements:
-            click.echo(
-                f"\nDisagrees: {other.set} has {other.figure} = {other.value:.4g} (base units). {other.note}".rstrip()
-            )
+    )
+    return found + [(label, key, figure) for label, key, figure in rest if figure is not None]
+
+
+def _shown(figure: Figure, key: str) -> str:
+    """A figure for people; memory in the unit of its document, for there a GB and a GiB are told apart."""
+    exact = unit(figure.unit) if key == "memory" and figure.unit in {"GB/chip", "GiB/chip"} else quantity(key)
+    spread = f" ({write_interval(figure.low, figure.high, exact)})" if figure.low is not None and figure.high else ""
+    return f"{write(figure.value, exact)}{spread}"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from isoflop.cli.knowns import print_table, table_options
+
+if TYPE_CHECKING:
+    from isoflop.report import Cell
 
 
 @click.command("prices")
@@ -24,16 +29,8 @@ def command(device: str | None, *, as_json: bool, form: str, **chosen: str | Non
 
     wanted = {key: value for key, value in chosen.items() if value is not None}
     found = find_prices(device, **wanted)
-    columns = (
-        "device",
-        Column(name="price", quantity="price"),
-        "commitment",
-        "date",
-        "provider",
-        "region",
-        "sold",
-    )
-    rows = [
+    columns: list[Column | str] = ["device", Column(name="price", quantity="price"), "commitment", "date", "provider", "region", "sold"]
+    rows: list[tuple[Cell, ...]] = [
         (
             " or ".join(price.devices),
             price.amount,
@@ -46,6 +43,7 @@ def command(device: str | None, *, as_json: bool, form: str, **chosen: str | Non
         for price in found
     ]
     if as_json or form != "text":
-        columns = (*columns, "source", "note")
+        columns += ["source", "note"]
         rows = [(*row, price.source, price.note) for row, price in zip(rows, found, strict=True)]
-    print_table(columns, rows, "json" if as_json else form)
+    first = 1 if device is not None and form == "text" and not as_json else 0  # the device that was asked for is known
+    print_table(columns[first:], [row[first:] for row in rows], "json" if as_json else form)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from isoflop.errors import UnknownName
 from isoflop.hardware import names
-from isoflop.hardware.choice import Choice, Wish, choose, day
+from isoflop.hardware.choice import Choice, Wish, choose, commitment_of, day, matching
 from isoflop.hardware.device_file import read_device
 from isoflop.hardware.node_file import read_grids, read_node
 from isoflop.hardware.price_file import own_prices, read_prices
@@ -138,10 +138,27 @@ def choose_price(
         folder: Where more price files are.
 
     >>> round(choose_price("tpu-v4", commitment="3y").price.per_hour, 3)
-    1.449
+    1.448
     """
     wish = Wish(provider=provider, region=region, commitment=commitment, as_of=day(as_of))
     return choose(prices(name, folder), name if isinstance(name, str) else name.name, wish)
+
+
+def find_prices(
+    name: str | Device | None = None,
+    *,
+    provider: str = "",
+    region: str = "",
+    commitment: str = "",
+    as_of: str | dt.date | None = None,
+) -> tuple[Price, ...]:
+    """Every price of a device (None: of all devices) that fits, undated ones first, then the oldest.
+
+    `provider` and `region` are parts of names; an empty `commitment` takes any; `as_of` leaves out what came later.
+    """
+    wish = Wish(provider=provider, region=region, commitment=commitment and commitment_of(commitment), as_of=day(as_of))
+    found = prices(name) if name is not None else tuple(p for file in _listed("prices") for p in _prices(file))
+    return matching(found, wish)
 
 
 def grid_names() -> tuple[str, ...]:

@@ -71,6 +71,20 @@ def choose(prices: Sequence[Price], device: str, wish: Wish) -> Choice:
     return Choice(price=ordered[0], others=tuple(ordered[1:]), note=note)
 
 
+def matching(prices: Iterable[Price], wish: Wish) -> tuple[Price, ...]:
+    """The prices that fit a wish, undated ones first, then by date."""
+    at_provider, in_region = _is_provider(wish.provider), _is_region(wish.region)
+    found = [
+        price
+        for price in prices
+        if at_provider(price)
+        and in_region(price)
+        and wish.commitment in {"", price.commitment}
+        and (wish.as_of is None or (price.date is not None and price.date <= wish.as_of))
+    ]
+    return tuple(sorted(found, key=lambda price: (price.date or dt.date.min, price.devices, price.amount)))
+
+
 def commitment_of(text: str) -> str:
     """A commitment by its usual name: "reserved-3y" is "3y"; nothing is "on-demand"."""
     word = text.strip().lower() or "on-demand"

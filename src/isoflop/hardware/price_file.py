@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-BILLED_MONTH = 730 / 730.5
-"""Clouds bill a month as 730 h; as a unit a month is 730.5 h. A year is 12 of them in both."""
-
 TIED = ("slice", "node", "instance")
 """Nouns that a price may be for, once a row ties them to chips."""
 
@@ -130,7 +127,7 @@ def _amount(text: str, ties: dict[str, int], place: Place) -> tuple[float, str]:
     amount = float(found["number"].replace(",", "")) * per.scale
     if amount <= 0:
         raise place.refuse("is not positive; leave out what is not known.")
-    return (amount / BILLED_MONTH if "month" in _WORD.findall(found["per"]) else amount), noun
+    return amount, noun
 
 
 def _date(value: object, place: Place) -> dt.date | None:

@@ -11,6 +11,9 @@ Parts (`Attention`, `Mlp`, ...) are for who describes a model of their own.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from isoflop.model.count import (
     CONVENTIONS,
     Convention,
@@ -27,7 +30,6 @@ from isoflop.model.count import (
     weights,
 )
 from isoflop.model.presets import Preset, model, model_names, preset, read_preset
-from isoflop.model.published import Footprint, Recount, Run, Use, Work, read_runs, recount, runs, table, tables
 from isoflop.model.sizes import shape_for
 from isoflop.model.spec import (
     Attention,
@@ -43,6 +45,9 @@ from isoflop.model.spec import (
     Stack,
     Weight,
 )
+
+if TYPE_CHECKING:
+    from isoflop.model.published import Footprint, Recount, Run, Use, Work, read_runs, recount, runs, table, tables
 
 __all__ = [
     "CONVENTIONS",
@@ -87,3 +92,12 @@ __all__ = [
     "train_flops_per_token",
     "weights",
 ]
+
+_PUBLISHED = ("Footprint", "Recount", "Run", "Use", "Work", "read_runs", "recount", "runs", "table", "tables")
+
+
+def __getattr__(name: str) -> object:
+    """Load the published runs when they are first asked for: a count of parameters does without."""
+    if name in _PUBLISHED:
+        return getattr(import_module("isoflop.model.published"), name)
+    raise AttributeError(f"module 'isoflop.model' has no attribute {name!r}")

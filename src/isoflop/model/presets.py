@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -103,7 +103,7 @@ def model(name: str | float | Path | ModelSpec) -> ModelSpec:
         return read_preset(name).spec
     if isinstance(name, int | float):
         return shape_for(float(name))
-    found = _find(name)
+    found = _found(name)
     if found is not None:
         return _catalogued(found).spec
     if name.endswith(".toml") or "/" in name or "\\" in name:
@@ -124,6 +124,12 @@ def preset(name: str) -> Preset:
     if found is None:
         raise UnknownName("model", name, _stems(), listing=LISTING)
     return _catalogued(found)
+
+
+@lru_cache(maxsize=1024)
+def _found(name: str) -> str | None:
+    """The stem that a name means, remembered: names are asked for again and again, the folder does not change."""
+    return _find(name)
 
 
 @cache

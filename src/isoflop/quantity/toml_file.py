@@ -19,9 +19,14 @@ LARGEST_INTEGER = 2**63 - 1
 
 Table = dict[str, object]
 
-# What decides nesting, and what can hide it: strings and comments are consumed whole. Linear in the text's length.
+# What decides nesting, and what can hide it: strings and comments are consumed whole. A string that is never closed is
+# consumed too (the parser refuses it later), so that no text is scanned twice and the time stays linear.
 _PIECE = re.compile(
-    r'"""(?:[^\\]|\\.)*?"""|' + r"'''.*?'''" + r'|"(?:[^"\\\n]|\\.)*"|' + r"'[^'\n]*'" + r"|#[^\n]*|[\[\]{}.,=\n]",
+    r'"""(?:[^\\]|\\.)*?(?:"{3,5}|\\?\Z)'
+    r"|'''.*?(?:'{3,5}|\Z)"
+    r'|"(?:[^"\\\n]|\\[^\n])*+"?'
+    r"|'[^'\n]*+'?"
+    r"|#[^\n]*|[\[\]{}.,=\n]",
     re.DOTALL,
 )
 

@@ -2,17 +2,24 @@
 
 from isoflop.relation.answer import Answer, Check, Fact, Ledger, Step, Term
 from isoflop.relation.derivation import describe
+from isoflop.relation.reconcile import LEVEL, Implied, Judged, Meeting, Reconciliation, reconcile
 from isoflop.relation.relation import Relation, relation, tree
 from isoflop.relation.route import Route, find_route
 from isoflop.relation.solve import SAMPLES, solve, solve_all
+from isoflop.relation.sweep import sweep
 from isoflop.relation.system import System
 
 __all__ = [
+    "LEVEL",
     "SAMPLES",
     "Answer",
     "Check",
     "Fact",
+    "Implied",
+    "Judged",
     "Ledger",
+    "Meeting",
+    "Reconciliation",
     "Relation",
     "Route",
     "Step",
@@ -20,8 +27,10 @@ __all__ = [
     "Term",
     "describe",
     "find_route",
+    "reconcile",
     "relation",
     "solve",
     "solve_all",
+    "sweep",
     "tree",
 ]

@@ -146,7 +146,8 @@ def _core(relations: Sequence[Relation[...]], known: frozenset[str], target: str
 
 def _component(relations: Sequence[Relation[...]], known: frozenset[str], target: str) -> list[Relation[...]]:
     """Relations that touch the target through unknown quantities."""
-    reached, result, rest = {target}, [], list(relations)
+    reached, rest = {target}, list(relations)
+    result: list[Relation[...]] = []
     while True:
         touching = [relation for relation in rest if not reached.isdisjoint(relation.quantities)]
         if not touching:
@@ -241,7 +242,7 @@ def _fewest(
 ) -> Sequence[Relation[...]]:
     """The rows without those that can be spared, tried one by one: the least trusted first, then the farthest."""
     used = list(rows)
-    for row in sorted(reversed(rows), key=lambda row: -KINDS.index(row.kind)):
+    for row in sorted(rows[::-1], key=lambda row: -KINDS.index(row.kind)):
         fewer = [other for other in used if other is not row]
         if enough(fewer):
             used = fewer

@@ -210,14 +210,16 @@ class _Finder:
         inputs = [key for step in steps for key in step.inputs] + list(targets)
         leaves = tuple(dict.fromkeys(key for key in inputs if self.found[key].step is None))
         on_route = set(leaves).union(*(step.gives for step in steps))
+        # A rule of thumb contradicts nobody: off by a factor, it is a second opinion.
+        conflicts = tuple(relation for relation in self.unused(closure, set(given)) if relation.kind != "rule")
         return Route(
             targets=targets,
             missing=tuple(target for target in self.targets if target not in self.found),
             leaves=leaves,
             steps=steps,
             closure=closure,
-            conflicts=self.unused(closure, set(given)),
-            checks=tuple(r for r in self.unused(steps, on_route) if not set(r.quantities) <= set(given)),
+            conflicts=conflicts,
+            checks=tuple(relation for relation in self.unused(steps, on_route) if relation not in conflicts),
         )
 
     def needed(self, targets: Iterable[str]) -> Iterator[RouteStep]:

@@ -14,6 +14,7 @@ from isoflop.relation import derivation, missing
 from isoflop.relation.answer import Answer, Check, Fact
 from isoflop.relation.derivation import describe
 from isoflop.relation.evaluate import branches, number, run_many
+from isoflop.relation.sweep import ends
 from isoflop.relation.route import find_route
 
 if TYPE_CHECKING:
@@ -145,18 +146,23 @@ def _uncertain(route: Route, leaves: Mapping[str, Fact], point: Mapping[str, flo
         return _Spread(low=point, high=point, hard=False, inputs={}, targets={})
     rng = np.random.default_rng(seed)
     hard = not drawn and len(loose) <= _MOST_CORNERS and all(leaves[key].spread.is_hard for key in loose)
-    columns = _corners(leaves, loose) if hard else {key: leaves[key].spread.sample(rng, samples) for key in loose}
-    # Points stay floats: NumPy broadcasts them, and a chain of floats costs nothing per sample.
-    inputs: dict[str, Real] = {key: columns.get(key, point[key]) for key in route.leaves}
-    if not columns:
-        inputs[route.leaves[0]] = np.full(samples, point[route.leaves[0]])
-    outcome = run_many(route, inputs, point, None if hard else rng)
+    if hard:
+        columns = _corners(leaves, loose)
+        outcome = run_many(route, {key: columns.get(key, point[key]) for key in route.leaves}, point)
+        # A corner without a solution bounds nothing: then draws, of which those that have one are counted.
+        hard = all(np.all(np.isfinite(outcome[target])) for target in route.targets)
+    if not hard:
+        columns = {key: leaves[key].spread.sample(rng, samples) for key in loose}
+        # Points stay floats: NumPy broadcasts them, and a chain of floats costs nothing per sample.
+        inputs: dict[str, Real] = {key: columns.get(key, point[key]) for key in route.leaves}
+        if not columns:
+            inputs[route.leaves[0]] = np.full(samples, point[route.leaves[0]])
+        outcome = run_many(route, inputs, point, rng)
     low, high = dict(point), dict(point)
     for key, column in outcome.items():
         kept = np.asarray(column)[np.isfinite(column)] if np.size(column) > 1 else np.empty(0)
         if kept.size:
-            bounds = (kept.min(), kept.max()) if hard else np.percentile(kept, (5, 95))
-            low[key], high[key] = float(bounds[0]), float(bounds[1])
+            low[key], high[key] = (float(kept.min()), float(kept.max())) if hard else ends(kept)
     targets = {key: np.asarray(outcome[key]) for key in route.targets if np.size(outcome[key]) > 1 and not hard}
     return _Spread(low=low, high=high, hard=hard, inputs=columns, targets=targets)
 

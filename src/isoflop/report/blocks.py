@@ -15,7 +15,6 @@ _INDENT = "  "
 _GAP = 3
 _WIDEST_LABEL = 18
 _NARROW = 56  # below this, columns would be too thin to read: everything goes under its label
-_MOST_REMARK_LINES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,7 @@ class _Columns:
     @property
     def body(self) -> int:
         """Columns of value and remark together."""
-        return self.value + _GAP + self.remark
+        return self.value + _GAP + self.remark if self.remark else self.value
 
 
 def blocks_text(blocks: Blocks, *, width: int = 80, color: bool = False, ascii_only: bool = False) -> str:
@@ -111,8 +110,10 @@ def _columns(blocks: Blocks, width: int) -> _Columns:
     if width < _NARROW:
         return _Columns(label=0, value=max(4, width - len(_INDENT) - _GAP - ref), remark=0, ref=ref)
     value = max((width_of(row.value) for row in blocks.rows if row.remark), default=0)
-    value = max(8, min(value, (body - _GAP) * 3 // 5))
-    return _Columns(label=label, value=value, remark=body - _GAP - value, ref=ref)
+    remark = max((width_of(row.remark) for row in blocks.rows), default=0)
+    if value + _GAP + remark > body:  # one form for all rows: a mixture of beside and below is hard to read
+        return _Columns(label=label, value=body, remark=0, ref=ref)
+    return _Columns(label=label, value=value, remark=remark, ref=ref)
 
 
 def _row_lines(row: Row, columns: _Columns, paper: Paper) -> list[str]:
@@ -122,7 +123,7 @@ def _row_lines(row: Row, columns: _Columns, paper: Paper) -> list[str]:
     if not columns.label:
         lines += hang(row.label, paper.columns, _INDENT)
     lead = " " * (columns.start if columns.label else len(_INDENT) + _GAP)
-    size = columns.body if columns.label else columns.value
+    size = columns.body
     refs = wrap(row.ref, columns.ref - 1) if columns.ref and row.ref else []
     for index in range(max(len(labels), len(body), len(refs))):
         label = _INDENT + pad(labels[index], columns.label) + " " * _GAP if index < len(labels) else lead
@@ -135,18 +136,11 @@ def _row_lines(row: Row, columns: _Columns, paper: Paper) -> list[str]:
 
 def _body_lines(row: Row, columns: _Columns) -> tuple[list[str], list[int]]:
     """The lines of value and remark, and how many characters of each belong to the value."""
-    whole = columns.body if columns.label else columns.value
-    if row.remark and columns.remark >= 8:
-        value, remark = wrap(row.value, columns.value), wrap(row.remark, columns.remark)
-        if len(remark) <= _MOST_REMARK_LINES and len(value) <= len(remark) + 1:
-            lines = []
-            for index in range(max(len(value), len(remark))):
-                left = pad(value[index] if index < len(value) else "", columns.value)
-                right = remark[index] if index < len(remark) else ""
-                lines.append(left + " " * _GAP + right)
-            return lines, [len(line) for line in value]
-    value = wrap(row.value, whole)
-    under = hang(row.remark, whole, "") if row.remark else []
+    if columns.remark:
+        line = pad(row.value, columns.value) + " " * _GAP + row.remark if row.remark else row.value
+        return [line], [width_of(row.value)]
+    value = wrap(row.value, columns.value)
+    under = hang(row.remark, columns.value, "  ", "  ") if row.remark else []
     return value + under, [len(line) for line in value]
 
 

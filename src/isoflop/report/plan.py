@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.report.blocks import Blocks, Section, blocks_html, blocks_markdown, blocks_text
-from isoflop.report.html import answer_html, ledger_html, page
-from isoflop.report.json import Json, answers_json, ledger_json
-from isoflop.report.markdown import answer_markdown
 from isoflop.report.plan_words import ROWS, elsewhere_lines, mind_lines, moving_lines
 from isoflop.report.text import answer_text, ledger_text
 from isoflop.report.words import finite
 
 if TYPE_CHECKING:
     from isoflop.ask import Plan
+    from isoflop.ask.beside import Elsewhere
     from isoflop.relation import Answer
+    from isoflop.report.json import Json
 
 
 def plan_blocks(plan: Plan) -> Blocks:
@@ -49,6 +48,8 @@ def plan_text(
 
 def plan_markdown(plan: Plan, *, explain: bool = False) -> str:
     """The plan as Markdown."""
+    from isoflop.report.markdown import answer_markdown
+
     parts = [blocks_markdown(plan_blocks(plan))]
     if explain:
         parts.append(answer_markdown(_last(plan), explain=True))
@@ -57,6 +58,8 @@ def plan_markdown(plan: Plan, *, explain: bool = False) -> str:
 
 def plan_html(plan: Plan) -> str:
     """The plan as one self-contained page: rows, memory, derivation."""
+    from isoflop.report.html import answer_html, ledger_html, page
+
     return page(
         "isoflop plan",
         blocks_html(plan_blocks(plan)),
@@ -67,50 +70,50 @@ def plan_html(plan: Plan) -> str:
 
 def plan_json(plan: Plan) -> dict[str, Json]:
     """The plan for scripts: `answers` by quantity name, and under `plan` what was decided. Numbers in base units."""
+    from isoflop.report.json import answers_json
+
     return {**answers_json(plan.answers), "plan": _decided(plan)}
 
 
 def _decided(plan: Plan) -> dict[str, Json]:
-    fleet, verdict = plan.fleet, plan.verdict
+    """What the plan chose, beside what it predicts."""
+    from isoflop.report.json import ledger_json
+
+    question, verdict, settings = plan.question, plan.verdict, plan.settings
     return {
         "limit": plan.limit.by,
         "broken": list(plan.broken),
-        "device": plan.question.device.name if plan.question.device else None,
-        "dtype": plan.question.dtype or None,
-        "law": plan.question.law.name if plan.question.law else None,
-        "fleet": None
-        if fleet is None
-        else {
-            "chips": fleet.chips,
-            "unit_chips": fleet.unit_chips,
-            "train_time": finite(fleet.time, "train_time"),
-            "chosen": fleet.chosen,
-        },
-        "shape": {
-            "name": plan.shape.name,
-            "layers": plan.shape.layers,
-            "width": plan.shape.width,
-            "vocabulary": plan.shape.vocabulary,
-        },
+        "device": question.device.name if question.device else None,
+        "dtype": question.dtype or None,
+        "law": question.law.name if question.law else None,
+        "fleet": _fleet(plan),
+        "shape": {key: getattr(plan.shape, key) for key in ("name", "layers", "width", "vocabulary")},
         "memory": ledger_json(plan.memory),
         "valley": None if plan.valley is None else list(plan.valley),
         "verdict": None if verdict is None else {"kind": verdict.kind, "tokens_per_param": verdict.tokens_per_param},
         "settings": {
-            "batch_tokens": float(plan.settings.batch_tokens),
-            "learning_rate": float(plan.settings.learning_rate),
-            "steps": float(plan.settings.steps),
+            key: finite(float(getattr(settings, key)), key) for key in ("learning_rate", "batch_tokens", "steps")
         },
         "rules": [{"law": rule.name, "params": rule.params, "tokens": rule.tokens} for rule in plan.rules],
-        "elsewhere": [
-            {
-                "device": one.device,
-                "price": one.price.amount,
-                "commitment": one.price.commitment,
-                "provider": one.price.provider,
-                "date": str(one.price.date) if one.price.date else None,
-                "params": one.params,
-                "tokens": one.tokens,
-            }
-            for one in plan.elsewhere
-        ],
+        "elsewhere": [_elsewhere(one) for one in plan.elsewhere],
+    }
+
+
+def _fleet(plan: Plan) -> Json:
+    fleet = plan.fleet
+    if fleet is None:
+        return None
+    time = finite(fleet.time, "train_time")
+    return {"chips": fleet.chips, "unit_chips": fleet.unit_chips, "train_time": time, "chosen": fleet.chosen}
+
+
+def _elsewhere(one: Elsewhere) -> dict[str, Json]:
+    return {
+        "device": one.device,
+        "price": one.price.amount,
+        "commitment": one.price.commitment,
+        "provider": one.price.provider,
+        "date": str(one.price.date) if one.price.date else None,
+        "params": one.params,
+        "tokens": one.tokens,
     }

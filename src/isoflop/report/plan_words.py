@@ -144,7 +144,8 @@ def time_row(plan: Plan) -> Row | None:
         value += f" ({write_interval(time.low / fleet.chips, time.high / fleet.chips, quantity('train_time'))})"
     remark = f"on {_chips(fleet.chips)}"
     if fleet.unit_chips > 1:
-        remark += f" = {fleet.units:,} x {fleet.unit_name}"
+        several = f"{fleet.units:,} x " if fleet.units > 1 else "one "
+        remark += f" = {several}{fleet.unit_name}"
     if fleet.chosen:
         remark += "; as many whole units as finish in time"
     return Row(label="takes", value=value, remark=remark, ref=_ref(plan, "chip_time"))

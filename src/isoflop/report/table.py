@@ -23,6 +23,7 @@ Cell = str | float | bool | None
 _GAP = "  "
 _MISSING = "-"
 _THINNEST = 8  # a text column is not wrapped narrower than this
+_LONG_WORD = 16  # and a word up to this is not cut
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -108,7 +109,7 @@ def _fit(rows: list[list[str]], rights: list[bool], width: int) -> list[int] | N
     """Column widths that fit, narrowing the widest text columns; None where no widths do."""
     widths = [max(1, *(width_of(row[index]) for row in rows)) for index in range(len(rights))]
     floors = [
-        size if right else min(size, max(_THINNEST, width_of(rows[0][index])))
+        size if right else min(size, max(_THINNEST, *(_longest_word(row[index]) for row in rows)))
         for index, (size, right) in enumerate(zip(widths, rights, strict=True))
     ]
     room = width - len(_GAP) * (len(widths) - 1)
@@ -120,6 +121,11 @@ def _fit(rows: list[list[str]], rights: list[bool], width: int) -> list[int] | N
         )
         widths[widest] -= 1
     return widths
+
+
+def _longest_word(text: str) -> int:
+    """Columns below which a word would be cut; of very long words the first part is enough."""
+    return min(_LONG_WORD, max(map(width_of, text.split()), default=0))
 
 
 def _line(cells: list[str], widths: list[int], rights: list[bool]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.ask import beside, resources
 from isoflop.ask.bind import Usual, bind
-from isoflop.ask.solve import system
+from isoflop.ask.solver import system
 from isoflop.errors import Undetermined
 from isoflop.relation import SAMPLES, solve_all
 
