@@ -140,7 +140,7 @@ def test_styled_fragments_carry_their_style() -> None:
 
 def test_markdown_derivation() -> None:
     text = answer_markdown(ANSWER)
-    assert text.startswith("**params = 1.1T** (90 %: 860B to 1.43T)\n\n| step | quantity | value |")
+    assert text.startswith("**params = 1.1T (860B to 1.43T) or 28.4B (20B to 31B)**\n\n| step | quantity | value |")
     assert (
         "| \\[9\\] | params | 1.1T (860B to 1.43T) | train\\_flops / (flops\\_per\\_param\\_token · tokens)"
         " with \\[8\\], \\[6\\], \\[2\\] | kaplan2020 §2.1 |" in text

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from isoflop.report.chart_memory import memory_chart
     from isoflop.report.chart_save import chart_html, chart_json, chart_png, chart_spec, chart_svg, save
     from isoflop.report.chart_theme import theme
+    from isoflop.report.check import check_json, check_markdown, check_text, row_table, rows_text
     from isoflop.report.html import answer_html, ledger_html, page, style, styled
     from isoflop.report.json import answer_json, answers_json, dumps, ledger_json, schema, table_json
     from isoflop.report.latex import answer_latex
@@ -52,6 +53,9 @@ __all__ = [
     "chart_png",
     "chart_spec",
     "chart_svg",
+    "check_json",
+    "check_markdown",
+    "check_text",
     "dumps",
     "ledger_html",
     "ledger_json",
@@ -67,6 +71,8 @@ __all__ = [
     "plan_markdown",
     "plan_text",
     "register",
+    "row_table",
+    "rows_text",
     "save",
     "say",
     "say_interval",
@@ -87,6 +93,7 @@ _HOMES = {
     "chart_memory": ("memory_chart",),
     "chart_save": ("chart_html", "chart_json", "chart_png", "chart_spec", "chart_svg", "save"),
     "chart_theme": ("theme",),
+    "check": ("check_json", "check_markdown", "check_text", "row_table", "rows_text"),
     "html": ("answer_html", "ledger_html", "page", "style", "styled"),
     "json": ("answer_json", "answers_json", "dumps", "ledger_json", "schema", "table_json"),
     "latex": ("answer_latex",),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from isoflop.report.citations import link, references
 from isoflop.report.markup import html_escape
 from isoflop.report.outline import (
-    alternative_words,
     check_words,
     groups,
     headline,
@@ -49,8 +48,6 @@ def answer_html(
     if summary:
         terms = "".join(f"<dt>{html_escape(head)}</dt><dd>{html_escape(text)}</dd>" for head, text in summary)
         parts.append(f"<dl>{terms}</dl>")
-    if answer.alternatives:
-        parts.append(f"<h4>Also possible</h4>{_listing(alternative_words(answer.alternatives))}")
     if answer.steps:
         unfolded = " open" if explain else ""
         body = _derivation(groups(answer), anchor or answer.quantity) + _references(answer.sources)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from isoflop.report.citations import looked_up, references
 from isoflop.report.markup import markdown_cell, markdown_text
 from isoflop.report.outline import (
-    alternative_words,
     check_words,
     groups,
     headline,
@@ -42,7 +41,6 @@ def answer_markdown(
         parts.append(f"**What moves it:** {markdown_text(moving)}")
     for heading, texts in (
         ("Checks", tuple(map(check_words, answer.checks)) if explain else ()),
-        ("Also possible", alternative_words(answer.alternatives)),
         ("Mind", answer.warnings),
     ):
         if texts:

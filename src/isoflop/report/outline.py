@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from isoflop.report.words import percent, ratio_words, say, say_around, say_interval, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from isoflop.relation.answer import Answer, Check, Step
 
@@ -46,13 +46,16 @@ class Group:
 
 
 def headline(answer: Answer) -> str:
-    """The result without its interval: `params = 1.14T`."""
-    return f"{answer.quantity} = {say(answer.value, answer.quantity)}"
+    """The result: `params = 1.14T`; several roots are all named, each with its interval: `params = 992M or 28.4B`."""
+    if not answer.alternatives:
+        return f"{answer.quantity} = {say(answer.value, answer.quantity)}"
+    roots = (say_around(one.value, one.low, one.high, one.quantity) for one in (answer, *answer.alternatives))
+    return f"{answer.quantity} = {' or '.join(roots)}"
 
 
 def interval_words(answer: Answer) -> str:
-    """The interval with its level, nothing for a point: `90 %: 0.86T to 1.44T`."""
-    if answer.is_point:
+    """The interval with its level, nothing for a point or where the headline has it: `90 %: 0.86T to 1.44T`."""
+    if answer.is_point or answer.alternatives:
         return ""
     ends = say_interval(answer.low, answer.high, answer.quantity, hard=answer.hard)
     return f"bounds: {ends}" if answer.hard else f"{percent(answer.interval)}: {ends}"
@@ -134,11 +137,6 @@ def check_words(check: Check) -> str:
     """A check as a sentence: `tokens: 0.18 times 20 · params; rule of thumb`."""
     said = f"{check.quantity}: {ratio_words(check.ratio)} {check.formula}"
     return f"{said}; {check.note}" if check.note else said
-
-
-def alternative_words(answers: Iterable[Answer]) -> tuple[str, ...]:
-    """The other roots, each with its interval."""
-    return tuple(_with_remark(headline(other), interval_words(other)) for other in answers)
 
 
 def _with_remark(text: str, remark: str) -> str:

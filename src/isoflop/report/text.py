@@ -8,7 +8,6 @@ from isoflop.report.blocks import Blocks, Section, blocks_text
 from isoflop.report.citations import looked_up, references
 from isoflop.report.layout import Paper, flow, hang, pad
 from isoflop.report.outline import (
-    alternative_words,
     check_words,
     groups,
     headline,
@@ -67,8 +66,6 @@ def _sections(answer: Answer, *, explain: bool) -> tuple[Section, ...]:
         parts.append(Section(heading="What moves it", lines=(moving,)))
     if answer.checks and explain:
         parts.append(Section(heading="Checks", lines=tuple(map(check_words, answer.checks))))
-    if answer.alternatives:
-        parts.append(Section(heading="Also possible", lines=alternative_words(answer.alternatives)))
     if answer.warnings:
         parts.append(Section(heading="Mind", lines=answer.warnings, loud=True))
     if explain:
