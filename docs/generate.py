@@ -8,8 +8,12 @@ Nothing is typed in by hand except introductions.toml; a page that is wrong is m
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
 import sys
+import tempfile
 import tomllib
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
@@ -338,6 +342,33 @@ def command_help(command: click.Command, parent: click.Context, name: str, *, le
     return parts
 
 
+# --- pages written by hand -------------------------------------------------------------------------------------------
+
+BLOCK = re.compile(r"^```console\n\$ (?P<command>isoflop [^\n]*)\n.*?^```$", re.MULTILINE | re.DOTALL)
+"""A command line and what it printed, in a page written by hand."""
+
+
+def refreshed(text: str) -> str:
+    """The page with every console block as its command prints it now."""
+    return BLOCK.sub(lambda found: f"```console\n$ {found['command']}\n{printed(found['command'])}```", text)
+
+
+def printed(command: str) -> str:
+    """Standard output and then standard error of a command at 80 columns, run away from anybody's settings."""
+    words = shlex.split(command)[1:]
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("ISOFLOP_")}
+    with tempfile.TemporaryDirectory() as nowhere:
+        done = subprocess.run(
+            [sys.executable, "-m", "isoflop", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=nowhere,
+            env={**kept, "COLUMNS": "80", "NO_COLOR": "1", "XDG_CONFIG_HOME": nowhere, "PYTHONIOENCODING": "utf-8"},
+        )
+    return "".join(f"{part.rstrip()}\n" for part in (done.stdout, done.stderr) if part.strip())
+
+
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md")
@@ -359,11 +390,8 @@ def main(words: Sequence[str]) -> int:
     if set(words) - {"--check"}:
         print(__doc__, file=sys.stderr)
         return 2
-    sys.path.insert(0, str(HERE))
-    from console import refreshed
-
     made = {HERE / name: make() for name, make in PAGES.items()}
-    made |= {path: refreshed(path.read_text(encoding="utf-8")) for name in WRITTEN if (path := HERE.parent / name)}
+    made |= {path: refreshed(path.read_text(encoding="utf-8")) for path in map(HERE.parent.joinpath, WRITTEN)}
     stale = []
     for path, text in made.items():
         if path.exists() and path.read_text(encoding="utf-8") == text:

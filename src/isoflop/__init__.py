@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from isoflop import book, errors, hardware, laws, model, quantity, relation
-    from isoflop.ask import plan, solve
+    from isoflop.ask import check, plan, solve
     from isoflop.errors import (
         AmbiguousInput,
         BadFile,
@@ -53,6 +53,7 @@ __all__ = [
     "UnknownName",
     "__version__",
     "book",
+    "check",
     "device",
     "devices",
     "errors",
@@ -75,7 +76,7 @@ _DRAWN = frozenset({"isoflop.ask", "isoflop.relation"})
 """Rooms whose answers people look at: with them come the drawings for notebooks and `str()`, which `report` owns."""
 
 _HOMES = {
-    "isoflop.ask": ("plan", "solve"),
+    "isoflop.ask": ("check", "plan", "solve"),
     "isoflop.errors": (
         "AmbiguousInput",
         "BadFile",

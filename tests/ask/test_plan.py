@@ -76,7 +76,8 @@ def test_a_deadline_chooses_the_chips() -> None:
 
 
 def test_work_that_breaks_its_limits_is_said_so() -> None:
-    plan = isoflop.plan(model="7B", tokens="1T", budget="$1k", on="8xh100-sxm-80gb", price="$2/chip/h", deadline="2 days")
+    work = {"model": "7B", "tokens": "1T", "on": "8xh100-sxm-80gb", "price": "$2/chip/h"}
+    plan = isoflop.plan(**work, budget="$1k", deadline="2 days")
     assert plan.limit.by == "work"
     assert len(plan.broken) == 2
     assert "the budget is $1,000" in plan.broken[0]

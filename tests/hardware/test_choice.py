@@ -12,12 +12,17 @@ from isoflop.hardware import choose_price, device, prices
 from isoflop.hardware.choice import CURRENT, Wish, choose, day
 from isoflop.hardware.site import Price, Sale
 
-SLICE_PRICES = {"on-demand": (103.04 / 32, 3.22), "1y": (47_388 / 730.5 / 32, 2.0272), "3y": (33_849 / 730.5 / 32, 1.448)}
+MONTH = 730.5
+SLICE_PRICES = {
+    "on-demand": (103.04 / 32, 3.22),
+    "1y": (47_388 / MONTH / 32, 2.0272),
+    "3y": (33_849 / MONTH / 32, 1.448),
+}
 
 
 @pytest.mark.parametrize("commitment", SLICE_PRICES)
 def test_tpu_v4_as_it_was_sold(commitment: str) -> None:
-    """Seed of the 32x slip: the price is for a slice of 32 chips; a month has 730.5 h (clouds bill 730, 0.07 % less)."""
+    """Seed of the 32x slip: the price is for a slice of 32 chips; a month has 730.5 h (clouds bill 730)."""
     choice = choose_price("tpu-v4", commitment=commitment)
     exact, printed = SLICE_PRICES[commitment]
     assert choice.price.per_hour == pytest.approx(exact, rel=1e-12)

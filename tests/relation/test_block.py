@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 from tests.relation import small
 from tests.relation.small import TPU_V4_PRICE, facts
 
+from isoflop.book import BOOK
 from isoflop.errors import Infeasible, Undetermined
 from isoflop.quantity import Real
 from isoflop.relation import Relation, System, find_route, relation, solve
-from isoflop.relation.block import Joint, Search
+from isoflop.relation.block import Joint, Search, _core
 
 
 @relation
@@ -155,6 +158,26 @@ def test_a_search_brings_no_relation_that_it_does_not_need() -> None:
         assert "unique_tokens" not in used
         assert {step.gives for step in answer.steps if step.kind == "default"} == {"flops_per_param_token"}
         assert used.count("train_flops =") == 1
+
+
+@pytest.mark.parametrize("order", list(permutations((*DETOUR[:3], small.tokens_per_param))))
+@pytest.mark.parametrize("target", ["params", "tokens_per_param"])
+def test_a_search_takes_the_shorter_of_two_ways(order: tuple[Relation[...], ...], target: str) -> None:
+    system = System((*order, small.law()))
+    known = ("train_flops", "loss", "flops_per_param_token")
+    route = find_route(system, frozenset((key, "given") for key in known), (target,))
+    (search,) = route.steps
+    assert isinstance(search, Search)
+    assert {one.name for one in search.relations} - {"tokens_per_param"} == {"train_flops", "hoffmann"}
+    assert set(search.inputs) == set(known)
+
+
+def test_relations_that_settle_nothing_for_others_are_left_out() -> None:
+    left = _core(BOOK, frozenset({"price"}), "mfu")
+    assert len(left) < len(BOOK) / 4
+    assert not {"weight_bytes", "train_energy", "tokens_of_words"} & {one.name for one in left}
+    kept = _core((*DETOUR, tokens_of_words, epochs), frozenset({"train_flops", "tokens_per_param"}), "params")
+    assert {one.name for one in kept} == {one.name for one in DETOUR}
 
 
 @relation(gives="tokens", kind="rule")

@@ -119,6 +119,20 @@ def test_a_constant_is_a_lighter_assumption_than_a_guess() -> None:
         assert names(found) == ["train_flops"]
 
 
+def test_two_constants_are_lighter_than_one_guess() -> None:
+    @relation(gives="tokens")
+    def tokens_of_epochs(unique_tokens: Real, active_share: Real = 1.0, goodput: Real = 0.9) -> Real:
+        return unique_tokens * active_share * goodput
+
+    @relation(gives="tokens")
+    def tokens_of_rate(chip_time: Real, mfu: Real) -> Real:
+        return chip_time * mfu
+
+    known: dict[str, Rank] = {"unique_tokens": "given", "chip_time": "given", "mfu": "default"}
+    for order in permutations((tokens_of_epochs, tokens_of_rate)):
+        assert names(find_route(System(order), frozenset(known.items()), ("tokens",))) == ["tokens_of_epochs"]
+
+
 def test_a_given_beats_the_catalogue_and_the_catalogue_a_default() -> None:
     found = route(small.BASE, "mfu", "train_flops", "chip_time", "peak_rate", mfu="catalogue")
     assert names(found) == ["train_flops_by_mfu"]
@@ -156,10 +170,17 @@ def test_several_targets_share_one_route_and_the_unreachable_are_named() -> None
 def test_what_is_not_needed_stays_out() -> None:
     found = route(small.BASE, "train_flops", "params", "tokens", "price", "train_cost", peak_rate="catalogue")
     assert names(found) == ["train_flops"]
-    assert {relation.name for step in found.closure for relation in step.relations} == {
-        "train_cost",
-        "tokens_per_param",
-    }
+    assert (found.closure, found.conflicts, found.doubts) == ((), (), ())
+
+
+def test_what_disagrees_through_a_constant_is_a_doubt() -> None:
+    found = route(small.BASE, "tokens_per_param", "params", "tokens", "train_flops")
+    assert names(found) == ["tokens_per_param"]
+    assert (found.conflicts, found.doubts, found.implied) == ((), (), ("flops_per_param_token",))
+
+
+def test_a_constant_that_is_asked_for_is_no_doubt() -> None:
+    assert route(small.BASE, "flops_per_param_token", "params", "tokens", "train_flops").implied == ()
 
 
 @relation

@@ -14,7 +14,7 @@ from tests.relation.small import DAY, TPU_V4_PRICE, fact, facts
 from isoflop.errors import Contradictory, Infeasible
 from isoflop.quantity import Centred, Interval, Point, Range, Real, Samples, Spread
 from isoflop.relation import System, relation, solve, solve_all
-from isoflop.relation.solve import REST
+from isoflop.relation.uncertainty import REST
 
 Z95 = 1.6448536269514722
 MONEY = {"train_cost": 1e8, "price": TPU_V4_PRICE, "peak_rate": 275e12, "tokens": 4e12}
@@ -187,6 +187,28 @@ def test_draws_without_a_solution_are_counted() -> None:
     assert f"{missing:.1%} of the draws have no solution and are left out of the interval" in answer.warnings
 
 
+@pytest.mark.parametrize("shape", [Interval, Range])
+def test_draws_of_a_share_above_one_are_no_solutions(shape: Callable[[float, float], Spread]) -> None:
+    known = [*facts(chip_time=1e6, peak_rate=1e14), fact("train_flops", shape(7e19, 1.2e20))]
+    answer = solve(small.BASE, known, "mfu")
+    assert answer.low < answer.value < answer.high <= 1.0
+    assert not answer.hard
+    assert "of the draws have no solution" in answer.warnings[-1]
+    cost = solve(small.BASE, [*known, fact("price", 1e-3)], "train_cost")
+    assert cost.is_point  # rests on none of it
+
+
+def test_draws_of_a_negative_part_are_no_solutions() -> None:
+    @relation
+    def reducible_loss(loss: Real, irreducible_loss: Real) -> Real:
+        return loss - irreducible_loss
+
+    known = [fact("loss", Interval(1.7, 2.1)), fact("irreducible_loss", Interval(1.6, 1.9))]
+    answer = solve(System((reducible_loss,)), known, "reducible_loss")
+    assert 0 < answer.low < answer.value < answer.high
+    assert "of the draws have no solution" in answer.warnings[-1]
+
+
 def _drawn(rng: np.random.Generator, n: int) -> Callable[..., Real]:
     floor = rng.normal(0.0, 0.02, n)
     return lambda params, tokens: small.hoffmann(params, tokens) + floor
@@ -251,9 +273,17 @@ def test_shares_where_the_result_is_no_power_law() -> None:
         return train_flops + serve_flops
 
     known = [fact("train_flops", Interval(1e20, 1e24)), fact("serve_flops", Interval(1e21, 1e23))]
-    answer = solve(System((lifetime_flops,)), known, "lifetime_flops")
-    assert 0.3 < answer.shares["train_flops"] < 0.9
-    assert sum(answer.shares.values()) == pytest.approx(1.0, abs=0.03)
+    answer = solve(System((lifetime_flops,)), known, "lifetime_flops", samples=100_000)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    weights = weights / weights.sum()
+    train = nodes * np.log(1e4) / 2 / Z95 + np.log(1e22)
+    serve = nodes * np.log(1e2) / 2 / Z95 + np.log(1e22)
+    logs = np.logaddexp(train[:, None], serve[None, :])
+    mean = weights @ logs @ weights
+    total = weights @ (logs - mean) ** 2 @ weights
+    assert answer.shares["train_flops"] == pytest.approx(weights @ (logs @ weights - mean) ** 2 / total, abs=0.01)
+    assert answer.shares["serve_flops"] == pytest.approx((weights @ logs - mean) ** 2 @ weights / total, abs=0.01)
+    assert sum(answer.shares.values()) == pytest.approx(1.0)
     assert answer.shares[REST] > 0.02
 
 
@@ -424,6 +454,19 @@ def test_what_grows_beyond_all_numbers_is_refused() -> None:
         solve(System((perplexity,)), facts(loss=1e4), "perplexity")
 
 
+@pytest.mark.parametrize("power", [1, -1])
+def test_roots_are_in_order_of_what_is_asked(power: int) -> None:
+    @relation
+    def epochs(params: Real, learning_rate: Real) -> Real:
+        return learning_rate + (params / 1e9) ** power
+
+    known = facts(loss=2.2, train_flops=1e22, learning_rate=0.01)
+    answer = solve(small.WITH_LAW.with_relations((epochs,)), known, "epochs")
+    (other,) = answer.alternatives
+    due = sorted(0.01 + params**power for params in (0.99152, 28.384))
+    assert (answer.value, other.value) == pytest.approx(due, rel=1e-3)
+
+
 # ---- warnings and checks
 
 
@@ -471,3 +514,11 @@ def test_other_roots_are_whole_answers_in_order() -> None:
     assert other.steps[-1].value == other.value
     assert other.elasticities["loss"] * answer.elasticities["loss"] < 0
     assert other.alternatives == ()
+
+
+def test_knowns_that_disagree_with_a_constant_are_warned_of() -> None:
+    answer = solve(small.BASE, facts(params=1e9, tokens=1e12, train_flops=1e24), "tokens_per_param")
+    (warning,) = answer.warnings
+    assert warning.startswith("these knowns imply flops_per_param_token = 1,000 FLOP/param/token")
+    assert "(x167 apart)" in warning
+    assert solve(small.BASE, facts(params=1e9, tokens=1e12, train_flops=6.2e21), "tokens_per_param").warnings == ()

@@ -11,7 +11,7 @@ from isoflop import laws
 from isoflop.ask.bind import bind
 from isoflop.ask.solver import system
 from isoflop.errors import BadInput, MissingData
-from isoflop.quantity import Point
+from isoflop.quantity import Point, quantity, write
 from isoflop.relation import Fact, solve_all, sweep
 
 if TYPE_CHECKING:
@@ -50,12 +50,15 @@ class Elsewhere:
     chip_time: float
 
 
-def valley(question: Question, flops: float) -> tuple[float, float] | None:
-    """The range of params whose loss is within NEAR of the best for `flops`; None where no law gives a loss."""
+def valley(question: Question, flops: float, each: float) -> tuple[float, float] | None:
+    """The range of params whose loss is within NEAR of the best for `flops`; None where no law gives a loss.
+
+    `each` is the FLOP that a parameter and token take in this run: 6, unless something is recomputed or not active.
+    """
     law = _loss_law(question)
     if law is None:
         return None
-    found = laws.valley(law, flops, NEAR)
+    found = laws.valley(law, flops, NEAR, each)
     return float(found.params_low), float(found.params_high)
 
 
@@ -68,21 +71,21 @@ def _loss_law(question: Question) -> laws.Law | None:
         return None
 
 
-def verdict(question: Question, params: float, tokens: float) -> Verdict | None:
+def verdict(question: Question, params: float, tokens: float, each: float) -> Verdict | None:
     """Under- or over-trained, where parameters or tokens were somebody's choice rather than the law's."""
     if question.law is None or not (question.given("params") or question.given("tokens")):
         return None
-    return laws.verdict(question.law.allocator, params, tokens)
+    return laws.verdict(question.law.allocator, params, tokens, each)
 
 
-def rules(question: Question, flops: float) -> tuple[Rule, ...]:
+def rules(question: Question, flops: float, each: float) -> tuple[Rule, ...]:
     """The splits of the other laws."""
     own = question.law.name if question.law else ""
     found = []
     for name in RULES:
         if name != own:
             law = laws.published(name)
-            split = law.allocator.allocate(flops)
+            split = law.allocator.allocate(flops, each)
             found.append(Rule(name=name, title=law.title, params=float(split.params), tokens=float(split.tokens)))
     return tuple(found)
 
@@ -93,7 +96,11 @@ def shape(question: Question, params: float) -> ModelSpec:
         return question.model
     from isoflop.model import shape_for
 
-    return shape_for(params)
+    try:
+        return shape_for(params)
+    except BadInput as error:
+        size = write(params, quantity("params"))
+        raise BadInput(f"the run comes out at {size} parameters; only shapes from 1M to 100T are planned") from error
 
 
 def settings(of: ModelSpec, tokens: float, flops: float) -> Settings:
@@ -118,7 +125,8 @@ def for_demand(question: Question) -> Question:
     found = solve_all(system(question.relations), question.facts, ("train_flops",), samples=100)
     if "train_flops" not in found:
         return question
-    best = laws.allocate_lifetime(law, found["train_flops"].value, served.spread.median)
+    each, served_each = _flops_each(question)
+    best = laws.allocate_lifetime(law, found["train_flops"].value, served.spread.median, each, served_each)
     note = "lowest loss where training and serving share the compute"
     return question.without("train_cost", "train_time", "train_flops").with_facts(
         Fact(quantity="params", spread=Point(float(best.params)), rank="computed", note=note, source="sardana2024"),
@@ -126,13 +134,24 @@ def for_demand(question: Question) -> Question:
     )
 
 
+def _flops_each(question: Question) -> tuple[float, float]:
+    """FLOP for each parameter and token, trained and served, as far as the question says other than usual."""
+
+    def said(key: str, usual: float) -> float:
+        fact = question.fact(key)
+        return fact.spread.median if fact is not None else usual
+
+    share = said("active_share", 1.0)
+    trained = said("flops_per_param_token", laws.FLOPS_PER_PARAM_TOKEN)
+    return share * trained, share * said("forward_flops_per_param_token", laws.SERVE_FLOPS_PER_PARAM_TOKEN)
+
+
 def elsewhere(question: Question) -> tuple[Elsewhere, ...]:
     """What the budget buys without the commitment, and on other devices on demand; prices as of the same date."""
     if not question.given("train_cost") or question.device is None or question.price is None:
         return ()
-    own = question.device.name
-    names = [own] if question.price.price.commitment != _ON_DEMAND else []
-    names += [name for name in ELSEWHERE if name != own]
+    names = [question.choices["device"]] if question.price.price.commitment != _ON_DEMAND else []
+    names += [name for name in ELSEWHERE if name != question.device.name]
     offers = [offer for name in names if (offer := _offer(question, name)) is not None]
     if not offers:
         return ()
@@ -151,6 +170,8 @@ def elsewhere(question: Question) -> tuple[Elsewhere, ...]:
 def _offer(question: Question, device: str) -> tuple[Question, dict[str, float]] | None:
     """The on-demand price and the peak rate of another device; None where one of them is not catalogued."""
     words = {"device": device, "commitment": _ON_DEMAND, "as_of": question.choices.get("as_of")}
+    if device == question.choices["device"]:
+        words["price"] = question.choices.get("price_file")
     try:
         bound = bind({key: word for key, word in words.items() if word is not None})
     except MissingData:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from isoflop.ask import assumptions
 from isoflop.ask.catalogue import PRICE_CHOICES, device_facts, grid_fact, law_relations, model_facts, price_fact
-from isoflop.errors import BadInput, UnknownName
-from isoflop.quantity import quantities, quantity, read, read_cluster, read_tie
+from isoflop.errors import BadInput, UnknownName, shorten
+from isoflop.quantity import quantities, quantity, read, read_cluster, read_tie, write
 from isoflop.quantity.unit_words import NOUNS
 from isoflop.relation import Fact
 
@@ -109,13 +109,25 @@ def bind(knowns: Mapping[str, Known], settings: Mapping[str, Usual] | None = Non
                 first = facts[fact.quantity].text
                 raise BadInput(f"'{fact.quantity}' is given twice, also under another name: {first} and {value}")
             facts[fact.quantity] = fact
-    usual = {}
+    usual = {
+        key: _usual(key, setting, ties)
+        for key, setting in (settings or {}).items()
+        if key not in CHOICES and not (key == "price" and choices.keys() & {*PRICE_CHOICES, "price_file"})
+    }
     for key, setting in (settings or {}).items():
-        if key not in CHOICES:
-            usual[key] = replace(_given(key, setting.value, ties), rank="default", source=setting.origin)
-        elif key != "on" and not _clashes(key, choices, facts):
+        if key in CHOICES and key != "on" and not _clashes(key, choices, {**facts, **usual}):
             choices.setdefault(key, setting.value)
     return _look_up(choices, facts, usual, ties)
+
+
+def _usual(key: str, setting: Usual, ties: Mapping[str, Unit]) -> Fact:
+    """A setting as a default that names its origin, in what goes wrong too."""
+    try:
+        fact = _given(key, setting.value, ties)
+    except BadInput as error:
+        raise BadInput(f"{setting.origin}: {key} = {shorten(setting.value)}: {error}") from error
+    note = f"{setting.origin}: {fact.note}" if fact.note else setting.origin
+    return replace(fact, rank="default", source=setting.origin, note=note)
 
 
 def _clashes(key: str, choices: Mapping[str, str], facts: Mapping[str, Fact]) -> bool:
@@ -130,11 +142,12 @@ def _look_up(
 ) -> Question:
     """Catalogue figures and relations for the choices; the user's usual values, then ours, for what is still open."""
     device, dtype, found = device_facts(choices.get("device"), choices.get("dtype"))
-    price, price_facts = price_fact(device, choices, given="price" in facts)
+    price, price_facts = price_fact(device, choices, given="price" in facts or "price" in usual)
     spec, named = model_facts(choices.get("model"))
+    _refuse_other_size(spec, named, facts)
     grid, grid_facts = grid_fact(choices.get("grid"), given="grid_intensity" in facts)
     law, relations = law_relations(choices.get("law"), choices.get("allocation"))
-    for fact in (*named, *found, *price_facts, *grid_facts, *usual.values(), *assumptions.facts()):
+    for fact in (*named, *usual.values(), *found, *price_facts, *grid_facts, *assumptions.facts()):
         facts.setdefault(fact.quantity, fact)
     return Question(
         facts=tuple(facts.values()),
@@ -148,6 +161,17 @@ def _look_up(
         ties=ties,
         choices=dict(choices),
     )
+
+
+def _refuse_other_size(spec: ModelSpec | None, named: list[Fact], facts: Mapping[str, Fact]) -> None:
+    """A model states its parameters; a second size beside it would make a run of two models."""
+    for fact in named:
+        if spec is not None and fact.quantity in facts:
+            said, entry = facts[fact.quantity].text, quantity(fact.quantity)
+            raise BadInput(
+                f"model={spec.name} has {write(fact.spread.median, entry)} {fact.quantity}, and {fact.quantity}={said} "
+                "is given too; leave one of them out"
+            )
 
 
 def _ties(words: Mapping[str, Known]) -> dict[str, Unit]:

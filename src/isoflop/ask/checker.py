@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from isoflop.ask.bind import bind
@@ -12,14 +12,12 @@ from isoflop.ask.reasons import likely
 from isoflop.ask.solver import system
 from isoflop.errors import BadInput
 from isoflop.quantity import Centred, quantity, write
-from isoflop.relation import Fact, reconcile
+from isoflop.relation.reconcile import reconcile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from isoflop.ask.bind import Known, Question
-    from isoflop.relation import Implied, Reconciliation
-    from isoflop.relation.reconcile import Verdict
+    from isoflop.relation import Fact
+    from isoflop.relation.reconciliation import Implied, Reconciliation, Verdict
     from isoflop.relation.system import System
 
 USUAL = "usual"
@@ -31,23 +29,23 @@ LIST_PRICE = 1.5
 MAIN = (
     "train_flops",
     "mfu",
-    "chip_time",
     "train_time",
+    "chip_time",
     "chips",
     "tokens",
-    "params",
-    "active_params",
-    "tokens_per_param",
     "price",
     "train_cost",
-    "hardware_flops",
+    "tokens_per_param",
+    "params",
+    "active_params",
+    "active_share",
+    "weight_bytes_per_param",
+    "hardware_overhead",
     "train_energy",
     "train_emissions",
     "weight_bytes",
     "train_state_bytes",
-    "weight_bytes_per_param",
-    "active_share",
-    "hardware_overhead",
+    "hardware_flops",
     "tokens_per_second",
 )
 """What people ask about: shown among what follows, and proposed where claims do not meet."""
@@ -64,7 +62,7 @@ class CheckResult:
     to the test.
     """
 
-    question: Question
+    question: Question = field(repr=False)
     found: Reconciliation
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -201,4 +199,3 @@ def _warnings(found: Reconciliation) -> list[str]:
             seen = f"{write(low, entry)} to {write(high, entry)}"
             warnings.append(f"{key} = {write(value, entry)} is outside what has been seen: {seen}")
     return warnings
-

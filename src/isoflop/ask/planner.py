@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.ask import beside, resources
 from isoflop.ask.bind import Usual, bind
-from isoflop.ask.solver import system
+from isoflop.ask.solver import check_draws, system
 from isoflop.errors import Undetermined
 from isoflop.relation import SAMPLES, solve_all
 
@@ -96,11 +96,13 @@ def plan(
 
 def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) -> Plan:
     """`plan` for a question that is already bound."""
+    check_draws(samples, seed)
     decided, limit = resources.decide(question)
     decided = beside.for_demand(decided)
     answers = solve_all(system(decided.relations), decided.facts, TARGETS, samples=samples, seed=seed)
     _refuse_half_plans(question, answers)
     params, tokens, flops = (answers[key].value for key in ("params", "tokens", "train_flops"))
+    each = flops / (params * tokens)
     fleet = resources.fleet(question, answers)
     shape = beside.shape(question, params)
     return Plan(
@@ -110,10 +112,10 @@ def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) 
         fleet=fleet,
         shape=shape,
         memory=resources.state(params, fleet, question),
-        valley=beside.valley(question, flops),
-        verdict=beside.verdict(question, params, tokens),
+        valley=beside.valley(question, flops, each),
+        verdict=beside.verdict(question, params, tokens, each),
         settings=beside.settings(shape, tokens, flops),
-        rules=beside.rules(question, flops),
+        rules=beside.rules(question, flops, each),
         elsewhere=beside.elsewhere(decided),
         broken=resources.check_limits(limit, answers, fleet),
     )
@@ -124,14 +126,19 @@ def _refuse_half_plans(question: Question, answers: Mapping[str, Answer]) -> Non
     lacking = [key for key in ("train_flops", "params", "tokens") if key not in answers]
     if not lacking:
         return
-    known = ", ".join(fact.text or fact.quantity for fact in question.facts if fact.rank == "given") or "nothing"
+    known = ", ".join(fact.text or fact.quantity for fact in question.facts if fact.rank == "given")
     ways = []
     if question.device is None:
         ways.append("devices (--on 64xh100-sxm)")
-    ways += ["a budget with a price (--budget '$4k')", "a number of chips and a deadline (--deadline '30 days')"]
+    if not question.given("train_cost"):
+        ways.append("a budget (--budget '$4k')")
+    elif question.device is not None and question.fact("price") is None:
+        ways.append(f"a price, for none is known of {question.device.title} (--price '$2/chip/h')")
+    if not (question.given("chips") and question.given("train_time")):
+        ways.append("a number of chips and a deadline (--on 64xh100-sxm --deadline '30 days')")
     ways += ["a model and its tokens (--model 7B --tokens 1T)", "a target loss (--loss 2.2)"]
     raise Undetermined(
-        f"{known} does not fix the size of a run: {', '.join(lacking)} cannot be worked out. "
-        f"Give one more of: {'; '.join(ways)}.",
+        f"{known or 'a question without knowns'} does not fix the size of a run: "
+        f"{', '.join(lacking)} cannot be worked out. Give one more of: {'; '.join(ways)}.",
         completes=("train_cost", "train_time", "params", "tokens", "loss"),
     )

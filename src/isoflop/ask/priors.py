@@ -41,7 +41,10 @@ def priors() -> Mapping[str, Prior]:
 
 
 def prior_facts(system: System, given: Collection[str]) -> tuple[Fact, ...]:
-    """The constants of `system` that nobody gave, as facts of rank "default" with their spread; settled choices left out."""
+    """The constants of `system` that nobody gave, as facts of rank "default" with their spread.
+
+    Choices that the claims settle are left out.
+    """
     own = {fact.quantity: fact for fact in assumptions.facts()}
     settled = settled_choices(system, given)
     found = []

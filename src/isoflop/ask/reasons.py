@@ -1,4 +1,4 @@
-"""Likely reasons for a factor: known slips held against the claim that is off. One slip at a time, two at most, never certain."""
+"""Likely reasons for a factor: known slips held against the claim that is off. One slip at a time, never certain."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import msgspec
 from isoflop.ask.assumptions import MFU_GEOMETRIC_SD, MFU_MEDIAN
 from isoflop.errors import BadFile
 from isoflop.quantity import parse_toml
-from isoflop.relation import LEVEL
+from isoflop.relation.reconcile import Z90
+from isoflop.relation.reconciliation import LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from isoflop.relation import Judged, Reconciliation
+    from isoflop.relation.reconciliation import Judged, Reconciliation
 
 MOST = 2
 """Reasons shown: with thirty slips to choose from, a longer list explains anything."""
@@ -26,9 +27,11 @@ MOST = 2
 NOTICED = 1.05
 """A factor below this needs no reason."""
 
+USUAL_MFU = (MFU_MEDIAN / MFU_GEOMETRIC_SD**Z90, MFU_MEDIAN * MFU_GEOMETRIC_SD**Z90)
+"""What 90 % of published runs reach."""
+
 _FILE = "reasons.toml"
 _NEAR, _WIDEST = 0.05, 0.15
-_Z90 = 1.6448536269514722
 _EXPERTS = (0.02, 0.75)
 """Shares of active parameters that mixtures of experts have."""
 
@@ -60,7 +63,9 @@ def slips() -> tuple[Slip, ...]:
     except msgspec.ValidationError as error:
         raise BadFile(f"{_FILE}: {error}") from error
     return tuple(
-        Slip(words=entry.words, quantity=key, makes=makes) for entry in table.reason for key, makes in entry.makes.items()
+        Slip(words=entry.words, quantity=key, makes=makes)
+        for entry in table.reason
+        for key, makes in entry.makes.items()
     )
 
 
@@ -72,18 +77,24 @@ def likely(
     `nouns` are the ties declared with the question: how many of the unit a noun stands for ("slice": 32). `among` are
     the claims to explain where they are not the suspects.
     """
-    candidates = [*_declared(nouns), *_of_this_run(found), *slips()]
     suspects = set(found.suspects) | set(among or ())
-    matches = dict.fromkeys(slip.words for slip in candidates if _explains(slip, found, suspects))
-    return tuple(matches)[:MOST]
+    matches: dict[tuple[str, str], str] = {}
+    for slip in (*_declared(nouns), *_of_this_run(found), *slips()):
+        if _explains(slip, found, suspects):
+            matches.setdefault((slip.quantity, f"{slip.makes:.3g}"), slip.words)
+    return tuple(dict.fromkeys(matches.values()))[:MOST]
 
 
 def _declared(nouns: Mapping[str, float]) -> Iterator[Slip]:
-    """A noun of the question counted as what it is made of, which is what nouns are declared for."""
+    """A noun of the question mixed up with what it is made of, which is what nouns are declared for."""
     for noun, size in nouns.items():
-        words = f"one {noun} taken for one of the {size:g} it is made of"
-        for key, makes in (("price", size), ("chips", 1 / size), ("chip_time", 1 / size), ("peak_rate", size)):
-            yield Slip(words=words, quantity=key, makes=makes)
+        one, many = f"the price of a {noun}", f"{size:g} times as much as its parts"
+        yield Slip(words=f"{one}, {many}, taken for that of a part", quantity="price", makes=size)
+        yield Slip(
+            words=f"the work of one part over {one}, which has {size:g}", quantity="flops_per_usd", makes=1 / size
+        )
+        for key in ("chips", "chip_time"):
+            yield Slip(words=f"each {noun} counted once and not {size:g} times", quantity=key, makes=1 / size)
 
 
 def _of_this_run(found: Reconciliation) -> Iterator[Slip]:
@@ -111,8 +122,8 @@ def _explains_claim(slip: Slip, claim: Judged) -> bool:
     """Whether a claim is as far off as the slip would have made it."""
     if slip.quantity not in {claim.quantity, "any"} or abs(claim.off) < log(NOTICED):
         return False
-    if slip.quantity == "any" and claim.rank != "given":
-        return False
+    if claim.rank == "catalogue" or (slip.quantity == "any" and claim.rank != "given"):
+        return False  # the catalogue's figures are what makers print; a constant has no digits to slip
     near = min(_WIDEST, _NEAR * max(1.0, abs(claim.off) / log(2)))
     return abs(-claim.off - log(slip.makes)) <= near
 
@@ -123,7 +134,7 @@ def _explains_alarm(slip: Slip, found: Reconciliation) -> bool:
         power = alarm.powers.get(slip.quantity)
         if alarm.quantity != "mfu" or power is None:
             continue
-        mended = log(alarm.value) - power * log(slip.makes)
-        if abs(mended - log(MFU_MEDIAN)) <= _Z90 * log(MFU_GEOMETRIC_SD):
+        mended = alarm.value * slip.makes**-power
+        if USUAL_MFU[0] <= mended <= USUAL_MFU[1]:
             return True
     return False

@@ -127,10 +127,10 @@ def _unit(question: Question) -> tuple[int, str]:
     if question.price is not None and question.price.price.sale.chips > 1:
         sale = question.price.price.sale
         return sale.chips, sale.name or sale.noun
-    if question.device is not None:
+    if question.device is not None and question.device.name in hardware.devices():
         chips = _node_chips(question.device.name)
         return chips, "node" if chips > 1 else "chip"
-    return 1, "chip"
+    return 1, "chip"  # a device of the user's own stands in no catalogued node
 
 
 @cache
@@ -170,7 +170,10 @@ def check_limits(limit: Limit, answers: Mapping[str, Answer], on: Fleet | None) 
         broken.append(f"it costs {write(cost.value, entry)}, the budget is {write(limit.budget, entry)}")
     if limit.deadline is not None and on is not None and on.time > limit.deadline * (1 + 1e-9):
         entry = quantity("train_time")
+        enough = on.unit_chips * ceil(on.time * on.chips / limit.deadline / on.unit_chips - 1e-9)
+        chips = f"{on.chips:,} chip{'s' if on.chips > 1 else ''}"
         broken.append(
-            f"it takes {write(on.time, entry)} on {on.chips:,} chips, the deadline is {write(limit.deadline, entry)}"
+            f"it takes {write(on.time, entry)} on {chips}, the deadline is {write(limit.deadline, entry)}; "
+            f"{enough:,} chips keep it at the same MFU"
         )
     return tuple(broken)

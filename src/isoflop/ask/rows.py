@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from dataclasses import dataclass
-from io import StringIO
+from dataclasses import dataclass, field
 from math import exp, log
 from typing import TYPE_CHECKING, Literal
 
 from isoflop.ask.bind import CHOICES
 from isoflop.ask.checker import CheckResult, check
 from isoflop.ask.reasons import likely
-from isoflop.errors import BadFile, BadInput, IsoflopError, UnknownName
-from isoflop.quantity import quantities, quantity, read_text
-from isoflop.relation.reconcile import TIE, Z90
+from isoflop.errors import BadInput, IsoflopError, UnknownName
+from isoflop.quantity import quantities, quantity
+from isoflop.relation.reconcile import Z90
+from isoflop.relation.reconciliation import TIE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from isoflop.ask.bind import Known
     from isoflop.model import Run
-    from isoflop.relation import Judged
+    from isoflop.relation.reconciliation import Judged, Reconciliation
 
 OFF = 1.1
-"""A claim further than this from what the others imply, and outside of its 90 % interval, is off though all may be true."""
+"""A claim further than this from what others imply, and outside of its 90 % interval, is off: it may yet be true."""
 
 RowVerdict = Literal["contradictory", "off", "consistent", "untested", "unread"]
 
+_WORK = frozenset({"train_flops", "params", "active_params", "tokens"})
 _COUNTED = {
-    "hardware": "the printed FLOP count recomputation, says the source",
-    "measured": "the printed FLOP are a measured rate times hours, says the source",
+    "hardware": "recomputation is counted, as published",
+    "measured": "they are a measured rate times hours, as published",
     "unknown": "",
     "model": "",
     "6nd": "",
     "3nd": "",
 }
 _NAMES = ("name", "model", "run", "id", "row")
-_MOST_ROWS = 10_000
 _PAIR = re.compile(r"\s*([\w-]+)\s*=\s*([^\[\]=]+?)\s*(?:\[([^\[\]]*)\])?\s*")
 
 
@@ -57,6 +55,7 @@ class RowResult:
     `verdict` is that of the check, but "off" for claims that miss each other by more than OFF though chance allows it,
     and "unread" where the row has no check. `suspects` are the claims of which one is off, by `factor`; assumptions of
     our own are left out unless they stand alone. `reason` says what may lie behind it, `note` what the row says itself.
+    `flops_over_6nd` is the claimed work over 6 N D (3 N D where the row says that it counts so).
     """
 
     name: str
@@ -65,11 +64,12 @@ class RowResult:
     note: str = ""
     suspects: tuple[str, ...] = ()
     factor: float | None = None
-    result: CheckResult | None = None
+    flops_over_6nd: float | None = None
+    result: CheckResult | None = field(default=None, repr=False)
 
 
 def read_columns(text: str) -> dict[str, Column]:
-    """`params=N,tokens=D[B],train_time=days[day]`: quantity or choice = header of its column, with the unit in brackets."""
+    """Read `params=N,tokens=D[B],train_time=days[day]`: quantity = header of its column [unit of its numbers]."""
     found = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         match = _PAIR.fullmatch(part)
@@ -83,20 +83,6 @@ def read_columns(text: str) -> dict[str, Column]:
 def _word(key: str) -> str:
     name = key.replace("-", "_")
     return name if name in CHOICES else quantity(name).name
-
-
-def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV file by header. Raises: BadFile for a file without headers or with too many rows."""
-    reader = csv.DictReader(StringIO(read_text(path)), strict=True)
-    try:
-        rows = [{str(key): value or "" for key, value in row.items() if key is not None} for row in reader]
-    except csv.Error as error:
-        raise BadFile(f"{path}: line {reader.line_num} is not CSV: {error}.") from error
-    if not rows:
-        raise BadFile(f"{path}: no rows. The first line names the columns, each further line is checked.")
-    if len(rows) > _MOST_ROWS:
-        raise BadFile(f"{path}: {len(rows):,} rows; {_MOST_ROWS:,} are read at most. Split the file.")
-    return rows
 
 
 def check_rows(
@@ -119,7 +105,10 @@ def check_rows(
             "--map params=N,tokens=D"
         )
     label = _label(headers, {column.header for column in known.values()})
-    return tuple(_checked(str(row.get(label) or place), row, known, shared) for place, row in enumerate(table, start=1))
+    return tuple(
+        _checked((row.get(label) if label else "") or str(place), row, known, shared)
+        for place, row in enumerate(table, start=1)
+    )
 
 
 def _recognised(headers: Iterable[str]) -> dict[str, Column]:
@@ -138,12 +127,12 @@ def _recognised(headers: Iterable[str]) -> dict[str, Column]:
 def _label(headers: Iterable[str], used: set[str]) -> str | None:
     """The column that names the rows: one called so, else the first that is no claim."""
     free = [header for header in headers if header not in used]
-    return next((header for name in _NAMES for header in free if header.strip().lower() == name), free[0] if free else None)
+    return next(
+        (header for name in _NAMES for header in free if header.strip().lower() == name), free[0] if free else None
+    )
 
 
-def _checked(
-    name: str, row: Mapping[str, str], known: Mapping[str, Column], shared: Mapping[str, Known]
-) -> RowResult:
+def _checked(name: str, row: Mapping[str, str], known: Mapping[str, Column], shared: Mapping[str, Known]) -> RowResult:
     cells = {key: f"{row.get(column.header) or ''} {column.unit}".strip() for key, column in known.items()}
     claims: dict[str, Known] = {key: cell for key, cell in cells.items() if cell and cell != known[key].unit}
     try:
@@ -153,7 +142,7 @@ def _checked(
 
 
 def judged(name: str, result: CheckResult, counted: str = "", note: str = "") -> RowResult:
-    """A row's result; `counted` is how the row says its FLOP were counted, which goes before a reason that is guessed."""
+    """A row's result; `counted` is how the row says its FLOP were counted, which goes before any guess."""
     found = result.found
     strained = [claim for claim in found.claims if claim.rank == "given" and _strained(claim)]
     if found.verdict == "contradictory":
@@ -164,18 +153,38 @@ def judged(name: str, result: CheckResult, counted: str = "", note: str = "") ->
         tied = [claim for claim in strained if abs(claim.pull) >= (1 - TIE) * largest]
         named = tuple(claim.quantity for claim in tied)
         factor = exp(max((abs(claim.off) for claim in tied), default=0.0))
-    reasons = likely(found, {}, among=named) if named else ()
-    about_work = not {"train_flops", "params", "active_params", "tokens"}.isdisjoint(named)
-    verdict: RowVerdict = "off" if found.verdict == "consistent" and strained else found.verdict
+    ratio = _over_6nd(found)
     return RowResult(
         name=name,
-        verdict=verdict,
-        reason=(counted if about_work else "") or (f"likely {' or '.join(reasons)}" if reasons else ""),
+        verdict="off" if found.verdict == "consistent" and strained else found.verdict,
+        reason=_reason(found, named, counted, ratio),
         note=note if named else "",
         suspects=named,
         factor=factor if named else None,
+        flops_over_6nd=ratio,
         result=result,
     )
+
+
+def _reason(found: Reconciliation, named: tuple[str, ...], counted: str, ratio: float | None) -> str:
+    """What may lie behind a factor: for FLOP that are not 6 N D, how the row counted them; else known slips."""
+    if not named:
+        return ""
+    reasons = likely(found, {}, among=named)
+    guess = f"likely {' or '.join(reasons)}" if reasons else ""
+    if ratio is None or abs(log(ratio)) < log(OFF) or _WORK.isdisjoint(named):
+        return guess
+    why = counted or guess or "how they were counted is not said"
+    return f"the FLOP are {ratio:.2f} times 6 N D: {why}"
+
+
+def _over_6nd(found: Reconciliation) -> float | None:
+    """Claimed work over what parameters and tokens come to, as they are said."""
+    said = {claim.quantity: claim.said for claim in found.claims if claim.rank == "given"}
+    size = said.get("active_params", said.get("params"))
+    if size is None or "train_flops" not in said or "tokens" not in said:
+        return None
+    return said["train_flops"] / (said.get("flops_per_param_token", 6.0) * size * said["tokens"])
 
 
 def _strained(claim: Judged) -> bool:
@@ -199,9 +208,10 @@ def check_runs(runs: Iterable[Run] | None = None) -> tuple[RowResult, ...]:
 def claims_of_run(run: Run) -> dict[str, float | None]:
     """What a published run claims, by quantity, in base units."""
     work, use, footprint = run.work, run.use, run.footprint
+    dense_or_known = work.active_params is not None  # else the total says nothing about the work
     energy = "train_energy" if footprint.scope == "facility" else "machine_energy"
     return {
-        "params": work.params,
+        "params": work.params if dense_or_known else None,
         "active_params": work.active_params if work.active_params != work.params else None,
         "tokens": work.tokens,
         "flops_per_param_token": 3.0 if work.counts == "3nd" else None,
@@ -217,4 +227,3 @@ def claims_of_run(run: Run) -> dict[str, float | None]:
         "pue": footprint.pue,
         "grid_intensity": footprint.grid_intensity,
     }
-

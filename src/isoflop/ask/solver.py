@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.ask.bind import bind
 from isoflop.book import BOOK
-from isoflop.errors import Undetermined
+from isoflop.errors import BadInput, Undetermined
 from isoflop.quantity import quantity
 from isoflop.relation import SAMPLES, System, find_route
 from isoflop.relation import solve as solve_facts
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from isoflop.ask.bind import Known, Question
     from isoflop.relation import Answer, Relation
     from isoflop.relation.answer import Rank
+
+MOST_SAMPLES = 10_000_000
 
 BOOK_SYSTEM = System(BOOK)
 """Every formula of the book; a question may add a law and a policy."""
@@ -42,8 +44,17 @@ def solve(target: str, *, samples: int = SAMPLES, seed: int = 0, **knowns: Known
     return solve_question(bind(knowns), target, samples=samples, seed=seed)
 
 
+def check_draws(samples: int, seed: int) -> None:
+    """Refuse what no generator takes, and too few draws for an interval."""
+    if not 100 <= samples <= MOST_SAMPLES:
+        raise BadInput(f"samples={samples} is refused: an interval takes 100 to {MOST_SAMPLES:,} draws (20000 if unsaid)")
+    if seed < 0:
+        raise BadInput(f"seed={seed} is refused: give a whole number from 0 on")
+
+
 def solve_question(question: Question, target: str, *, samples: int = SAMPLES, seed: int = 0) -> Answer:
     """`solve` for a question that is already bound."""
+    check_draws(samples, seed)
     relations, wanted = system(question.relations), quantity(target).name
     try:
         return solve_facts(relations, question.facts, wanted, samples=samples, seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "plan": "From a budget, deadline, model or loss to the whole training run.",
     "solve": "Any unknown quantity from any knowns.",
+    "check": "Whether claims can all be true, and which is suspect.",
     "devices": "Chips: peak rates, memory, links, power, with sources.",
     "prices": "What a chip-hour costs, by provider, commitment and date.",
     "quantities": "The glossary: every quantity, its symbol, unit and meaning.",
@@ -79,8 +81,10 @@ def isoflop() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0 answered, 2 bad input, 3 not determined, 4 infeasible."""
-    # NumPy's BLAS would start a thread a core; no command multiplies matrices, and starting them costs more than NumPy.
+    # Start-up: NumPy's BLAS would start a thread a core, and no command multiplies matrices; loading makes many objects
+    # and no garbage, so collections may wait.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.set_threshold(100_000, 20, 20)
     words = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in words
     try:

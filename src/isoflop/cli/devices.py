@@ -60,6 +60,7 @@ def _list(chosen: list[Device], dtype: str, sort: str, form: str) -> None:
     rows = [(one.name, str(one.year), *map(_value, _figures(one, dtype))) for one in chosen]
     place = ("name", "year", "peak", "memory", "bandwidth", "tdp").index(sort)
     rows.sort(key=lambda row: (row[place] is None, row[place] if place < 2 else -float(row[place] or 0), row[0]))
+    stood_in = {one.name for one in chosen if dtype == "bf16" and not {"bf16"} & one.peak_rates.keys() >= {"fp16"}}
     print_table(columns, rows, form)
 
 

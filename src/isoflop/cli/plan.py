@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from isoflop.cli.knowns import ascii_only, ask, sampling_options, split, terminal_width, wants_color
-from isoflop.errors import BadInput
+from isoflop.errors import BadFile, BadInput, shorten
 
 if TYPE_CHECKING:
     from isoflop.ask import Plan
@@ -132,4 +132,7 @@ def _print(result: Plan, output: Output) -> None:
     if output.out is None:
         click.echo(text.rstrip("\n"))
     else:
-        Path(output.out).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+        try:
+            Path(output.out).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+        except OSError as error:
+            raise BadFile(f"cannot write '{shorten(output.out)}': {error.strerror}; choose another file.") from error

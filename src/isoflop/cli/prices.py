@@ -29,7 +29,8 @@ def command(device: str | None, *, as_json: bool, form: str, **chosen: str | Non
 
     wanted = {key: value for key, value in chosen.items() if value is not None}
     found = find_prices(device, **wanted)
-    columns: list[Column | str] = ["device", Column(name="price", quantity="price"), "commitment", "date", "provider", "region", "sold"]
+    price = Column(name="price", quantity="price")
+    columns: list[Column | str] = ["device", price, "commitment", "date", "provider", "region", "sold"]
     rows: list[tuple[Cell, ...]] = [
         (
             " or ".join(price.devices),

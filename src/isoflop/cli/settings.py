@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isoflop.errors import BadFile, UnknownName
+from isoflop.errors import BadFile, UnknownName, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ def load() -> dict[str, Usual]:
     """
     found: dict[str, Usual] = {}
     for path in (_user_file(), Path(FILE)):
-        if path.is_file():
+        if path.exists():
             found.update(_from_file(path))
     found.update(_from_environment())
     return found
@@ -38,14 +38,17 @@ def _user_file() -> Path:
 def _from_file(path: Path) -> dict[str, Usual]:
     from isoflop.quantity import read_toml
 
-    table = read_toml(path).get("defaults", {})
+    tables = read_toml(path)
+    table = tables.pop("defaults", {})
+    if tables:
+        raise BadFile(f"{path}: '{shorten(next(iter(tables)))}' is not read; settings stand in the table [defaults].")
     if not isinstance(table, dict):
-        raise BadFile(f"{path}: 'defaults' must be a table of name = value")
+        raise BadFile(f"{path}: 'defaults' must be a table of name = value, as in [defaults] and mfu = 0.4 below it.")
     return dict(_checked(table, str(path), {key: str(path) for key in table}))
 
 
 def _from_environment() -> dict[str, Usual]:
-    words = {key[len(PREFIX) :].lower(): value for key, value in os.environ.items() if key.startswith(PREFIX)}
+    words = {key[len(PREFIX) :].lower(): value for key, value in os.environ.items() if key.startswith(PREFIX) and value}
     return dict(_checked(words, "the environment", {key: PREFIX + key.upper() for key in words}))
 
 

@@ -196,7 +196,8 @@ def clear_memory() -> None:
 
 @cache
 def _listed(shelf: str) -> tuple[str, ...]:
-    return tuple(sorted(path.name.removesuffix(".toml") for path in (HERE / shelf).glob("*.toml")))
+    files = [path.name for path in (HERE / shelf).iterdir()]
+    return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")))
 
 
 @cache

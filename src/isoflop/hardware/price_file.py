@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from functools import lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -119,15 +120,22 @@ def _amount(text: str, ties: dict[str, int], place: Place) -> tuple[float, str]:
     if noun != "chip" and noun not in ties:
         raise place.refuse(f"'{shorten(text)}': say how many chips that is for, like {noun} = \"32 chip\".")
     try:
-        per = unit("$" + found["per"], {tied: unit("chip") * count for tied, count in ties.items()})
+        per = _per(found["per"], tuple(ties.items()))
     except BadInput as error:
         raise place.refuse(str(error)) from error
-    if not per.same_kind(_PER_CHIP):
+    if per is None:
         raise place.refuse(f"'{shorten(text)}' is no price per time and chip, like $3.22/h/chip.")
-    amount = float(found["number"].replace(",", "")) * per.scale
+    amount = float(found["number"].replace(",", "")) * per
     if amount <= 0:
         raise place.refuse("is not positive; leave out what is not known.")
     return amount, noun
+
+
+@lru_cache(maxsize=1024)
+def _per(text: str, ties: tuple[tuple[str, int], ...]) -> float | None:
+    """USD/s/chip in one dollar "/month/slice", None where that is no price of a chip."""
+    per = unit("$" + text, {tied: unit("chip") * count for tied, count in ties})
+    return per.scale if per.same_kind(_PER_CHIP) else None
 
 
 def _date(value: object, place: Place) -> dt.date | None:

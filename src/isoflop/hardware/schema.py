@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
@@ -100,20 +101,27 @@ def _checked(raw: RawFigure, due: Unit, place: Place) -> Figure:
         if raw.source == ESTIMATE and not low < raw.value < high:
             raise place.refuse("an estimate has to lie between its low and its high, not on one of them.")
         low, high = low * scale, high * scale
+    date = None if raw.date is None else day(raw.date, place.at("date"))
     return Figure(
-        value=raw.value * scale, unit=raw.unit, source=raw.source, date=day(raw.date, place.at("date")),
-        low=low, high=high, note=raw.note,
+        value=raw.value * scale, unit=raw.unit, source=raw.source, date=date, low=low, high=high, note=raw.note,
     )  # fmt: skip
 
 
 def _scale(text: str, due: Unit, place: Place) -> float:
     try:
-        found = unit(text)
+        found = _scale_of(text, due.text)
     except BadInput as error:
         raise place.at("unit").refuse(str(error)) from error
-    if not found.same_kind(due):
+    if found is None:
         raise place.at("unit").refuse(f"'{shorten(text)}' is not a unit of {due.text}, which is due here.")
-    return found.scale
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _scale_of(text: str, due: str) -> float | None:
+    """The factor from one unit to base units, None where it is of another kind than `due`."""
+    found = unit(text)
+    return found.scale if found.same_kind(unit(due)) else None
 
 
 def day(value: object, place: Place) -> str | None:

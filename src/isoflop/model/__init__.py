@@ -48,6 +48,7 @@ from isoflop.model.spec import (
 
 if TYPE_CHECKING:
     from isoflop.model.published import Footprint, Recount, Run, Use, Work, read_runs, recount, runs, table, tables
+    from isoflop.model.restate import Restated, chip_time_of, restated
 
 __all__ = [
     "CONVENTIONS",
@@ -66,11 +67,13 @@ __all__ = [
     "Norm",
     "Preset",
     "Recount",
+    "Restated",
     "Run",
     "Stack",
     "Use",
     "Weight",
     "Work",
+    "chip_time_of",
     "counts",
     "decode_flops",
     "forward_flops",
@@ -84,6 +87,7 @@ __all__ = [
     "read_preset",
     "read_runs",
     "recount",
+    "restated",
     "runs",
     "shape_for",
     "state_elements",
@@ -94,10 +98,13 @@ __all__ = [
 ]
 
 _PUBLISHED = ("Footprint", "Recount", "Run", "Use", "Work", "read_runs", "recount", "runs", "table", "tables")
+_RESTATED = ("Restated", "chip_time_of", "restated")
 
 
 def __getattr__(name: str) -> object:
     """Load the published runs when they are first asked for: a count of parameters does without."""
     if name in _PUBLISHED:
         return getattr(import_module("isoflop.model.published"), name)
+    if name in _RESTATED:
+        return getattr(import_module("isoflop.model.restate"), name)
     raise AttributeError(f"module 'isoflop.model' has no attribute {name!r}")

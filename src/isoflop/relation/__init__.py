@@ -1,8 +1,9 @@
-"""The grammar: relations read in many ways, solved in any direction, answered with a derivation. It knows no physics."""
+"""The grammar: relations read in many ways, solved in any direction, answered with a derivation; no physics here."""
+
+from __future__ import annotations
 
 from isoflop.relation.answer import Answer, Check, Fact, Ledger, Step, Term
 from isoflop.relation.derivation import describe
-from isoflop.relation.reconcile import LEVEL, Implied, Judged, Meeting, Reconciliation, reconcile
 from isoflop.relation.relation import Relation, relation, tree
 from isoflop.relation.route import Route, find_route
 from isoflop.relation.solve import SAMPLES, solve, solve_all
@@ -10,16 +11,11 @@ from isoflop.relation.sweep import sweep
 from isoflop.relation.system import System
 
 __all__ = [
-    "LEVEL",
     "SAMPLES",
     "Answer",
     "Check",
     "Fact",
-    "Implied",
-    "Judged",
     "Ledger",
-    "Meeting",
-    "Reconciliation",
     "Relation",
     "Route",
     "Step",
@@ -27,7 +23,6 @@ __all__ = [
     "Term",
     "describe",
     "find_route",
-    "reconcile",
     "relation",
     "solve",
     "solve_all",

@@ -47,6 +47,7 @@ class Joint:
 
     @property
     def gives(self) -> tuple[str, ...]:
+        """The quantity it gives."""
         return (self.target,)
 
     def run(self, values: Mapping[str, Real]) -> Real:
@@ -76,13 +77,15 @@ class Search:
 
     @property
     def relations(self) -> tuple[Relation[...], ...]:
+        """All relations behind it."""
         return (*self.rows, *self.residual_relations)
 
     def offsets(self, values: Mapping[str, Real]) -> FloatArray:
         """ln(gives) at free = 1: shape (gives, 1) for floats, (gives, n) for samples of length n."""
         size = max([np.size(values[key]) for key in self.inputs] + [1])
+        known = {key: values[key] for key in self.inputs}
         with np.errstate(all="ignore"):
-            rows = [np.broadcast_to(_known_part(row, values), (size,)) for row in self.rows]
+            rows = [np.broadcast_to(_known_part(row, known), (size,)) for row in self.rows]
         stacked = np.stack(rows) if rows else np.zeros((0, size))
         return self.transform @ stacked
 
@@ -116,7 +119,9 @@ def solve(relations: Sequence[Relation[...]], known: frozenset[str], target: str
     One at a time: what follows from it by single steps makes the better derivation.
     """
     nearby = _component(_core(relations, known, target), known, target)
-    unknown = sorted({key for relation in nearby for key in relation.quantities} - known, key=lambda key: (key == target, key))
+    unknown = sorted(
+        {key for relation in nearby for key in relation.quantities} - known, key=lambda key: (key == target, key)
+    )
     if target not in unknown:
         return []
     rows = [relation for relation in nearby if monomial(relation) is not None]
@@ -132,8 +137,8 @@ def solve(relations: Sequence[Relation[...]], known: frozenset[str], target: str
 def _core(relations: Sequence[Relation[...]], known: frozenset[str], target: str) -> list[Relation[...]]:
     """The relations without those that can only give what nobody else needs.
 
-    A relation that alone holds some unknown other than the target settles that unknown and nothing more. Taking it away may leave
-    others alone with an unknown of theirs, and so on: of a whole book little is left.
+    A relation that alone holds some unknown other than the target settles that unknown and nothing more. Taking it
+    away may leave others alone with an unknown of theirs, and so on: of a whole book little is left.
     """
     kept = list(relations)
     while True:
@@ -178,7 +183,9 @@ class _Reduced:
         """Unknowns whose row holds nothing else."""
         free = [column for column in range(len(self.unknown)) if column not in self.pivots]
         return [
-            self.unknown[pivot] for index, pivot in enumerate(self.pivots) if not np.any(np.abs(self.matrix[index, free]) > _ZERO)
+            self.unknown[pivot]
+            for index, pivot in enumerate(self.pivots)
+            if not np.any(np.abs(self.matrix[index, free]) > _ZERO)
         ]
 
     def joint(self, key: str) -> Joint:
@@ -186,11 +193,13 @@ class _Reduced:
 
         The elimination's own combination drags in whatever it pivoted on.
         """
-        used = _fewest(self.rows, lambda rows: _spans(rows, key, self.known))
+        used = _fewest(self.rows, self.known, lambda rows: _spans(rows, key, self.known))
         weights = _weights(used, key, self.known)
         form = _combine(used, weights, self.known)
         eliminated = dict.fromkeys(q for row in used for q in row.quantities if q not in self.known and q != key)
-        return Joint(target=key, relations=tuple(used), inputs=tuple(form.exponents), form=form, eliminated=tuple(eliminated))
+        return Joint(
+            target=key, relations=tuple(used), inputs=tuple(form.exponents), form=form, eliminated=tuple(eliminated)
+        )
 
     def freedom(self, keys: Iterable[str]) -> frozenset[int]:
         """The free columns that the unknown `keys` depend on."""
@@ -233,16 +242,25 @@ def _lean(
         columns = trial.freedom(keys)
         return len(columns) == len(chosen) and (not reaches_target or trial.freedom([target]) <= columns)
 
-    lean = again(_fewest(reduced.rows, enough))
+    lean = again(_fewest(reduced.rows, reduced.known, enough))
     return lean, chosen, sorted(lean.freedom(keys))
 
 
 def _fewest(
-    rows: Sequence[Relation[...]], enough: Callable[[Sequence[Relation[...]]], bool]
+    rows: Sequence[Relation[...]], known: frozenset[str], enough: Callable[[Sequence[Relation[...]]], bool]
 ) -> Sequence[Relation[...]]:
-    """The rows without those that can be spared, tried one by one: the least trusted first, then the farthest."""
+    """The rows without those that can be spared, tried one by one.
+
+    The least trusted first, then detours (rows with an unknown that few others hold), then the farthest.
+    """
+    held = Counter(key for row in rows for key in dict.fromkeys(row.quantities) if key not in known)
+
+    def order(row: Relation[...]) -> tuple[int, int]:
+        return -KINDS.index(row.kind), min(held[key] for key in row.quantities if key not in known)
+
     used = list(rows)
-    for row in sorted(rows[::-1], key=lambda row: -KINDS.index(row.kind)):
+    far_first = rows[::-1]
+    for row in sorted(far_first, key=order):
         fewer = [other for other in used if other is not row]
         if enough(fewer):
             used = fewer

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from isoflop.relation.relation import Relation
     from isoflop.relation.system import System
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """sum(terms[q] * ln q) = log: one equation between quantities in base units."""
@@ -71,7 +72,9 @@ def constraints(system: System, claimed: frozenset[tuple[str, Rank]]) -> Constra
     return Constraints(
         rows=tuple(leading.values()),
         determined={
-            key: row for key, row in settled.items() if row.terms.keys() - {key} <= ranks.keys() and row.terms.keys() & given
+            key: row
+            for key, row in settled.items()
+            if row.terms.keys() - {key} <= ranks.keys() and row.terms.keys() & given
         },
         curved=tuple(
             relation
@@ -85,7 +88,7 @@ def constraints(system: System, claimed: frozenset[tuple[str, Rank]]) -> Constra
 
 
 def _row(relation: Relation[...]) -> Row | None:
-    """gives = coefficient * product  as  sum(exponents) - ln(gives) = -ln(coefficient)."""
+    """A monomial in logarithms: the sum of its exponents' terms, less ln(gives), is -ln(coefficient)."""
     form = monomial(relation)
     if form is None:
         return None

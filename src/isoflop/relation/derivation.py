@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def steps(
-    route: Route, leaves: Mapping[str, Fact], point: Mapping[str, float], low: Mapping[str, float], high: Mapping[str, float]
+    route: Route,
+    leaves: Mapping[str, Fact],
+    point: Mapping[str, float],
+    low: Mapping[str, float],
+    high: Mapping[str, float],
 ) -> tuple[Step, ...]:
     """The numbered derivation of a route at `point`: given facts, catalogue figures, defaults, then implications."""
     found: list[Step] = []
@@ -34,7 +38,7 @@ def steps(
         inputs = tuple((key, numbers[key]) for key in step.inputs)
         for key in _shown(step, route):
             numbers[key] = len(found) + 1
-            formula, symbols, note = written(step, key)
+            formula, symbols, note = written(step)
             found.append(
                 Step(
                     number=numbers[key],
@@ -78,15 +82,21 @@ def _shown(step: RouteStep, route: Route) -> tuple[str, ...]:
     return tuple(key for key in step.gives if key in wanted)
 
 
-def written(step: RouteStep, key: str) -> tuple[str, str, str]:
+def written(step: RouteStep) -> tuple[str, str, str]:
     """A step's formula as text and LaTeX, and a note on how a joint solution came about."""
     if isinstance(step, Search):
         equations = [f"{relation.gives} = {describe(relation)}" for relation in step.relations]
-        symbols = r",\; ".join(f"{quantity(relation.gives).latex} = {_body_latex(relation)}" for relation in step.relations)
+        symbols = r",\; ".join(
+            f"{quantity(relation.gives).latex} = {_body_latex(relation)}" for relation in step.relations
+        )
         return f"root of {'; '.join(equations)}", rf"\text{{root of }} {symbols}", ""
     if isinstance(step, Joint):
         form = power_product(_rounded(step.form))
-        cancel = f"; {', '.join(step.eliminated)} cancel{'s' if len(step.eliminated) == 1 else ''}" if step.eliminated else ""
+        cancel = (
+            f"; {', '.join(step.eliminated)} cancel{'s' if len(step.eliminated) == 1 else ''}"
+            if step.eliminated
+            else ""
+        )
         equations = [f"{relation.gives} = {describe(relation)}" for relation in step.relations]
         return text(form), latex(form), f"from {'; '.join(equations)}{cancel}"
     if step.tree is not None:
@@ -123,5 +133,5 @@ def origins(steps: Iterable[RouteStep]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for step in steps:
         below: set[str] = set().union(*(found.get(key, {key}) for key in step.inputs))
-        found.update({key: below for key in step.gives})
+        found.update(dict.fromkeys(step.gives, below))
     return found

@@ -1,4 +1,4 @@
-"""A route run on numbers: at a point (every root is a branch), at many points at once (samples, corners, small shifts)."""
+"""A route run on numbers: at a point (every root is a branch), at many points at once (samples, corners, shifts)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(route: Route, values: Mapping[str, float]) -> dict[str, float]:
 
 
 def branches(steps: Iterable[RouteStep], values: Mapping[str, float]) -> list[dict[str, float]]:
-    """Every solution of the steps at one point, in order of the searched quantity. Raises Infeasible where there is none."""
+    """Every solution of the steps at one point, in order of the searched quantity. Raises Infeasible if none."""
     found: list[dict[str, float]] = [dict(values)]
     for step in steps:
         if isinstance(step, Search):
@@ -66,7 +66,7 @@ def _forked(step: Search, found: Iterable[dict[str, float]]) -> list[dict[str, f
 
 
 def number(compute: Callable[[], Real]) -> float:
-    """What `compute` gives at a point: infinite or NaN, as in NumPy, where Python's floats would raise or turn complex."""
+    """What `compute` gives at a point; infinite or NaN, as in NumPy, where Python would raise or turn complex."""
     try:
         with np.errstate(all="ignore"):
             value = compute()
@@ -97,10 +97,8 @@ def run_many(
     return known
 
 
-def _follow(
-    step: Search, known: Mapping[str, Real], near: Mapping[str, float], drawn: Drawn
-) -> dict[str, FloatArray]:
-    """The root of each column that continues the one at the point; laws in `drawn` with the constants of that column."""
+def _follow(step: Search, known: Mapping[str, Real], near: Mapping[str, float], drawn: Drawn) -> dict[str, FloatArray]:
+    """The root of each column that continues the one at the point; laws in `drawn` with that column's constants."""
     offsets = step.offsets(known)
     start = np.log([[near[key]] for key in step.free]) + np.zeros_like(offsets[:1])
     if drawn:
@@ -127,7 +125,8 @@ def _search(step: Search, values: Mapping[str, float]) -> list[dict[str, float]]
         starts = low[:, None] + (high - low)[:, None] * np.random.default_rng(0).random((len(ranges), _STARTS))
         positions = roots.distinct(roots.newton(residual, starts))
     if not positions.size:
-        msg = f"no {_listed(step.free)} satisfies {_listed([relation.name for relation in step.relations])} with these knowns"
+        together = _listed([relation.name for relation in step.relations])
+        msg = f"no {_listed(step.free)} satisfies {together} with these knowns"
         raise Infeasible(msg)
     solved = step.unknowns(offsets, positions)
     return [{key: float(value[index]) for key, value in solved.items()} for index in range(positions.shape[1])]
@@ -156,7 +155,8 @@ def _missed(step: Search, values: Mapping[str, float], offsets: FloatArray, near
     side = "least" if reachable > stated else "most"
     where = ", ".join(f"{key} = {write(at[key], quantity(key))}" for key in at if key in relation.inputs)
     return (
-        f"{relation.gives} = {write(stated, quantity(relation.gives))} cannot be reached: the {side} that these knowns allow is "
+        f"{relation.gives} = {write(stated, quantity(relation.gives))} cannot be reached: "
+        f"the {side} that these knowns allow is "
         f"{write(reachable, quantity(relation.gives), 4)}, at {where}"
     )
 

@@ -8,6 +8,7 @@ first read, not when it is used.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -43,6 +44,16 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 """Every operation a body may use, by the name its node carries."""
 
+_PLAIN: dict[str, Callable[..., Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "^": operator.pow,
+    "neg": operator.neg,
+}
+"""The same for floats as for arrays, and a good deal faster on floats."""
+
 _NAMES = {function: name for name, function in FUNCTIONS.items()}
 
 
@@ -64,7 +75,9 @@ class Expr:
             raise TypeError(msg)
         return call(_NAMES[ufunc], *args)
 
-    def __array_function__(self, func: Callable[..., Any], types: object, args: tuple[object, ...], options: object) -> Expr:
+    def __array_function__(
+        self, func: Callable[..., Any], types: object, args: tuple[object, ...], options: object
+    ) -> Expr:
         del types
         if func is not np.where or options or len(args) != 3:
             msg = f"a formula may not use {func.__name__}; it may use: {', '.join(FUNCTIONS)}"
@@ -155,27 +168,9 @@ def evaluate(tree: Expr, values: Mapping[str, Real]) -> Real:
         return values[tree.name]
     if tree.op == "const":
         return tree.value
-    left = evaluate(tree.args[0], values)
-    if tree.op == "neg":
-        return -left
-    if len(tree.args) == 1:
-        return FUNCTIONS[tree.op](left)  # type: ignore[no-any-return]
-    right = evaluate(tree.args[1], values)
-    match tree.op:
-        case "+":
-            return left + right
-        case "-":
-            return left - right
-        case "*":
-            return left * right
-        case "/":
-            return left / right
-        case "^":
-            return left**right  # type: ignore[no-any-return]
-        case "where":
-            return FUNCTIONS["where"](left, right, evaluate(tree.args[2], values))  # type: ignore[no-any-return]
-        case _:
-            return FUNCTIONS[tree.op](left, right)  # type: ignore[no-any-return]
+    function = _PLAIN.get(tree.op) or FUNCTIONS[tree.op]
+    result: Real = function(*(evaluate(arg, values) for arg in tree.args))
+    return result
 
 
 def names(tree: Expr) -> tuple[str, ...]:

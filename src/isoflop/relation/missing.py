@@ -15,7 +15,7 @@ _MOST = 8
 
 
 def undetermined(system: System, known: frozenset[tuple[str, Rank]], target: str) -> Undetermined:
-    """The error that names the nearest relation and every single quantity that would be enough (at most eight are printed)."""
+    """The error that names the nearest relation and every single quantity that would do (at most eight are printed)."""
     given = [key for key, rank in sorted(known) if rank in {"given", "computed"}]
     completes = completing(system, known, target)
     needs = _nearest(system, {key for key, _ in known}, target)
@@ -23,7 +23,9 @@ def undetermined(system: System, known: frozenset[tuple[str, Rank]], target: str
     if not completes:
         return Undetermined(f"{start}: no single quantity would complete it. {needs}".rstrip(), completes=())
     more = f" and {len(completes) - _MOST} more" if len(completes) > _MOST else ""
-    return Undetermined(f"{start}. {needs}Any one of these completes it: {', '.join(completes[:_MOST])}{more}.", completes=completes)
+    return Undetermined(
+        f"{start}. {needs}Any one of these completes it: {', '.join(completes[:_MOST])}{more}.", completes=completes
+    )
 
 
 def completing(system: System, known: frozenset[tuple[str, Rank]], target: str) -> tuple[str, ...]:
@@ -43,7 +45,9 @@ def _nearest(system: System, known: set[str], target: str) -> str:
     """The relation over the target that lacks least."""
     best: tuple[int, str, list[str]] | None = None
     for relation in system.touching.get(target, ()):
-        lacks = [key for key in relation.quantities if key not in known and key != target and key not in system.defaults]
+        lacks = [
+            key for key in relation.quantities if key not in known and key != target and key not in system.defaults
+        ]
         if not relation.policy and (best is None or len(lacks) < best[0]):
             best = (len(lacks), relation.name, lacks)
     if best is None or not best[2]:

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 _STRENGTH = {"<": 0, "<=": 0, ">": 0, ">=": 0, "+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "^": 4}
 _SIGNS = {"*": " · ", "/": " / ", "+": " + ", "-": " - ", "^": "^"}
-_LATEX_FUNCTIONS = {"log2": r"\log_2", "log10": r"\log_{10}", "log": r"\ln", "exp": r"\exp", "min": r"\min", "max": r"\max"}
+_LATEX_FUNCTIONS = {
+    "log2": r"\log_2",
+    "log10": r"\log_{10}",
+    "log": r"\ln",
+    "exp": r"\exp",
+    "min": r"\min",
+    "max": r"\max",
+}
 _ATOM = 9
 
 

@@ -31,7 +31,7 @@ class Monomial:
 
 @cache
 def monomial(relation: Relation[...]) -> Monomial | None:
-    """The relation's body as a monomial of its inputs; None where it is not one, or not positive and so without logarithm."""
+    """The relation's body as a monomial of its inputs; None where it is not one, or not positive (no logarithm)."""
     body = tree(relation)
     form = None if body is None else monomial_of(body)
     return form if form is not None and form.coefficient > 0 else None
@@ -160,7 +160,7 @@ def inverse(relation: Relation[...], unknown: str) -> Expr | None:
 
 
 def _solved(form: Monomial, unknown: str, gives: str) -> Monomial:
-    """gives = form, solved for `unknown`: exact, whatever stands around it."""
+    """Solve gives = form for `unknown`: exact, whatever stands around it."""
     power = form.exponents[unknown]
     exponents = {gives: 1 / power} | {key: -value / power for key, value in form.exponents.items() if key != unknown}
     return Monomial(float(form.coefficient ** float(-1 / power)), exponents)

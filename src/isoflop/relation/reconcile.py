@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import erfc, exp, gamma, isfinite, log, sqrt
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,23 +18,18 @@ from isoflop.errors import BadInput
 from isoflop.quantity import Centred, Interval, Point, Range, Samples, quantity, write
 from isoflop.relation.answer import Fact
 from isoflop.relation.constraints import Row, constraints, shortest
+from isoflop.relation.reconciliation import LEVEL, TIE, Implied, Judged, Meeting, Reconciliation, exponential
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from isoflop.quantity import FloatArray
-    from isoflop.relation.answer import Rank
     from isoflop.relation.constraints import Constraints
     from isoflop.relation.relation import Relation
     from isoflop.relation.system import System
 
-Verdict = Literal["consistent", "contradictory", "untested"]
-
 Z90 = 1.6448536269514722
 """Standard deviations from the median to either end of a 90 % interval."""
-
-LEVEL = 0.01
-"""Claims are contradictory where chance alone gives so large a chi2 less often than this."""
 
 STATED = log(1.05) / Z90
 """The least spread of a stated figure, in logarithms: x/1.05 at 90 %, however many digits are written.
@@ -49,123 +44,14 @@ LISTED = log(1.01) / Z90
 ASSUMED = log(1.1) / Z90
 """The spread of a constant of a relation for which nobody states one: x/1.1 at 90 %."""
 
-TIE = 0.01
-"""Pulls within this part of the largest are one: structure alone makes them equal."""
-
 _STEP = 1e-4
 _ROUNDS = 20
 _SETTLED = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """One claim: as said, as all claims together have it, and as the others alone imply it. Values in base units.
-
-    `pull` is the change from said to reconciled in standard deviations of that change; 0 where nothing tests the
-    claim. `implied` and its 90 % interval need no word of the claim itself; None where the others do not reach it, or
-    only beyond what floats hold. `off` is ln(implied / said), 0 where nothing is implied. `restores` says whether the
-    others agree with each other once this claim is dropped.
-    """
-
-    fact: Fact
-    said: float
-    value: float
-    low: float
-    high: float
-    pull: float
-    tested: bool
-    implied: tuple[float, float, float] | None
-    off: float
-    restores: bool
-
-    @property
-    def quantity(self) -> str:
-        """The quantity that the claim is about."""
-        return self.fact.quantity
-
-    @property
-    def rank(self) -> Rank:
-        """Who claims it: "given" is a claim, "catalogue" and "default" are priors."""
-        return self.fact.rank
-
-    @property
-    def factor(self) -> float:
-        """What the others imply, divided by what is said; 1 where they imply nothing."""
-        return _exp(self.off)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Implied:
-    """A quantity nobody claimed that the claims determine, with its 90 % interval, in base units.
-
-    It is a product of powers of the claims; `powers` is empty where it is itself one of them.
-    """
-
-    quantity: str
-    value: float
-    low: float
-    high: float
-    powers: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meeting:
-    """The equation in which suspects meet: the product of said ** power is `ratio` times what it must be."""
-
-    powers: Mapping[str, float]
-    ratio: float
-
-    def would_be(self, claim: Judged) -> float:
-        """What one claim would have to be if all others in the equation were right."""
-        return claim.said * self.ratio ** (-1 / self.powers[claim.quantity])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciliation:
-    """Claims reconciled.
-
-    `chi2` on `dof` degrees of freedom; `p` is how often chance alone gives as much. `suspects` is the confounded set:
-    the claims whose pull is the largest, all that meet in one relation and so cannot be told apart from within; empty
-    where nothing is wrong. `alarms` are shares that would have to exceed 1. `implied` holds what follows beside.
-    """
-
-    verdict: Verdict
-    chi2: float
-    dof: int
-    p: float
-    claims: tuple[Judged, ...]
-    suspects: tuple[str, ...]
-    meeting: Meeting | None
-    implied: tuple[Implied, ...]
-    alarms: tuple[Implied, ...]
-
-    def claim(self, key: str) -> Judged | None:
-        """The judgement on one quantity's claim."""
-        return next((claim for claim in self.claims if claim.quantity == key), None)
-
-    @property
-    def tied(self) -> tuple[Judged, ...]:
-        """The claims that pull most, whether or not anything is wrong; claims proper before priors."""
-        largest = max((abs(claim.pull) for claim in self.claims if claim.tested), default=0.0)
-        found = [claim for claim in self.claims if claim.tested and abs(claim.pull) >= (1 - TIE) * largest]
-        return tuple(sorted(found, key=lambda claim: claim.rank != "given"))
-
-    @property
-    def factor(self) -> float:
-        """By how much the most suspect claim is off, at least 1; by how much a share passes 1 where nothing else is tested."""
-        if self.dof:
-            return _exp(max((abs(claim.off) for claim in self.tied[:1]), default=0.0))
-        return max((alarm.value for alarm in self.alarms), default=1.0)
-
-    @property
-    def priors(self) -> tuple[Judged, ...]:
-        """What was taken from the catalogue and from our own assumptions, and had a part in the verdict."""
-        return tuple(claim for claim in self.claims if claim.rank != "given" and claim.tested)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Fit:
-    """The least-squares solution in logarithms; `weight[i]` and `push[i]` are what the constraints say about claim i."""
+    """The least-squares solution in logarithms; `weight[i]`, `push[i]`: what the constraints say about claim i."""
 
     keys: tuple[str, ...]
     place: FloatArray
@@ -208,7 +94,9 @@ def belief(fact: Fact) -> tuple[float, float]:
     spread = fact.spread
     if spread.low <= 0 or not isfinite(spread.high):
         shown = write(spread.low, quantity(fact.quantity))
-        raise BadInput(f"{fact.quantity} = {fact.text or shown} cannot be checked: claims are compared by ratio, so give a value above 0")
+        raise BadInput(
+            f"{fact.quantity} = {fact.text or shown} cannot be checked: claims compare by ratio. Give a value above 0"
+        )
     width = log(spread.high / spread.low)
     match spread:
         case Point():
@@ -244,7 +132,7 @@ def survival(chi2: float, dof: int) -> float:
 
 
 def _fit(bound: Constraints, facts: Mapping[str, Fact], beliefs: Mapping[str, tuple[float, float]]) -> _Fit:
-    """x = mu - S G'(G S G')^-1 (G mu - h).
+    """Least squares under constraints: x = mu - S G'(G S G')^-1 (G mu - h).
 
     Relations that are no monomials enter with their slope at the claims; from there Gauss-Newton steps move the
     reconciled values until they satisfy them, and the judgement of the claims stays that of the first step.
@@ -281,7 +169,7 @@ def _fit(bound: Constraints, facts: Mapping[str, Fact], beliefs: Mapping[str, tu
 
 
 def _slope(relation: Relation[...], at: Mapping[str, float]) -> Row:
-    """A relation that is no monomial as the straight line through a point: ln(body) - ln(gives) = 0 near `at` (logarithms)."""
+    """A relation that is no monomial as a straight line: ln(body) - ln(gives) = 0 near `at` (logarithms)."""
 
     def gap(shifted: Mapping[str, float]) -> float:
         body = float(relation.body(**{key: exp(shifted[key]) for key in relation.inputs}))
@@ -312,9 +200,7 @@ def _matrix(
     return matrix, np.array(due), used
 
 
-def _judge(
-    fit: _Fit, facts: Mapping[str, Fact], beliefs: Mapping[str, tuple[float, float]]
-) -> tuple[Judged, ...]:
+def _judge(fit: _Fit, facts: Mapping[str, Fact], beliefs: Mapping[str, tuple[float, float]]) -> tuple[Judged, ...]:
     """Every uncertain claim; the others' word on it is what is left when its own spread is let go to infinity."""
     judged = []
     for index, key in enumerate(fit.keys):
@@ -326,15 +212,15 @@ def _judge(
         implied, off = None, -push / weight if tested else 0.0
         if tested:
             middle, other = mean + off, Z90 * sqrt(max(1 / weight - deviation**2, 0.0))
-            trial = (_exp(middle), _exp(middle - other), _exp(middle + other))
+            trial = (exponential(middle), exponential(middle - other), exponential(middle + other))
             implied = trial if trial[1] > 0 and isfinite(trial[2]) else None
         judged.append(
             Judged(
                 fact=facts[key],
                 said=exp(mean),
-                value=_exp(place),
-                low=_exp(place - reach),
-                high=_exp(place + reach),
+                value=exponential(place),
+                low=exponential(place - reach),
+                high=exponential(place + reach),
                 pull=pull,
                 tested=tested,
                 implied=implied,
@@ -353,17 +239,11 @@ def _implied(key: str, row: Row, fit: _Fit) -> Implied:
     reach = Z90 * sqrt(max(float(powers @ fit.covariance @ powers), 0.0))
     return Implied(
         quantity=key,
-        value=_exp(middle),
-        low=_exp(middle - reach),
-        high=_exp(middle + reach),
+        value=exponential(middle),
+        low=exponential(middle - reach),
+        high=exponential(middle + reach),
         powers={other: -float(row.terms[other]) for other in fit.keys if other in row.terms},
     )
-
-
-def _exp(place: float) -> float:
-    """exp, infinite where that is beyond floats: claims may be absurd, and then this is what they imply."""
-    with np.errstate(over="ignore"):
-        return float(np.exp(place))
 
 
 def _verdict(
@@ -373,13 +253,14 @@ def _verdict(
     dof = len(fit.rows)
     p = survival(max(fit.chi2, 0.0), dof)
     alarms = _alarms((*_shares(judged), *implied))
+    alarming = {key for alarm in alarms for key in alarm.powers}
     wrong = p < LEVEL or bool(alarms)
     found = Reconciliation(
         verdict="contradictory" if wrong else "consistent" if dof else "untested",
         chi2=max(fit.chi2, 0.0),
         dof=dof,
         p=p,
-        claims=judged,
+        claims=tuple(claim for claim in judged if claim.rank == "given" or claim.tested or claim.quantity in alarming),
         suspects=(),
         meeting=None,
         implied=tuple(one for one in implied if isfinite(one.high) and one.low > 0),
@@ -406,7 +287,11 @@ def _shares(judged: Sequence[Judged]) -> list[Implied]:
 def _alarms(found: Sequence[Implied]) -> tuple[Implied, ...]:
     """Shares that pass 1 by more than their interval; one that only repeats another (HFU an MFU) is left out."""
     past = [one for one in found if quantity(one.quantity).domain == "fraction" and one.low > 1]
-    return tuple(one for place, one in enumerate(past) if not any(abs(one.value / other.value - 1) < TIE for other in past[:place]))
+    return tuple(
+        one
+        for place, one in enumerate(past)
+        if not any(abs(one.value / other.value - 1) < TIE for other in past[:place])
+    )
 
 
 def _meeting(fit: _Fit, key: str, beliefs: Mapping[str, tuple[float, float]]) -> Meeting | None:
@@ -416,4 +301,4 @@ def _meeting(fit: _Fit, key: str, beliefs: Mapping[str, tuple[float, float]]) ->
         return None
     gap = sum(float(power) * beliefs[other][0] for other, power in row.terms.items()) - row.log
     powers = {other: float(power) for other, power in row.terms.items() if other in fit.keys}
-    return Meeting(powers=powers, ratio=_exp(gap))
+    return Meeting(powers=powers, ratio=exponential(gap))

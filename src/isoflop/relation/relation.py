@@ -1,4 +1,4 @@
-"""A relation: an ordinary function whose name is the quantity it gives and whose parameters are the quantities it needs."""
+"""A relation: an ordinary function, named for the quantity it gives, with the quantities it needs as parameters."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class Relation(Generic[P]):
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Real:
+        """The quantity it gives, in base units: a relation is still the function it was made of."""
         return self.body(*args, **kwargs)
 
     @property
@@ -96,7 +97,7 @@ def tree(relation: Relation[...]) -> Expr | None:
     """What the body computes, as a tree over its inputs; None for an opaque body."""
     if relation.opaque:
         return None
-    result = relation.body(**{key: name(key) for key in relation.inputs})  # type: ignore[arg-type]
+    result = relation.body(**{key: name(key) for key in relation.inputs})
     if not isinstance(result, Expr):
         msg = f"{relation.name}: the body must compute from its inputs"
         raise TypeError(msg)

@@ -91,11 +91,12 @@ def _merge(points: FloatArray) -> FloatArray:
     """One of each cluster of points that the grid cannot tell apart."""
     if points.size < 2:
         return points
-    return points[np.concatenate([[True], np.diff(points) > _STEP])]
+    first: FloatArray = points[np.concatenate([[True], np.diff(points) > _STEP])]
+    return first
 
 
 def newton(residual: Residual, start: FloatArray, *, rounds: int = 60) -> FloatArray:
-    """Damped Newton steps from every column of `start`, shape (directions, n); columns that do not converge become NaN."""
+    """Damped Newton steps from every column of `start`, shape (directions, n); what does not converge becomes NaN."""
     position = start.copy()
     directions = position.shape[0]
     for _ in range(rounds):

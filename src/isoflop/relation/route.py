@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from isoflop.relation.system import System
 
 CONSTANT, ASSUMPTION = 1, 10
-"""What a default weighs: a constant of a relation (6 FLOP per parameter and token) against a guess or a policy (an MFU)."""
+"""What a default weighs: a constant of a relation (6 FLOP per parameter and token), a guess or a policy (an MFU)."""
 
 Cost = tuple[int, int, int, int]
 
@@ -45,10 +45,12 @@ class Direct:
 
     @property
     def gives(self) -> tuple[str, ...]:
+        """The quantity it gives."""
         return (self.target,)
 
     @property
     def relations(self) -> tuple[Relation[...], ...]:
+        """The relation behind it."""
         return (self.relation,)
 
     def run(self, values: Mapping[str, Real]) -> Real:
@@ -64,10 +66,12 @@ RouteStep = Direct | block.Joint | block.Search
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Route:
-    """How to get to `targets`: `leaves` are the known quantities used, `steps` run in order; `missing` are out of reach.
+    """How to get to `targets`: `leaves` are the knowns used, `steps` run in order; `missing` are out of reach.
 
-    `closure` derives everything that the givens alone determine, on the way or not; `conflicts` are relations the
-    givens determine twice; `checks` are relations the route did not need, over quantities it determines anyway.
+    `conflicts` are relations that the givens alone determine twice, `doubts` those that rest on a constant or a
+    catalogue figure too, `implied` are constants of relations that the knowns determine instead; `closure` derives
+    what these need, on the way or not; `checks` are relations the route did not need, over quantities it determines
+    anyway.
     """
 
     targets: tuple[str, ...]
@@ -76,12 +80,14 @@ class Route:
     steps: tuple[RouteStep, ...]
     closure: tuple[RouteStep, ...] = ()
     conflicts: tuple[Relation[...], ...] = ()
+    doubts: tuple[Relation[...], ...] = ()
+    implied: tuple[str, ...] = ()
     checks: tuple[Relation[...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """How a quantity was reached and on what it stands: assumptions with their weights, catalogue figures, relations."""
+    """How a quantity was reached and what it stands on: assumptions with weights, catalogue figures, relations."""
 
     step: RouteStep | None
     assumed: frozenset[tuple[str, int]] = frozenset()
@@ -126,7 +132,7 @@ class _Finder:
         return self.advance() or self.assume() or self.adopt_policies()
 
     def advance(self) -> bool:
-        """Everything that follows from the queue; joint solutions until the targets are reached or nothing new comes."""
+        """All that follows from the queue; joint solutions until the targets are reached or nothing new comes."""
         self.propagate()
         for target in self.targets:
             while target not in self.found:
@@ -140,7 +146,7 @@ class _Finder:
 
     def assume(self) -> bool:
         """Admit defaults, except for what is asked: an assumption is no answer."""
-        weights = {key: CONSTANT for key in self.system.defaults}
+        weights = dict.fromkeys(self.system.defaults, CONSTANT)
         weights.update({key: ASSUMPTION for key, rank in self.known.items() if rank == "default"})
         for key, weight in sorted(weights.items()):
             if key not in self.found and key not in self.targets:
@@ -205,22 +211,36 @@ class _Finder:
         """What has been found, cut down to what the target needs, in an order in which it can be run."""
         targets = tuple(target for target in self.targets if target in self.found)
         steps = tuple(self.needed(targets))
-        given = [key for key, found in self.found.items() if found.cost[:2] == (0, 0)]
-        closure = tuple(self.needed(given))
+        self.settle_constants()
+        given = {key for key, found in self.found.items() if found.cost[:2] == (0, 0)}
+        settled = [key for key, found in self.found.items() if found.cost[0] < ASSUMPTION]
         inputs = [key for step in steps for key in step.inputs] + list(targets)
         leaves = tuple(dict.fromkeys(key for key in inputs if self.found[key].step is None))
         on_route = set(leaves).union(*(step.gives for step in steps))
         # A rule of thumb contradicts nobody: off by a factor, it is a second opinion.
-        conflicts = tuple(relation for relation in self.unused(closure, set(given)) if relation.kind != "rule")
+        opinions = self.unused(self.needed(settled), set(settled))
+        second = [relation for relation in opinions if relation.kind != "rule"]
+        constants = set(self.system.defaults).difference(self.targets)
+        implied = tuple(key for key in settled if key in constants and self.found[key].step is not None)
+        conflicts = tuple(relation for relation in second if given.issuperset(relation.quantities))
         return Route(
             targets=targets,
             missing=tuple(target for target in self.targets if target not in self.found),
             leaves=leaves,
             steps=steps,
-            closure=closure,
+            closure=tuple(self.needed([*implied, *(key for relation in second for key in relation.quantities)])),
             conflicts=conflicts,
+            implied=implied,
+            doubts=tuple(relation for relation in second if relation not in conflicts),
             checks=tuple(relation for relation in self.unused(steps, on_route) if relation not in conflicts),
         )
+
+    def settle_constants(self) -> None:
+        """After the targets: what else follows with the constants of relations, to hold the knowns against."""
+        for key in self.system.defaults:
+            if key not in self.found and key not in self.targets and self.known.get(key) != "default":
+                self.push(key, _Found(None, assumed=frozenset({(key, CONSTANT)})))
+        self.propagate()
 
     def needed(self, targets: Iterable[str]) -> Iterator[RouteStep]:
         """Steps behind `targets`, each once, inputs before outputs."""

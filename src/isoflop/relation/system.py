@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class System:
-    """Relations and what follows from the set: `touching[q]` are those that hold q, `defaults` the named assumptions."""
+    """Relations and what follows from them: `touching[q]` are those that hold q, `defaults` the named assumptions."""
 
     relations: tuple[Relation[...], ...]
     touching: Mapping[str, tuple[Relation[...], ...]] = field(init=False)
@@ -27,7 +27,9 @@ class System:
             for key in relation.quantities:
                 touching.setdefault(key, []).append(relation)
             for key, value in relation.defaults.items():
-                assert defaults.setdefault(key, value) == value, f"{relation.name}: another relation assumes another {key}"
+                assert defaults.setdefault(key, value) == value, (
+                    f"{relation.name}: another relation assumes another {key}"
+                )
         object.__setattr__(self, "touching", {key: tuple(found) for key, found in touching.items()})
         object.__setattr__(self, "defaults", defaults)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
     from isoflop.report.chart_loss import Curve, PlanPoint, Valley, loss_chart
     from isoflop.report.chart_memory import memory_chart
+    from isoflop.report.chart_plan import plan_chart
     from isoflop.report.chart_save import chart_html, chart_json, chart_png, chart_spec, chart_svg, save
     from isoflop.report.chart_theme import theme
     from isoflop.report.check import check_json, check_markdown, check_text, row_table, rows_text
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from isoflop.report.mermaid import answer_mermaid
     from isoflop.report.notebook import register
     from isoflop.report.plan import plan_blocks, plan_html, plan_json, plan_markdown, plan_text
-    from isoflop.report.chart_plan import plan_chart
     from isoflop.report.table import Cell, Column, table_csv, table_html, table_markdown, table_text
     from isoflop.report.text import answer_text, ledger_text
     from isoflop.report.words import say, say_interval

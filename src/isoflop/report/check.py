@@ -7,6 +7,7 @@ from math import log10, sqrt
 from typing import TYPE_CHECKING
 
 from isoflop.ask import MAIN, USUAL_MFU
+from isoflop.relation.reconciliation import LEVEL
 from isoflop.report.blocks import Blocks, Section, blocks_text
 from isoflop.report.json import SCHEMA_VERSION
 from isoflop.report.layout import Paper, hang
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from isoflop.ask import CheckResult, RowResult
-    from isoflop.relation import Implied, Judged, Meeting, Reconciliation
+    from isoflop.relation.reconciliation import Implied, Judged, Meeting, Reconciliation
     from isoflop.report.json import Json
     from isoflop.report.table import Cell
 
@@ -44,6 +45,7 @@ _LEGEND = (
     "*: nobody claims it; listed or assumed, see below."
 )
 _UNIT = re.compile(r"( |/).*$")
+_BARE = re.compile(r"[-+\d.,_eE\s]+(to[-+\d.,_eE\s]+)?")
 _LOUD = ("Suspect", "Impossible", "Mind")
 _INDENT = "  "
 _LONGEST = 16
@@ -127,19 +129,28 @@ def claim_rows(result: CheckResult) -> list[tuple[Cell, ...]]:
 
 
 def _said(claim: Judged) -> str:
-    spread = claim.fact.spread
+    """A claim as it was written where that says enough, else in people's units."""
+    fact, spread = claim.fact, claim.fact.spread
+    if claim.rank == "given" and not fact.source and 0 < len(fact.text) <= _LONGEST and not _BARE.fullmatch(fact.text):
+        return fact.text
     if spread.is_point or claim.rank != "given":
         return _amount(claim.said, claim.quantity)
     return say_interval(spread.low, spread.high, claim.quantity, hard=spread.is_hard)
 
 
+def _amount(value: float, name: str) -> str:
+    """A value for a narrow column: a long unit that is the quantity's own goes without saying."""
+    text, base = say(value, name), base_unit(name)
+    return text if len(text) <= _LONGEST else text.removesuffix(f" {base}")
+
+
 def _beside(claim: Judged, value: float, low: float, high: float) -> str:
     """A value in a column beside what was said, without the unit where that is the same."""
-    text, around = _amount(value, claim.quantity), _within(low, high, claim.quantity)
+    text = _amount(value, claim.quantity)
     unit = _UNIT.search(text)
     if unit is not None and unit.group() != " %" and _said(claim).endswith(unit.group()):
         text = text[: unit.start()]
-    return f"{text} {around}"
+    return f"{text} {_within(low, high, claim.quantity)}"
 
 
 def _around(value: float, low: float, high: float, name: str) -> str:
@@ -150,17 +161,11 @@ def _within(low: float, high: float, name: str) -> str:
     return f"x/{sqrt(finite(high, name) / finite(low, name)):.3g}"
 
 
-def _amount(value: float, name: str) -> str:
-    """A value for a narrow column: without its unit where that is longer than the number deserves."""
-    text = say(value, name)
-    return text if len(text) <= _LONGEST else number(float(f"{value:.3g}"))
-
-
 def told(result: CheckResult) -> list[tuple[str, tuple[str, ...]]]:
     """What is to be said in words, by heading, in the order in which people need it."""
     found = result.found
     parts = [
-        ("Suspect", suspect_lines(found) if found.suspects and not _alarmed(found) else ()),
+        ("Suspect", suspect_lines(found) if found.verdict == "contradictory" and found.p < LEVEL else ()),
         ("Impossible", tuple(_alarm_words(alarm, found) for alarm in found.alarms)),
         ("Likely", result.reasons),
         ("Follows", _follows(found)),
@@ -169,11 +174,6 @@ def told(result: CheckResult) -> list[tuple[str, tuple[str, ...]]]:
         ("Mind", result.warnings),
     ]
     return [(head, tuple(lines)) for head, lines in parts if lines]
-
-
-def _alarmed(found: Reconciliation) -> bool:
-    """Whether a share beyond 1 is all that is wrong."""
-    return bool(found.alarms) and not (found.dof and any(claim.tested and abs(claim.pull) > 2 for claim in found.tied))
 
 
 def suspect_lines(found: Reconciliation) -> tuple[str, ...]:
@@ -189,9 +189,8 @@ def suspect_lines(found: Reconciliation) -> tuple[str, ...]:
         due = _around(*claim.implied, claim.quantity)
         lines.append(f"{claim.quantity}: said {_said(claim)}, too {direction}; the others imply {due}")
     if given and assumed:
-        names = " and ".join(f"{claim.quantity} = {_amount(claim.said, claim.quantity)}" for claim in assumed)
-        verb = "does" if len(assumed) == 1 else "do"
-        lines.append(f"Or {names}, assumed, {verb} not hold here.")
+        names = ", ".join(f"{claim.quantity} = {_amount(claim.said, claim.quantity)}" for claim in assumed)
+        lines.append(f"Or what is listed or assumed does not hold here: {names}.")
     lines += _otherwise(found, given)
     if tied and not tied[0].restores:
         lines.append("Dropping one of them does not mend it: more than one claim is wrong.")
@@ -226,8 +225,11 @@ def _otherwise(found: Reconciliation, suspects: Sequence[Judged]) -> list[str]:
 
 
 def _alarm_words(alarm: Implied, found: Reconciliation) -> str:
-    named = [claim.quantity for claim in found.claims if claim.quantity in alarm.powers and claim.rank == "given"]
-    among = f" {_one_of(named)} off." if named else ""
+    named = [claim for claim in found.claims if claim.quantity in alarm.powers and claim.rank == "given"]
+    among = f" {_one_of([claim.quantity for claim in named])} off." if named else ""
+    alone = [claim.quantity for claim in named if not claim.tested]
+    if len(alone) < len(named) and alone:
+        among += f" The other claims do not test {' and '.join(alone)}."
     usual = ""
     if alarm.quantity == "mfu":
         usual = f"; published runs reach {say_interval(*USUAL_MFU, 'mfu')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 from isoflop.quantity import quantity, write, write_centred, write_interval
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from isoflop.relation import Answer, Step
 
 _NOTICEABLE = 0.01
+_ROUNDING = 1 + 1e-9
 
 
 def say(value: float, name: str, digits: int = 3, *, shown: str = "") -> str:
@@ -47,7 +49,7 @@ def bought_row(plan: Plan) -> Row | None:
     if time is None:
         return None
     device = f" of {plan.question.device.title}" if plan.question.device else ""
-    hours = f"{_said(time) if plan.limit.by != 'budget' else say(time.value, 'chip_time')}{device}"
+    hours = f"{_said(time)}{device}"
     if cost is None:
         return Row(
             label="needs",
@@ -57,12 +59,24 @@ def bought_row(plan: Plan) -> Row | None:
         )
     remark = ""
     if price is not None:
-        where = f": {price.note}" if price.kind == "catalogue" else ", as given"
+        where = ", as given" if price.kind == "given" else f": {price.note}"
         remark = f"{say(price.value, 'price', 4)}{where}"
     if plan.limit.by == "budget":
         label = f"{say(cost.value, 'train_cost')} buys"
-        return Row(label=label, value=hours, remark=remark, ref=_ref(plan, "chip_time"))
+        return Row(label=label, value=hours, remark=f"{remark}{_rest(plan)}", ref=_ref(plan, "chip_time"))
     return Row(label="costs", value=_said(cost), remark=f"{hours} at {remark}", ref=_ref(plan, "train_cost"))
+
+
+def _rest(plan: Plan) -> str:
+    """Of a budget that is to pay for serving too: what training leaves, and for what."""
+    budget, served = plan.limit.budget, plan.question.fact("serve_tokens")
+    left = budget - plan.value("train_cost") if budget is not None else 0.0
+    if budget is None or served is None or left <= budget * _NOTICEABLE:
+        return ""
+    return (
+        f"; of {say(budget, 'train_cost')}, {say(left, 'train_cost')} are left to serve "
+        f"{say(served.spread.median, 'serve_tokens')} tokens at the same utilisation"
+    )
 
 
 def work_row(plan: Plan) -> Row:
@@ -72,7 +86,7 @@ def work_row(plan: Plan) -> Row:
     mfu, remark = _step(plan, "mfu"), ""
     if mfu is not None:
         spread = f" ({write_interval(mfu.low, mfu.high, quantity('mfu'))})" if mfu.low != mfu.high else ""
-        assumed = f", assumed: {mfu.note}" if mfu.kind == "default" else ""
+        assumed = f", assumed: {mfu.note}" if mfu.kind == "default" and mfu.note else ""
         remark = f"at MFU {say(mfu.value, 'mfu')}{spread}{assumed}"
     label = "that do" if plan.limit.by == "budget" else "work"
     return Row(label=label, value=value, remark=remark, ref=_ref(plan, "train_flops"))
@@ -85,11 +99,13 @@ def split_row(plan: Plan) -> Row:
     remarks = []
     if plan.verdict is not None:
         wanted, ratio = float(plan.verdict.optimum.tokens_per_param), plan.verdict.tokens_per_param
-        remarks.append(f"{plan.verdict.kind}: {ratio:.3g} tokens per parameter; {wanted:.3g} are best for this compute")
+        said = f"{say(ratio, 'tokens_per_param').partition(' ')[0]} tokens per parameter"
+        remarks.append(f"{plan.verdict.kind}: {said}; {wanted:.3g} are best for this compute")
     elif plan.question.law is not None:
         remarks.append(plan.question.law.title)
     if plan.valley is not None:
-        remarks.append(f"within 0.5 % of the best loss: {write_interval(*plan.valley, quantity('params'), 2)}")
+        within = "within 0.5 % of the best loss" if plan.verdict is None else "within 0.5 % of its best loss"
+        remarks.append(f"{within}: {write_interval(*plan.valley, quantity('params'), 2)}")
     decided = plan.verdict is None and plan.limit.by != "work"
     label = "best spent on" if decided else "trains"
     return Row(label=label, value=value, remark="; ".join(remarks), ref=_ref(plan, "params"))
@@ -112,7 +128,7 @@ def shape_row(plan: Plan) -> Row:
 
     spec, exact = plan.shape, counts(plan.shape).params
     mixers = [mixer for _, mixer in spec.stack.mixers()]
-    heads = f", {mixers[0].heads} heads" if mixers else ""
+    heads = f", {mixers[0].heads} heads of {mixers[0].head_width}" if mixers else ""
     if mixers and mixers[0].kv_heads != mixers[0].heads:
         heads += f", {mixers[0].kv_heads} KV heads"
     named = f"{spec.name}: " if plan.question.model is not None else "for example: "
@@ -126,11 +142,11 @@ def memory_row(plan: Plan) -> Row:
     value = f"{say(total, 'train_state_bytes')} of training state"
     if limit is None or plan.fleet is None:
         return Row(label="memory", value=value, remark="weights, gradients, Adam; activations come on top")
-    chips = _chips(plan.fleet.chips)
+    chips, hold = _chips(plan.fleet.chips), "holds" if plan.fleet.chips == 1 else "hold"
     if total > limit:
-        remark = f"does not fit: {chips} hold {say(limit, 'train_state_bytes')}, and activations come on top"
+        remark = f"does not fit: {chips} {hold} {say(limit, 'train_state_bytes')}, and activations come on top"
     else:
-        remark = f"{percent(total / limit)} of what {chips} hold, when sharded; activations come on top"
+        remark = f"{percent(total / limit)} of what {chips} {hold}, when sharded; activations come on top"
     return Row(label="memory", value=value, remark=remark)
 
 
@@ -144,10 +160,13 @@ def time_row(plan: Plan) -> Row | None:
         value += f" ({write_interval(time.low / fleet.chips, time.high / fleet.chips, quantity('train_time'))})"
     remark = f"on {_chips(fleet.chips)}"
     if fleet.unit_chips > 1:
-        several = f"{fleet.units:,} x " if fleet.units > 1 else "one "
-        remark += f" = {several}{fleet.unit_name}"
-    if fleet.chosen:
-        remark += "; as many whole units as finish in time"
+        plain = fleet.unit_name.isalpha()  # a word, not the name of a product
+        several = f"{fleet.units:,} {fleet.unit_name}s" if plain else f"{fleet.units:,} x {fleet.unit_name}"
+        remark += f" = {several if fleet.units > 1 else f'one {fleet.unit_name}'}"
+    if fleet.chosen and plan.limit.deadline is not None:
+        remark += "; as many as keep the deadline"
+    elif fleet.chosen:
+        remark += "; no deadline was given: as many as finish within 30 days and hold the training state"
     return Row(label="takes", value=value, remark=remark, ref=_ref(plan, "chip_time"))
 
 
@@ -194,7 +213,47 @@ def mind_lines(plan: Plan) -> tuple[str, ...]:
     if plan.limit.spare is not None:
         name, used = plan.limit.spare
         lines.append(f"the {plan.limit.by} binds; {percent(used)} of the {name} is used")
-    return (*lines, *plan.answers["train_flops"].warnings)
+    return (*lines, *_unjudged_lines(plan), *_scratch_lines(plan), *_risk_lines(plan), *plan.answers["train_flops"].warnings)
+
+
+def _unjudged_lines(plan: Plan) -> tuple[str, ...]:
+    """Limits that nothing was held against, for want of chips or a price."""
+    lines = []
+    if plan.limit.deadline is not None and plan.fleet is None:
+        lines.append("nothing says whether the deadline is kept: name the devices, as in --on 64xh100-sxm")
+    if plan.limit.budget is not None and "train_cost" not in plan.answers:
+        lines.append("nothing says whether the budget is kept: no price is known; give --price '$2/chip/h'")
+    return tuple(lines)
+
+
+def _scratch_lines(plan: Plan) -> tuple[str, ...]:
+    """Who names a model and few tokens means a fine-tune; the laws know only training from random weights."""
+    if plan.question.model is None or plan.verdict is None or plan.verdict.tokens_per_param >= 1:
+        return ()
+    return (
+        "loss, batch and learning rate are those of training from random weights; a fine-tune starts from trained "
+        "ones and ends far lower. Work, time, cost and memory hold for it where all weights are trained",
+    )
+
+
+def _risk_lines(plan: Plan) -> tuple[str, ...]:
+    """How often the draws break a limit that the point keeps, and the chips that would keep the deadline in 95 %."""
+    limit, lines = plan.limit, []
+    cost, time, fleet = plan.answers.get("train_cost"), plan.answers.get("chip_time"), plan.fleet
+    if limit.budget is not None and cost is not None and cost.samples is not None and cost.value <= limit.budget:
+        over = float((cost.samples > limit.budget * _ROUNDING).mean())
+        if limit.by != "budget" and over >= _NOTICEABLE:
+            lines.append(f"in {percent(over)} of the draws it costs more than the budget")
+    decided = limit.by == "deadline" and fleet is not None and not fleet.chosen  # these chips work until the deadline
+    if limit.deadline is None or fleet is None or time is None or time.samples is None or decided:
+        return tuple(lines)
+    late = float((time.samples > limit.deadline * fleet.chips * _ROUNDING).mean())
+    if fleet.time <= limit.deadline * _ROUNDING and late >= _NOTICEABLE:
+        enough = fleet.unit_chips * ceil(time.high / limit.deadline / fleet.unit_chips)
+        lines.append(
+            f"in {percent(late)} of the draws it takes longer than the deadline; {enough:,} chips keep it in 95 %"
+        )
+    return tuple(lines)
 
 
 def elsewhere_lines(plan: Plan) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from isoflop.report.layout import Paper, hang, pad, width_of, wrap
 from isoflop.report.markup import html_escape, markdown_cell
-from isoflop.report.words import finite, number, say
+from isoflop.report.words import finite, number, say, say_bare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Cell = str | float | bool | None
 
@@ -29,12 +29,18 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column: `name` for scripts, `title` for people (else the name), `quantity` for numbers that have a unit."""
+    """A column: `name` for scripts, `title` for people (else the name), `quantity` for numbers that have a unit.
+
+    `shown` is the unit that people read the numbers in, where the head names it and the cells leave it out. `written`
+    writes them where no unit does, like a share that is a difference.
+    """
 
     name: str
     title: str = ""
     quantity: str = ""
     right: bool = False
+    shown: str = ""
+    written: Callable[[float], str] | None = None
 
     @property
     def head(self) -> str:
@@ -55,6 +61,10 @@ def cell_text(cell: Cell, of: Column) -> str:
         return "yes" if cell else "no"
     if isinstance(cell, str):
         return cell
+    if of.written is not None:
+        return of.written(float(cell))
+    if of.shown:
+        return say_bare(float(cell), of.quantity, of.shown)
     return say(float(cell), of.quantity) if of.quantity else number(float(cell))
 
 

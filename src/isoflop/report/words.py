@@ -24,6 +24,15 @@ def say(value: float, name: str, digits: int = 3) -> str:
     return write(finite(value, name), quantity(name), digits)
 
 
+def say_bare(value: float, name: str, unit: str, digits: int = 3) -> str:
+    """`value` in `unit` without the unit's name, for columns whose head names it.
+
+    >>> say_bare(989e12, "peak_rate", "TFLOP/s/chip"), say_bare(3.22 / 3600, "price", "$/chip/h")
+    ('989', '$3.22')
+    """
+    return write(finite(value, name), quantity(name), digits, shown=unit).partition(" ")[0].partition("/")[0]
+
+
 def say_interval(low: float, high: float, name: str, *, hard: bool = False) -> str:
     """Both ends in one unit; `hard` bounds are joined by a dash, as they would be typed.
 
@@ -72,6 +81,18 @@ def percent(share: float) -> str:
     """
     text = f"{100 * share:.0f}" if abs(share) >= 0.01 or share == 0 else f"{100 * share:.1g}"
     return f"{text} %"
+
+
+def change(ratio: float) -> str:
+    """How far a ratio is from 1, as signed percent with one digit behind the point below 10.
+
+    >>> change(1.059), change(0.9998), change(1.37), change(7.4)
+    ('+5.9 %', '0.0 %', '+37 %', '7.4x')
+    """
+    if not 0.2 < ratio < 3:
+        return f"{ratio:.2g}x"
+    text = f"{100 * (ratio - 1):+.{0 if abs(ratio - 1) >= 0.0995 else 1}f}"
+    return f"{'0.0' if text in {'+0.0', '-0.0'} else text} %"
 
 
 def signed(value: float) -> str:

@@ -1,0 +1,43 @@
+"""Entries of a catalogue side by side: a row for each figure, a column for each entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from isoflop.cli.knowns import print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from isoflop.report import Cell, Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One figure of all entries: `cells` for scripts, in the base `unit`, and `texts` for people."""
+
+    name: str
+    title: str
+    unit: str
+    cells: tuple[Cell, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no entry has this figure."""
+        return all(cell is None or cell == "" for cell in self.cells)
+
+
+def print_beside(heads: Sequence[str], lines: Iterable[Line], form: str) -> None:
+    """The figures that any entry has: as JSON and CSV in base units with a column for the unit, else as texts."""
+    kept = [line for line in lines if not line.is_empty]
+    columns: tuple[Column | str, ...]
+    rows: list[tuple[Cell, ...]]
+    if form in {"json", "csv"}:
+        columns = ("figure", "unit", *heads)
+        rows = [(line.name, line.unit, *line.cells) for line in kept]
+    else:
+        columns = ("figure", *heads)
+        rows = [(line.title, *(text or "-" for text in line.texts)) for line in kept]
+    print_table(columns, rows, form)
