@@ -102,4 +102,10 @@ def main(args: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone; there is nobody to tell
         code = 0
+    except OSError as error:
+        if debug:
+            raise
+        _silence()
+        click.echo(f"cannot read or write: {error}", err=True)
+        code = 2
     sys.exit(code if isinstance(code, int) else 0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.knowns import print_table, table_options, wrapped
 from isoflop.quantity import quantity, unit, write, write_interval
 from isoflop.report.words import base_unit
 
@@ -32,13 +32,14 @@ def command(names: tuple[str, ...], vendor: str | None, dtype: str, sort: str, *
 
     Rates are dense peaks; a sparse one is only ever taken by name (bf16-sparse). NAME may be the path of a device.toml.
     """
-    from isoflop.hardware import device, devices
+    from isoflop.errors import UnknownName
+    from isoflop.hardware import DTYPES, device, devices
 
+    if dtype.removesuffix("-sparse") not in DTYPES:
+        raise UnknownName("dtype", dtype, DTYPES, listing=f"{', '.join(DTYPES)}")
     chosen = [device(name) for name in names] or list(devices().values())
     chosen = [one for one in chosen if vendor is None or one.vendor.lower() == vendor.lower()]
     if not chosen:
-        from isoflop.errors import UnknownName
-
         raise UnknownName("vendor", vendor or "", {one.vendor for one in devices().values()}, listing="isoflop devices")
     if len(names) == 1:
         _one(chosen[0], "json" if as_json else form)
@@ -60,15 +61,22 @@ def _list(chosen: list[Device], dtype: str, sort: str, form: str) -> None:
     rows = [(one.name, str(one.year), *map(_value, _figures(one, dtype))) for one in chosen]
     place = ("name", "year", "peak", "memory", "bandwidth", "tdp").index(sort)
     rows.sort(key=lambda row: (row[place] is None, row[place] if place < 2 else -float(row[place] or 0), row[0]))
-    stood_in = {one.name for one in chosen if dtype == "bf16" and not {"bf16"} & one.peak_rates.keys() >= {"fp16"}}
     print_table(columns, rows, form)
+    stood_in = [one.name for one in chosen if dtype == "bf16" and _stands_in(one)]
+    if stood_in and form == "text":
+        click.echo("\n" + wrapped(f"Mind: fp16 stands where there is no bf16: {', '.join(stood_in)}."))
 
 
 def _figures(one: Device, dtype: str) -> tuple[Figure | None, ...]:
     rates = one.sparse_rates if dtype.endswith("-sparse") else one.peak_rates
-    peak = rates.get(dtype.removesuffix("-sparse")) or (rates.get("fp16") if dtype == "bf16" else None)
+    peak = rates.get("fp16" if dtype == "bf16" and _stands_in(one) else dtype.removesuffix("-sparse"))
     memory = one.memory
     return peak, memory.usable or memory.physical or memory.labelled, memory.bandwidth, one.tdp
+
+
+def _stands_in(one: Device) -> bool:
+    """Whether a device has no bf16, but fp16."""
+    return "bf16" not in one.peak_rates and "fp16" in one.peak_rates
 
 
 def _value(figure: Figure | None) -> float | None:
@@ -86,10 +94,11 @@ def _one(one: Device, form: str) -> None:
     said = [(label, _shown(figure, key), figure.source, figure.date or "") for label, key, figure in found]
     print_table(("figure", "value", "source", "date"), said, form)
     for note in one.notes:
-        click.echo(f"\nMind: {note}")
+        click.echo("\n" + wrapped(f"Mind: {note}"))
     for other in one.disagreements:
         theirs = write(other.value, unit(other.unit)) if other.unit else f"{other.value:.4g}"
-        click.echo(f"\nDisagrees: {other.set} has {theirs} for {other.figure}. {other.note}".rstrip())
+        why = f": {other.note}" if other.note else "."
+        click.echo("\n" + wrapped(f"Disagrees: {other.set} has {theirs} for {other.figure.replace('.', ' ')}{why}"))
 
 
 def _all_figures(one: Device) -> list[tuple[str, str, Figure]]:

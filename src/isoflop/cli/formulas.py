@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.knowns import print_table, table_options, wrapped
 
 
 @click.command("formulas")
@@ -45,9 +45,26 @@ def _whole(name: str) -> str:
     from isoflop.relation import describe
 
     relation = next(relation for relation in BOOK if relation.name == name)
-    lines = [f"{relation.gives} = {describe(relation)}", ""]
-    lines += [f"  {line}".rstrip() for line in relation.doc.split("\n")]
+    lines = [wrapped(f"{relation.gives} = {describe(relation)}", rest="    "), "", *_flowing(relation.doc)]
     for key in relation.sources:
         entry = source(key)
-        lines.append(f"  [{key}] {entry.authors}: {entry.title}, {entry.year}. {entry.url}".rstrip())
+        said = f"[{key}] {entry.authors}: {entry.title}, {entry.year}. {entry.url}".rstrip()
+        lines.append(wrapped(said, first="  ", rest="    "))
     return "\n".join(lines)
+
+
+def _flowing(doc: str) -> list[str]:
+    """A docstring's paragraphs in the terminal's width; its examples as they stand."""
+    lines: list[str] = []
+    prose: list[str] = []
+    example = False
+    for line in [*doc.split("\n"), ""]:
+        example = line.startswith((">>>", "...")) or (example and bool(line.strip()))
+        if prose and (example or not line.strip() or line.startswith(("Source:", "Neglects:"))):
+            lines.append(wrapped(" ".join(prose), first="  ", rest="  "))
+            prose = []
+        if example or not line.strip():
+            lines.append(f"  {line}".rstrip())
+        else:
+            prose.append(line)
+    return lines[:-1]

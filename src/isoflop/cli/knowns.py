@@ -118,6 +118,13 @@ def terminal_width() -> int:
     return min(os.get_terminal_size().columns, 100) if sys.stdout.isatty() else 80
 
 
+def wrapped(text: str, *, first: str = "", rest: str = "") -> str:
+    """Prose as lines of the terminal's width: `first` stands before the first line, `rest` before the others."""
+    from isoflop.report.layout import hang
+
+    return "\n".join(hang(text, terminal_width(), first, rest))
+
+
 def wants_color() -> bool:
     """Colour on a terminal, unless NO_COLOR says otherwise; FORCE_COLOR says so elsewhere."""
     if os.environ.get("NO_COLOR"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.knowns import print_table, table_options, wrapped
 
 
 @click.command("quantities")
@@ -41,9 +41,9 @@ def _details(name: str) -> None:
     entry = quantity(name)
     low, high = entry.plausible
     if entry.aliases:
-        click.echo(f"\nalso: {', '.join(entry.aliases)}")
+        click.echo("\n" + wrapped(f"also: {', '.join(entry.aliases)}", rest="  "))
     click.echo(f"\n{entry.domain}; seen so far: {write(low, entry)} to {write(high, entry)}")
     click.echo("\nformulas:")
     for relation in BOOK:
         if name in relation.quantities:
-            click.echo(f"  {relation.gives} = {describe(relation)}")
+            click.echo(wrapped(f"{relation.gives} = {describe(relation)}", first="  ", rest="    "))

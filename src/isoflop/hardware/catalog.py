@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from isoflop.errors import UnknownName
+from isoflop.errors import BadFile, UnknownName, shorten
 from isoflop.hardware import names
 from isoflop.hardware.choice import Choice, Wish, choose, commitment_of, day, matching
 from isoflop.hardware.device_file import read_device
@@ -88,7 +88,7 @@ def node(name: str) -> Node:
     """A node by name, alias, unique beginning or the path of a node file."""
     if names.is_path(name):
         return read_node(names.own_file(name, "node"))
-    return _node(names.find("node", name, node_names(), _aliases("nodes"), listing="isoflop.hardware.node_names()"))
+    return _node(names.find("node", name, node_names(), _aliases("nodes"), listing="isoflop nodes"))
 
 
 def nodes_of(name: str) -> tuple[Node, ...]:
@@ -107,10 +107,22 @@ def prices(name: str | Device, folder: str | Path = "") -> tuple[Price, ...]:
     wanted = device(name).name if isinstance(name, str) else name.name
     found = [price for file in price_files_of(_listed("prices"), wanted) for price in _prices(file)]
     if folder:
-        more = tuple(sorted(path.stem for path in Path(folder).glob("*.toml")))
-        paths = [Path(folder) / f"{file}.toml" for file in price_files_of(more, wanted)]
-        found += [price for path in paths for price in read_prices(path)]
+        more = {path.stem: path for path in own_price_files(folder)}
+        found += [price for file in price_files_of(tuple(more), wanted) for price in read_prices(more[file])]
     return tuple(price for price in found if not price.devices or wanted in price.devices)
+
+
+def own_price_files(folder: str | Path) -> tuple[Path, ...]:
+    """The price files of a folder of the user's own, sorted; a folder without any is refused."""
+    path = Path(folder).expanduser()
+    found = tuple(sorted(path.glob("*.toml"))) if path.is_dir() else ()
+    if not found:
+        what = "no price files (*.toml) in the folder" if path.is_dir() else "no folder"
+        raise BadFile(
+            f"{what} '{shorten(str(folder), most=200)}'. Give one that `isoflop prices update` wrote; a single file goes "
+            "as price=FILE.toml."
+        )
+    return found
 
 
 def price_files_of(files: tuple[str, ...], device_name: str) -> list[str]:
@@ -151,13 +163,18 @@ def find_prices(
     region: str = "",
     commitment: str = "",
     as_of: str | dt.date | None = None,
+    folder: str | Path = "",
 ) -> tuple[Price, ...]:
     """Every price of a device (None: of all devices) that fits, undated ones first, then the oldest.
 
-    `provider` and `region` are parts of names; an empty `commitment` takes any; `as_of` leaves out what came later.
+    `provider` and `region` are parts of names; an empty `commitment` takes any; `as_of` leaves out what came later;
+    `folder` may hold more price files.
     """
     wish = Wish(provider=provider, region=region, commitment=commitment and commitment_of(commitment), as_of=day(as_of))
-    found = prices(name) if name is not None else tuple(p for file in _listed("prices") for p in _prices(file))
+    if name is not None:
+        return matching(prices(name, folder), wish)
+    found = [price for file in _listed("prices") for price in _prices(file)]
+    found += [price for path in (own_price_files(folder) if folder else ()) for price in read_prices(path)]
     return matching(found, wish)
 
 
@@ -170,7 +187,7 @@ def grids(name: str = "") -> tuple[Grid, ...]:
     """Every entry of a grid (one a source and year), or all entries."""
     if not name:
         return _grids()
-    wanted = names.find("grid", name, grid_names(), _aliases("grids"), listing="isoflop.hardware.grid_names()")
+    wanted = names.find("grid", name, grid_names(), _aliases("grids"), listing="isoflop grids")
     return tuple(found for found in _grids() if found.name == wanted)
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TIED = ("slice", "node", "instance")
 """Nouns that a price may be for, once a row ties them to chips."""
 
+LEFT_OPEN = "The listing leaves open which of these is meant."
+"""At the head of a written file of several devices; reading adds it to every row."""
+
 MOST_CHIPS = 10_000_000
 _AMOUNT = re.compile(r"\$ ?(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?) ?(?P<per>/.+)")
 _WORD = re.compile(r"[a-z]+")
@@ -166,7 +169,7 @@ def _file_text(rows: list[Price]) -> str:
     devices = sorted({device for row in rows for device in row.devices})
     head = [f"devices = {_list(devices)}"]
     if len(devices) > 1:
-        head.append(f"note = {_quoted('The listing leaves open which of these is meant.')}")
+        head.append(f"note = {_quoted(LEFT_OPEN)}")
     return "\n\n".join(["\n".join(head), *(_row_text(row, own_devices=len(devices) > 1) for row in rows)]) + "\n"
 
 
@@ -180,7 +183,7 @@ def _row_text(price: Price, *, own_devices: bool) -> str:
         "sold_as": price.sale.name,
         "listed_as": price.sale.listed_as,
         "source": price.source,
-        "note": price.note,
+        "note": price.note.removesuffix(LEFT_OPEN).removesuffix("; "),  # stands at the head
     }
     lines = ["[[price]]", *(f"{key} = {_quoted(text)}" for key, text in entries.items() if text)]
     if own_devices:
