@@ -12,6 +12,7 @@ import compileall
 import resource
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,7 @@ import numpy as np
 import isoflop
 from isoflop.ask import bind, solve_question
 from isoflop.ask.solver import system
+from isoflop.hardware import catalog
 from isoflop.model import counts, model
 from isoflop.relation.evaluate import run, run_many
 from isoflop.relation.route import direct, find_route
@@ -110,6 +112,29 @@ def start_up(name: str, words: tuple[str, ...], most: float) -> Row:
     pairs = [(process_seconds("-m", "isoflop", *words), process_seconds("-c", "pass")) for _ in range(ROUNDS)]
     ours, bare = (min(side) for side in zip(*pairs, strict=True))
     return Row(name=name, ours=ours, against="python -c pass (CPU)", reference=bare, most=most)
+
+
+# --- catalogue -------------------------------------------------------------------------------------------------------
+
+
+def whole_catalogue() -> Row:
+    """Every device, node, price and grid, checked and in base units, against only parsing the same TOML text."""
+    folders = (catalog.HERE / shelf for shelf in ("devices", "nodes", "prices"))
+    files = [catalog.HERE / "aliases.toml", catalog.HERE / "grids.toml"]
+    files += [path for folder in folders for path in folder.glob("*.toml")]
+    texts = [path.read_text(encoding="utf-8") for path in files]
+
+    def ours() -> int:
+        catalog.clear_memory()
+        entries = (catalog.devices().values(), catalog.nodes().values(), catalog.find_prices(), catalog.grids())
+        return sum(len(list(shelf)) for shelf in entries)
+
+    def parse() -> None:
+        for text in texts:
+            tomllib.loads(text)
+
+    mine, bare = best(ours, parse, repeat=3)
+    return Row(name="whole catalogue", ours=mine, against="tomllib, same text", reference=bare, limit=50e-3)
 
 
 # --- solving ---------------------------------------------------------------------------------------------------------
@@ -214,7 +239,7 @@ def main() -> None:
     plan = ("plan", "--budget", "$4k", "--on", "tpu-v4", "--commitment", "3y")
     compile_package()
     rows = [start_up("isoflop --help", ("--help",), 7), start_up("isoflop plan", plan, 25)]
-    rows += [cold_solve(), cached_plan(), *monte_carlo()]
+    rows += [whole_catalogue(), cold_solve(), cached_plan(), *monte_carlo()]
     described = describing()
     if described is not None:
         rows.append(described)

@@ -29,15 +29,16 @@ from isoflop.cli import isoflop as cli
 from isoflop.errors import MissingData
 from isoflop.laws import Allocation, published_laws
 from isoflop.model import counts, model_names, preset
-from isoflop.quantity import quantities, quantity, write
+from isoflop.quantity import quantities, quantity, unit, write
 from isoflop.relation import tree
 from isoflop.relation.notation import latex as latex_of
 from isoflop.relation.notation import text as text_of
+from isoflop.report import table_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from isoflop.hardware import Device, Figure
+    from isoflop.hardware import Device, Disagreement, Figure
     from isoflop.laws import Published
     from isoflop.quantity import Quantity
     from isoflop.relation import Relation
@@ -59,11 +60,17 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 
 
+def introduction(name: str) -> str:
+    """What introductions.toml says under that name."""
+    text = tomllib.loads((HERE / "introductions.toml").read_text(encoding="utf-8"))[name]
+    assert isinstance(text, str)
+    return text
+
+
 def page(name: str, title: str, *parts: str) -> str:
     """A whole page: title, introduction, parts."""
-    introductions = tomllib.loads((HERE / "introductions.toml").read_text(encoding="utf-8"))
     return (
-        "\n\n".join([f"# {title}", MARK, *(part.strip("\n") for part in (introductions[name], *parts) if part)]) + "\n"
+        "\n\n".join([f"# {title}", MARK, *(part.strip("\n") for part in (introduction(name), *parts) if part)]) + "\n"
     )
 
 
@@ -168,8 +175,48 @@ def devices() -> str:
             device_names(device),
             device_figures(device),
             *(f"- {note}" for note in device.notes),
+            *(disagreement(found) for found in device.disagreements),
         ]
-    return page("devices", "Devices", *parts)
+    return page("devices", "Devices", *parts, "## Nodes", introduction("nodes"), nodes())
+
+
+def disagreement(found: Disagreement) -> str:
+    """What another public set prints instead."""
+    note = f" ({found.note})" if found.note else ""
+    return f"- {found.set} has {write(found.value, unit(found.unit))} for `{found.figure}`{note}."
+
+
+def nodes() -> str:
+    """Every node with what surrounds its chips."""
+    rows = []
+    for node in hardware.nodes().values():
+        fabric = node.fabric
+        figures = (fabric.network, fabric.host_link, node.host_memory, node.storage, node.power)
+        said = (node_figure(figure) for figure in figures)
+        counts = (str(node.chips), str(fabric.domain), str(fabric.nics or ""))
+        rows.append((f"`{node.name}`", node.title, f"`{node.device}`", *counts, *said))
+    head = (
+        "name",
+        "node",
+        "device",
+        "chips",
+        "domain",
+        "NICs",
+        "network",
+        "chip to host",
+        "host memory",
+        "storage",
+        "power",
+    )
+    return table(head, rows)
+
+
+def node_figure(figure: Figure | None) -> str:
+    """A figure of a node in the unit it was written in, and where it comes from."""
+    if figure is None:
+        return ""
+    text = write(figure.value, unit(figure.unit)).removesuffix("/node").removesuffix("/chip")
+    return f"{text} est." if figure.is_estimate else f"{text} ({figure.source})"
 
 
 def main_figures(device: Device) -> tuple[tuple[Figure | None, str], ...]:
@@ -208,7 +255,12 @@ def device_figures(device: Device) -> str:
     memory = device.memory
     for what in ("labelled", "physical", "usable"):
         figures.append((f"memory, {what}", getattr(memory, what), "memory"))
-    figures += [("memory bandwidth", memory.bandwidth, "memory_bandwidth"), ("TDP", device.tdp, "tdp")]
+    link = device.link
+    figures += [
+        ("memory bandwidth", memory.bandwidth, "memory_bandwidth"),
+        (f"links, one way ({link.topology})", link.per_direction, "memory_bandwidth") if link else ("links", None, ""),
+        ("TDP", device.tdp, "tdp"),
+    ]
     rows = [
         (what, figure_text(figure, of), figure.source, figure.date or "", figure.note)
         for what, figure, of in figures
@@ -250,6 +302,29 @@ def prices() -> str:
     ]
     parts += ["## Electricity grids", table(("name", "grid", "year", "intensity", "source", "note"), rows)]
     return page("prices", "Prices and grids", *parts)
+
+
+def runs() -> str:
+    """Every published run as printed, table D.1 recounted, energy under two conventions."""
+    from isoflop.cli.run_tables import d1_table, energy_table, listing
+    from isoflop.model import table as published
+    from isoflop.model.restate import CONVENTIONS
+
+    said = "\n".join(f"- *{name}*: {text}." for name, text in CONVENTIONS.items())
+    return page(
+        "runs",
+        "Published runs",
+        "## The FLOP of GPT-3's table D.1, recounted",
+        introduction("runs_d1"),
+        table_markdown(*d1_table(published("gpt3-table-d1"))),
+        "## Energy and emissions",
+        introduction("runs_energy"),
+        said,
+        table_markdown(*energy_table(published("energy"))),
+        "## All runs",
+        introduction("runs_all"),
+        table_markdown(*listing(published("history"))),
+    )
 
 
 def models() -> str:
@@ -379,6 +454,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "formulas.md": formulas,
     "devices.md": devices,
     "prices.md": prices,
+    "runs.md": runs,
     "models.md": models,
     "laws.md": laws,
     "commands.md": commands,

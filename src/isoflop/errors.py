@@ -39,13 +39,13 @@ class UnknownName(BadInput):
     `kind` says which catalogue ("device", "quantity"), `name` what was asked for, `matches` what is close to it.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *, listing: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, listing: str = "", hint: str = "") -> None:
         self.kind, self.name = kind, name
         self.matches = close_matches(name, known)
         quoted = [f"'{match}'" for match in self.matches]
-        hint = f" Did you mean {' or '.join(quoted)}?" if quoted else ""
+        said = f" {hint}" if hint else f" Did you mean {' or '.join(quoted)}?" if quoted else ""
         where = f" List all with: {listing}" if listing else ""
-        super().__init__(f"no {kind} '{shorten(name)}'.{hint}{where}")
+        super().__init__(f"no {kind} '{shorten(name)}'.{said}{where}")
 
 
 class UnitError(BadInput):
@@ -91,11 +91,11 @@ class Infeasible(IsoflopError):
 
 
 def close_matches(name: str, known: Iterable[str], *, most: int = 3) -> tuple[str, ...]:
-    """Up to `most` known names that look like `name`: same letters, or `name` inside them."""
+    """Up to `most` known names that look like `name`: same letters, or three letters and more of `name` inside them."""
     names = list(known)
     lowered = name.lower()[:80]
     found = get_close_matches(lowered, names, n=most, cutoff=0.6)
-    found += [other for other in sorted(names) if lowered and lowered in other and other not in found]
+    found += [other for other in sorted(names) if len(lowered) > 2 and lowered in other and other not in found]
     return tuple(found[:most])
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isoflop.errors import AmbiguousInput, BadFile, IsoflopError, UnknownName
-from isoflop.hardware import device, device_names, grid, node
+from isoflop.hardware import device, device_names, grid, grids, node
 from isoflop.hardware.names import find
 
 
@@ -116,3 +116,18 @@ def test_grids_by_country_and_source() -> None:
         grid("fr", source="nobody")
     with pytest.raises(UnknownName, match="no grid 'atlantis'"):
         grid("atlantis")
+
+
+def test_grids_of_the_tables_go_by_code_and_title() -> None:
+    assert grid("Japan") == grid("jp")
+    assert {entry.source.split()[0] for entry in grids("jp")} == {"codecarbon", "ecologits"}
+    pound, kwh = 0.45359237, 3.6e6  # kg, J
+    assert grid("us-ca").intensity.value * kwh * 1000 == pytest.approx(394.8 * pound)
+    assert grid("gcp-us-central1").intensity.value * kwh * 1000 == pytest.approx(430)
+    assert len(grids("us")) == 2
+
+
+def test_no_grid_stands_twice_from_one_source() -> None:
+    entries = [(entry.name, entry.source) for entry in grids()]
+    assert len(entries) == len(set(entries))
+    assert len(entries) > 450

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from isoflop.ask import assumptions
 from isoflop.ask.catalogue import PRICE_CHOICES, device_facts, grid_fact, law_relations, model_facts, price_fact
 from isoflop.errors import BadInput, UnknownName, shorten
-from isoflop.quantity import quantities, quantity, read, read_cluster, read_tie, write
+from isoflop.quantity import quantities, quantity, read, read_cluster, read_tie, unknown_quantity, write
 from isoflop.quantity.unit_words import NOUNS
 from isoflop.relation import Fact
 
@@ -43,6 +43,7 @@ CHOICES = {
     "commitment": "on-demand, 1y, 3y or spot",
     "region": "where the chips stand",
     "as_of": "the date of the price, as 2023-03-29; else the latest known",
+    "prices": "a folder of price files of your own, as isoflop prices update writes; beside those of the catalogue",
 }
 """Words beside quantities that a question may use, and what each takes."""
 
@@ -106,8 +107,8 @@ def bind(knowns: Mapping[str, Known], settings: Mapping[str, Usual] | None = Non
         if key not in ties:
             fact = _given(key, value, ties)
             if fact.quantity in facts:
-                first = facts[fact.quantity].text
-                raise BadInput(f"'{fact.quantity}' is given twice, also under another name: {first} and {value}")
+                both = f"{shorten(facts[fact.quantity].text)} and {shorten(str(value))}"
+                raise BadInput(f"'{fact.quantity}' is given twice, also under another name: {both}")
             facts[fact.quantity] = fact
     usual = {
         key: _usual(key, setting, ties)
@@ -188,7 +189,8 @@ def _cluster(choices: dict[str, str], words: dict[str, Known]) -> dict[str, Fact
     """The device and the number of chips, however they were said: device=, on=, chips='25000 A100'."""
     if "on" in choices:
         if "device" in choices:
-            raise BadInput(f"device={choices['device']} and on={choices['on']} say the same thing; give one of them")
+            both = f"device={shorten(choices['device'])} and on={shorten(choices['on'])}"
+            raise BadInput(f"{both} say the same thing; give one of them")
         choices["device"] = choices.pop("on")
     if "device" not in choices and _CHIPS_OF_A_DEVICE.fullmatch(str(words.get("chips", ""))):
         choices["device"] = str(words.pop("chips"))
@@ -202,7 +204,8 @@ def _cluster(choices: dict[str, str], words: dict[str, Known]) -> dict[str, Fact
     if not count:
         return {}
     if "chips" in words:
-        raise BadInput(f"the number of chips is said twice: device={text} and chips={words['chips']}")
+        both = f"device={shorten(text)} and chips={shorten(str(words['chips']))}"
+        raise BadInput(f"the number of chips is said twice: {both}")
     return {"chips": replace(_given("chips", count, {}), text=text)}
 
 
@@ -210,6 +213,6 @@ def _given(key: str, value: Known, ties: Mapping[str, Unit]) -> Fact:
     try:
         entry = quantity(key)
     except UnknownName:
-        raise UnknownName("quantity", key, (*quantities(), *CHOICES), listing="isoflop quantities") from None
+        raise unknown_quantity(key, CHOICES) from None
     got = read(value, entry, ties)
     return Fact(quantity=entry.name, spread=got.spread, text=got.text, note="; ".join(got.notes), slack=got.slack)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from isoflop import hardware, laws
-from isoflop.errors import BadInput, MissingData
+from isoflop.errors import BadInput, MissingData, shorten
 from isoflop.quantity import Point, quantity, read
 from isoflop.relation import Fact, Relation
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from isoflop.model import ModelSpec
     from isoflop.quantity import Real
 
-PRICE_CHOICES = ("provider", "commitment", "region", "as_of")
+PRICE_CHOICES = ("provider", "commitment", "region", "as_of", "prices")
 _PREFERRED_DTYPES = ("bf16", "fp16", "tf32", "fp32")
 _COUNTED = {"total": "params", "active": "active_params", "non_embedding": "non_embedding_params"}
 
@@ -29,7 +29,7 @@ def device_facts(name: str | None, dtype: str | None) -> tuple[Device | None, st
     """A device's figures for one number format; bf16 where it has it, else the fastest of fp16, tf32, fp32 it has."""
     if name is None:
         if dtype is not None:
-            raise BadInput(f"dtype={dtype} chooses among a device's peaks: give device= too")
+            raise BadInput(f"dtype={shorten(dtype)} chooses among a device's peaks: give device= too")
         return None, "", []
     device = hardware.device(name)
     chosen = dtype or next((each for each in _PREFERRED_DTYPES if each in device.peak_rates), "bf16")
@@ -66,10 +66,11 @@ def price_fact(device: Device | None, choices: Mapping[str, str], *, given: bool
             raise BadInput(f"{', '.join(wanted)} choose among a device's prices: give device= too")
         return None, []
     listing = choices.get("price_file", device)
+    folder = wanted.pop("prices", "")
     try:
-        choice = hardware.choose_price(listing, **wanted)
+        choice = hardware.choose_price(listing, **wanted, folder=folder)
     except MissingData:
-        if wanted:
+        if wanted or "price_file" in choices:
             raise
         return None, []  # nobody asked for a price; what needs one will say that it is missing
     price = choice.price

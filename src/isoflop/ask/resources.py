@@ -61,12 +61,14 @@ class Fleet:
         return self.chips // self.unit_chips
 
 
+_FIXING = (("work", ("params", "tokens")), ("loss", ("loss",)), ("given", ("train_flops",)))
+"""Knowns that fix the work, so that budget and deadline can only be kept or not."""
+
+
 def decide(question: Question) -> tuple[Question, Limit]:
     """The question with only what binds left in it: limits that do not bind would contradict what does."""
     budget, deadline = _stated(question, "train_cost"), _stated(question, "train_time")
-    fixed = (
-        "work" if question.given("params") and question.given("tokens") else "loss" if question.given("loss") else ""
-    )
+    fixed = next((by for by, keys in _FIXING if all(question.given(key) for key in keys)), "")
     if fixed:
         return question.without("train_cost", "train_time"), Limit(by=fixed, budget=budget, deadline=deadline)
     if budget is not None and deadline is not None and question.given("chips"):

@@ -47,7 +47,9 @@ def solve(target: str, *, samples: int = SAMPLES, seed: int = 0, **knowns: Known
 def check_draws(samples: int, seed: int) -> None:
     """Refuse what no generator takes, and too few draws for an interval."""
     if not 100 <= samples <= MOST_SAMPLES:
-        raise BadInput(f"samples={samples} is refused: an interval takes 100 to {MOST_SAMPLES:,} draws (20000 if unsaid)")
+        raise BadInput(
+            f"samples={samples} is refused: an interval takes 100 to {MOST_SAMPLES:,} draws (20000 if unsaid)"
+        )
     if seed < 0:
         raise BadInput(f"seed={seed} is refused: give a whole number from 0 on")
 

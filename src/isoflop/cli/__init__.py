@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop import __version__
-from isoflop.errors import IsoflopError
+from isoflop.errors import IsoflopError, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +21,18 @@ COMMANDS = {
     "solve": "Any unknown quantity from any knowns.",
     "check": "Whether claims can all be true, and which is suspect.",
     "devices": "Chips: peak rates, memory, links, power, with sources.",
+    "nodes": "Machines: chips, links, network, storage, power.",
     "prices": "What a chip-hour costs, by provider, commitment and date.",
+    "grids": "What a kilowatt-hour emits, by country, year and source.",
+    "runs": "Published training runs as printed, and what the arithmetic makes of them.",
     "quantities": "The glossary: every quantity, its symbol, unit and meaning.",
     "formulas": "The book: every relation, what it neglects, its source.",
     "config": "The settings in force, and where each comes from.",
 }
 """Every command and its line in --help; the command itself lives in the file of its name."""
+
+LONGEST = 300
+"""Characters of a message about options and commands: those who typed more have it before them."""
 
 
 class LazyGroup(click.Group):
@@ -92,6 +98,9 @@ def main(args: Sequence[str] | None = None) -> None:
     except click.exceptions.Abort:
         code = 130
     except click.ClickException as error:
+        said = error.format_message()
+        if len(said) > LONGEST:
+            error = click.UsageError(shorten(said, most=LONGEST), getattr(error, "ctx", None))
         error.show()
         code = error.exit_code
     except IsoflopError as error:
@@ -102,10 +111,9 @@ def main(args: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone; there is nobody to tell
         code = 0
-    except OSError as error:
+    except OSError as error:  # a full disk, say
         if debug:
             raise
-        _silence()
-        click.echo(f"cannot read or write: {error}", err=True)
+        click.echo(f"cannot read or write: {error.strerror or error}", err=True)
         code = 2
     sys.exit(code if isinstance(code, int) else 0)

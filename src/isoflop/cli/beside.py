@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from isoflop.cli.knowns import print_table
+import click
+
+from isoflop.cli.knowns import print_table, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,6 +31,12 @@ class Line:
         return all(cell is None or cell == "" for cell in self.cells)
 
 
+def text_line(name: str, values: Iterable[str], title: str = "") -> Line:
+    """A line of texts, which people and scripts read alike."""
+    texts = tuple(values)
+    return Line(name=name, title=title or name, unit="", cells=texts, texts=texts)
+
+
 def print_beside(heads: Sequence[str], lines: Iterable[Line], form: str) -> None:
     """The figures that any entry has: as JSON and CSV in base units with a column for the unit, else as texts."""
     kept = [line for line in lines if not line.is_empty]
@@ -41,3 +49,11 @@ def print_beside(heads: Sequence[str], lines: Iterable[Line], form: str) -> None
         columns = ("figure", *heads)
         rows = [(line.title, *(text or "-" for text in line.texts)) for line in kept]
     print_table(columns, rows, form)
+
+
+def echo_wrapped(text: str) -> None:
+    """A paragraph on stdout that fits the terminal; lines after the first are set in."""
+    from isoflop.report.layout import hang
+
+    before = text[: len(text) - len(text.lstrip("\n"))]
+    click.echo(before + "\n".join(hang(text.lstrip("\n"), terminal_width(), "", "  ")))

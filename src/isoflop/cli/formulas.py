@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options, wrapped
+from isoflop.cli.knowns import print_table, table_options, terminal_width, wrapped
 
 
 @click.command("formulas")
@@ -64,7 +64,9 @@ def _flowing(doc: str) -> list[str]:
             lines.append(wrapped(" ".join(prose), first="  ", rest="  "))
             prose = []
         if example or not line.strip():
-            lines.append(f"  {line}".rstrip())
+            code, _, remark = line.partition("  # ") if len(line) + 2 > terminal_width() else (line, "", "")
+            lines += [wrapped(f"# {remark}", first="  ", rest="  # ")] if remark else []
+            lines.append(f"  {code}".rstrip())
         else:
             prose.append(line)
     return lines[:-1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import click
 
 from isoflop.cli import settings
-from isoflop.errors import BadInput
+from isoflop.errors import BadInput, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -91,10 +91,10 @@ def split(words: Iterable[str]) -> dict[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise BadInput(f"'{word[:60]}' is not name=value; write for example tokens=4T or train_cost='$100m'")
+            raise BadInput(f"'{shorten(word)}' is not name=value; write for example tokens=4T or train_cost='$100m'")
         key = key.strip().replace("-", "_")
         if key in found:
-            raise BadInput(f"'{key}' is given twice: {found[key]} and {value}")
+            raise BadInput(f"'{shorten(key)}' is given twice: {shorten(found[key])} and {shorten(value)}")
         found[key] = value.strip()
     return found
 

@@ -98,7 +98,8 @@ def command(
     twice = sorted(flags.keys() & further.keys())
     if twice:
         key = twice[0]
-        raise BadInput(f"'{key}' is given twice: as a flag ({flags[key]}) and as {key}={further[key]}")
+        said = shorten(str(flags[key])), shorten(further[key])
+        raise BadInput(f"'{key}' is given twice: as a flag ({said[0]}) and as {key}={said[1]}")
     question = ask({**flags, **further}, usual={"law": DEFAULT_LAW, "grid": DEFAULT_GRID})
     result = plan_question(question, samples=samples, seed=seed)
     _print(result, output)

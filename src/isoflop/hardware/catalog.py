@@ -11,6 +11,7 @@ from isoflop.errors import BadFile, UnknownName, shorten
 from isoflop.hardware import names
 from isoflop.hardware.choice import Choice, Wish, choose, commitment_of, day, matching
 from isoflop.hardware.device_file import read_device
+from isoflop.hardware.grid_tables import read_grid_tables
 from isoflop.hardware.node_file import read_grids, read_node
 from isoflop.hardware.price_file import own_prices, read_prices
 from isoflop.quantity import read_toml
@@ -119,8 +120,8 @@ def own_price_files(folder: str | Path) -> tuple[Path, ...]:
     if not found:
         what = "no price files (*.toml) in the folder" if path.is_dir() else "no folder"
         raise BadFile(
-            f"{what} '{shorten(str(folder), most=200)}'. Give one that `isoflop prices update` wrote; a single file goes "
-            "as price=FILE.toml."
+            f"{what} '{shorten(str(folder), most=200)}'. Give one that `isoflop prices update` wrote; a single file "
+            "goes as price=FILE.toml."
         )
     return found
 
@@ -180,15 +181,25 @@ def find_prices(
 
 def grid_names() -> tuple[str, ...]:
     """Every catalogued grid, sorted."""
-    return tuple(sorted({found.name for found in _grids()}))
+    return tuple(sorted({found.name for found in (*_grids(), *_more_grids())}))
 
 
 def grids(name: str = "") -> tuple[Grid, ...]:
-    """Every entry of a grid (one a source and year), or all entries."""
+    """Every entry of a grid (one a source and year), or all entries; a grid goes by its title too ("Japan")."""
     if not name:
-        return _grids()
-    wanted = names.find("grid", name, grid_names(), _aliases("grids"), listing="isoflop grids")
-    return tuple(found for found in _grids() if found.name == wanted)
+        return (*_grids(), *_more_grids())
+    first = _named(name, _grids(), _aliases("grids"))
+    if first:
+        return first  # the tables are long, and a plan that names no grid does not need them
+    everything = (*_grids(), *_more_grids())
+    titles = {found.title.lower(): found.name for found in everything}
+    wanted = names.find("grid", name, grid_names(), {**titles, **_aliases("grids")}, listing="isoflop grids")
+    return tuple(found for found in everything if found.name == wanted)
+
+
+def _named(name: str, among: tuple[Grid, ...], aliases: Mapping[str, str]) -> tuple[Grid, ...]:
+    plain = name.strip().lower()
+    return tuple(found for found in among if found.name == aliases.get(plain, plain))
 
 
 def grid(name: str, *, source: str = "", year: int | None = None) -> Grid:
@@ -207,7 +218,7 @@ def grid(name: str, *, source: str = "", year: int | None = None) -> Grid:
 
 def clear_memory() -> None:
     """Forget what was read, so that changed files are read again."""
-    for remembered in (_listed, _alias_tables, _aliases, _other_names, _device, _node, _prices, _grids):
+    for remembered in (_listed, _alias_tables, _aliases, _other_names, _device, _node, _prices, _grids, _more_grids):
         remembered.cache_clear()
 
 
@@ -254,6 +265,14 @@ def _prices(file: str) -> tuple[Price, ...]:
 @cache
 def _grids() -> tuple[Grid, ...]:
     return read_grids(HERE / "grids.toml")
+
+
+@cache
+def _more_grids() -> tuple[Grid, ...]:
+    """Grids of the tables, less what stands in grids.toml from the same source."""
+    known = {(found.name, found.source) for found in _grids()}
+    tables = read_grid_tables(HERE / "grid_tables.toml")
+    return tuple(found for found in tables if (found.name, found.source) not in known)
 
 
 def _may_mean(file: str, device_name: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isoflop.errors import AmbiguousInput, BadFile, UnknownName, shorten
+from isoflop.errors import AmbiguousInput, BadFile, UnknownName, close_matches, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -73,7 +73,7 @@ def find(kind: str, name: str, names: Collection[str], aliases: Mapping[str, str
         raise AmbiguousInput(
             f"{kind} '{shorten(name)}' can be any of: {listed}. Write more of it. List all with: {listing}"
         )
-    raise UnknownName(kind, name, names, listing=listing)
+    raise UnknownName(kind, name, names if close_matches(asked, names) else aliases, listing=listing)
 
 
 def _candidates(asked: str, names: Collection[str], aliases: Mapping[str, str]) -> list[str]:

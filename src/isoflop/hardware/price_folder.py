@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from isoflop.errors import BadInput, shorten
 from isoflop.hardware.price_file import price_files, read_prices
 from isoflop.quantity import read_text
+from isoflop.quantity.toml_file import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,33 +18,41 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
-HEAD = "# Written by `isoflop prices update`, which replaces it; prices typed in by hand belong in a file of their own.\n"
+HEAD = (
+    "# Written by `isoflop prices update`, which replaces it; prices typed in by hand belong in a file of their own.\n"
+)
 """The first line of every file written here. A file without it is somebody's own and is never touched."""
 
 
 def write_folder(prices: Sequence[Price], folder: str | Path) -> dict[str, int]:
     """Write prices into a folder, a file a device; gives how many prices each file written now holds.
 
-    Prices that stand there of the same provider and day are replaced, all others are kept: a second cloud adds to the
-    first, and a later day to the earlier ones.
+    Prices that stand there of the same provider are replaced where they are of the same day or of none; all others are
+    kept: a second cloud adds to the first, and a later day to the earlier ones.
     """
     place = Path(folder).expanduser()
     if PACKAGE in (place.resolve(), *place.resolve().parents):
-        raise BadInput(f"'{shorten(str(folder), most=200)}' is inside the package, whose catalogue is not changed here.")
-    replaced = {(price.provider, price.date) for price in prices}
+        raise BadInput(
+            f"'{shorten(str(folder), most=200)}' is inside the package, whose catalogue is not changed here."
+        )
+    replaced = {(price.provider, day) for price in prices for day in (price.date, None)}
     written = _written_here(place)
-    kept = [
-        price for path in written for price in read_prices(path) if (price.provider, price.date) not in replaced
-    ]
+    kept = [price for path in written for price in read_prices(path) if (price.provider, price.date) not in replaced]
     texts = price_files(sorted([*kept, *prices], key=_order))
-    for name in texts:
-        if (place / name).exists() and place / name not in written:
-            raise BadInput(
-                f"{place / name} was not written by `isoflop prices update` and is left as it is. Move it, or give "
-                "another folder."
-            )
+    for name, text in texts.items():
+        _check(place / name, text, is_ours=place / name in written)
     _replace(place, texts, written)
     return {name: text.count("[[price]]") for name, text in texts.items()}
+
+
+def _check(path: Path, text: str, *, is_ours: bool) -> None:
+    """Refuse before anything is written."""
+    if path.exists() and not is_ours:
+        raise BadInput(
+            f"{path} was not written by `isoflop prices update` and is left as it is. Move it, or give another folder."
+        )
+    if len(HEAD + text) > MOST_BYTES:
+        raise BadInput(f"{path} would hold more than {MOST_BYTES:,} bytes, the most that is read. Give another folder.")
 
 
 def _order(price: Price) -> tuple[dt.date, str, str, str, str]:

@@ -5,7 +5,7 @@ Layers, lowest first: types, unit_words and unit_grammar, units, spread, glossar
 
 from __future__ import annotations
 
-from isoflop.quantity.glossary import Domain, Quantity, quantities, quantity
+from isoflop.quantity.glossary import Domain, Quantity, quantities, quantity, unknown_quantity
 from isoflop.quantity.read import Cluster, Value, read, read_cluster, read_tie
 from isoflop.quantity.spread import Centred, Interval, Point, Range, Samples, Shape, Spread
 from isoflop.quantity.toml_file import parse_toml, read_text, read_toml
@@ -38,6 +38,7 @@ __all__ = [
     "read_tie",
     "read_toml",
     "unit",
+    "unknown_quantity",
     "write",
     "write_centred",
     "write_exact",

@@ -124,10 +124,12 @@ def _hint(text: str, given: Reading, due: Due) -> str:
     nouns = [name for name in left if name in NOUNS]
     if len(left) == 2 and len(nouns) == 2 and sum(left.values()) == 0:
         given_noun, due_noun = _own_noun(given.dims, left)
-        return (
-            f"How many {due_noun}s a {given_noun} has is not known: "
-            f"tie the noun, for example {given_noun}='32 {due_noun}'."
-        )
+        usual = {"chip": "32", "token": "1.33" if given_noun == "word" else ""}.get(due_noun)
+        if usual:
+            return (
+                f"How many {due_noun}s a {given_noun} has is not known: "
+                f"tie the noun, for example {given_noun}='{usual} {due_noun}'."
+            )
     if len(left) == len(nouns) == 1 and left[nouns[0]] == 1 and given.dims:
         return f"Say per what: write it per {nouns[0]}, as in '{(due.suggestions or (due.text,))[-1]}'."
     if set(left) == {"s"} and "FLOP" in dict(given.dims):

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from isoflop.errors import UnknownName
+from isoflop.errors import UnknownName, shorten
 from isoflop.quantity import units
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from isoflop.quantity.units import Unit
 
@@ -81,8 +81,17 @@ def quantity(name: str) -> Quantity:
     >>> quantity("budget").name, quantity("train-cost").unit_text
     ('train_cost', '$')
     """
-    plain = name.strip().replace("-", "_")
+    plain = str(name).strip().replace("-", "_")
     found = quantities().get(plain) or _by_alias().get(plain)
     if found is None:
-        raise UnknownName("quantity", name, (*quantities(), *_by_alias()), listing="isoflop quantities")
+        raise unknown_quantity(str(name))
     return found
+
+
+def unknown_quantity(name: str, others: Iterable[str] = ()) -> UnknownName:
+    """The error for a name that is no quantity, nor one of `others`; who writes a symbol is told the name."""
+    meant = [entry.name for entry in quantities().values() if entry.symbol == name.strip()]
+    hint = f"{shorten(name)} is the symbol of {' and of '.join(meant)}: write the name." if meant else ""
+    return UnknownName(
+        "quantity", name, (*quantities(), *_by_alias(), *others), listing="isoflop quantities", hint=hint
+    )

@@ -224,6 +224,8 @@ def _sharing(numbers: tuple[Number, ...]) -> tuple[Number, ...]:
 
 
 def _unreadable(text: str) -> BadInput:
+    if any(char in text for char in "€£¥₹₩"):
+        return BadInput(f"'{shorten(text)}': money is held in US dollars; convert it first and write $4k.")
     return BadInput(
         f"'{shorten(text)}' cannot be read as a value. Values look like 7B, 1.4T tokens, $4k, 3700 PF-days, "
         "90-100 days, 0.3 to 0.5, 40% ± 5%, ~1e25."

@@ -34,7 +34,14 @@ MOST_DIGITS = 8
 _FROM = {"years": 2.0}
 """A unit is used from 1 of it on, years from 2: until then people say days."""
 
-_SINGULAR = {"minutes": "minute", "hours": "hour", "days": "day", "years": "year", "chip-hours": "chip-hour"}
+_SINGULAR = {
+    "minutes": "minute",
+    "hours": "hour",
+    "days": "day",
+    "years": "year",
+    "chip-hours": "chip-hour",
+    "chips": "chip",
+}
 
 
 class _Shown(NamedTuple):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -175,7 +176,7 @@ class _Reduced:
 
     @classmethod
     def of(cls, rows: Sequence[Relation[...]], unknown: Sequence[str], known: frozenset[str]) -> _Reduced:
-        original = np.array([[float(_exponent(row, key)) for key in unknown] for row in rows]).reshape(-1, len(unknown))
+        original = np.array([[_row(row).get(key, 0.0) for key in unknown] for row in rows]).reshape(-1, len(unknown))
         matrix, operations, pivots = _row_reduce(original)
         return cls(rows=rows, unknown=unknown, known=known, matrix=matrix, operations=operations, pivots=pivots)
 
@@ -303,13 +304,19 @@ def _exponent(row: Relation[...], key: str) -> Fraction:
     return form.exponents.get(key, Fraction(0)) - (key == row.gives)
 
 
+@cache
+def _row(row: Relation[...]) -> Mapping[str, float]:
+    """All coefficients of a row as floats, for the elimination; exact ones are only needed for what it finds."""
+    return {key: float(_exponent(row, key)) for key in dict.fromkeys(row.quantities)}
+
+
 def _known_part(row: Relation[...], values: Mapping[str, Real]) -> Real:
     """The row's right-hand side: minus the logarithm of everything in it that is known."""
     form = monomial(row)
     assert form is not None
     total: Real = -np.log(form.coefficient)
     for key in dict.fromkeys(row.quantities):
-        if key in values and (power := float(_exponent(row, key))):
+        if key in values and (power := _row(row).get(key, 0.0)):
             total = total - power * np.log(values[key])
     return total
 
@@ -340,7 +347,7 @@ def _spans(rows: Sequence[Relation[...]], key: str, known: frozenset[str]) -> bo
     unknown = list(dict.fromkeys(q for row in rows for q in row.quantities if q not in known))
     if key not in unknown:
         return False
-    matrix = np.array([[float(_exponent(row, q)) for row in rows] for q in unknown])
+    matrix = np.array([[_row(row).get(q, 0.0) for row in rows] for q in unknown])
     due = np.array([float(q == key) for q in unknown])
     weights = np.linalg.lstsq(matrix, due, rcond=None)[0]
     return bool(np.max(np.abs(matrix @ weights - due)) < _ZERO)

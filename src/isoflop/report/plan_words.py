@@ -213,7 +213,13 @@ def mind_lines(plan: Plan) -> tuple[str, ...]:
     if plan.limit.spare is not None:
         name, used = plan.limit.spare
         lines.append(f"the {plan.limit.by} binds; {percent(used)} of the {name} is used")
-    return (*lines, *_unjudged_lines(plan), *_scratch_lines(plan), *_risk_lines(plan), *plan.answers["train_flops"].warnings)
+    return (
+        *lines,
+        *_unjudged_lines(plan),
+        *_scratch_lines(plan),
+        *_risk_lines(plan),
+        *plan.answers["train_flops"].warnings,
+    )
 
 
 def _unjudged_lines(plan: Plan) -> tuple[str, ...]:
@@ -230,10 +236,11 @@ def _scratch_lines(plan: Plan) -> tuple[str, ...]:
     """Who names a model and few tokens means a fine-tune; the laws know only training from random weights."""
     if plan.question.model is None or plan.verdict is None or plan.verdict.tokens_per_param >= 1:
         return ()
-    return (
+    line = (
         "loss, batch and learning rate are those of training from random weights; a fine-tune starts from trained "
-        "ones and ends far lower. Work, time, cost and memory hold for it where all weights are trained",
+        "ones and ends far lower. Work, time, cost and memory hold for it where all weights are trained"
     )
+    return (line,)
 
 
 def _risk_lines(plan: Plan) -> tuple[str, ...]:

@@ -1,0 +1,85 @@
+"""`isoflop grids [NAME ...]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from isoflop.cli.knowns import print_table, table_options
+from isoflop.errors import MissingData
+
+if TYPE_CHECKING:
+    from isoflop.hardware import Grid
+    from isoflop.report import Cell, Column
+
+KINDS = ("country", "region", "cloud", "owner")
+
+
+@click.command("grids")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--kind", type=click.Choice(KINDS), help="Only countries, regions, clouds, or owners of published runs.")
+@click.option("--year", type=int, help="Only entries of this year.")
+@click.option("--source", help="Only this source (any part of its name).")
+@click.option("--sort", type=click.Choice(("name", "intensity")), default="name", show_default=True)
+@table_options
+def command(
+    names: tuple[str, ...], *, kind: str | None, year: int | None, source: str | None, sort: str, as_json: bool,
+    form: str,
+) -> None:  # fmt: skip
+    """List what a kilowatt-hour from a grid emits, by country, year and source.
+
+    Sources count different things (direct or life-cycle emissions), so one grid has an entry a source; an answer takes
+    the first. Owner entries are what the owner of a published run used for it.
+
+    \b
+    isoflop grids france usa
+    isoflop grids --kind owner --sort intensity
+    """
+    from isoflop.hardware import grids
+
+    found = [entry for name in names or ("",) for entry in grids(name)]
+    fitting = [
+        entry
+        for entry in found
+        if kind in {None, entry.kind}
+        and year in {None, entry.year}
+        and (source is None or source.lower() in entry.source.lower())
+    ]
+    if not fitting:
+        years = sorted({str(entry.year or "not stated") for entry in found})
+        raise MissingData(
+            f"none of {len(found)} entries fits; their kinds are {', '.join(sorted({entry.kind for entry in found}))}, "
+            f"their years {', '.join(years)}. See them all with: isoflop grids"
+        )
+    if sort == "intensity":
+        fitting.sort(key=lambda entry: entry.intensity.value)
+    _print(fitting, "json" if as_json else form)
+
+
+def _grams(intensity: float) -> str:
+    """An intensity [kg CO2e/J] as people compare grids: in g CO2e/kWh.
+
+    >>> _grams(0.3695 / 3.6e6)
+    '369.5'
+    """
+    return f"{intensity * 3.6e9:.4g}"
+
+
+def _print(entries: list[Grid], form: str) -> None:
+    from isoflop.report import Column
+
+    intensity = Column(name="intensity", title="g CO2e/kWh", quantity="grid_intensity", written=_grams)
+    columns: list[Column | str] = ["grid", "where", "kind", Column(name="year", right=True), intensity, "source"]
+    rows: list[tuple[Cell, ...]] = [
+        (entry.name, entry.title, entry.kind, str(entry.year or ""), entry.intensity.value, entry.source)
+        for entry in entries
+    ]
+    if form == "text":
+        noted = ["; ".join(filter(None, (entry.source, entry.note))) for entry in entries]
+        rows = [(*row[:2], row[3], row[4], note) for row, note in zip(rows, noted, strict=True)]
+        columns = [*columns[:2], *columns[3:]]
+    else:
+        columns = [*columns, "note"]
+        rows = [(*row, entry.note) for row, entry in zip(rows, entries, strict=True)]
+    print_table(columns, rows, form)
