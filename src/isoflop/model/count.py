@@ -50,22 +50,23 @@ class Counts:
         return self.params - self.non_embedding_params
 
 
-def weights(model: ModelSpec) -> Iterator[tuple[int, Weight]]:
+def weights(model: ModelSpec) -> list[tuple[int, Weight]]:
     """Every parameter tensor of the model with how many layers hold one like it; tied matrices appear once."""
-    yield from ((1, weight) for weight in model.embedding.weights(model.width))
+    found = [(1, weight) for weight in model.embedding.weights(model.width)]
     for stack in (model.encoder, model.stack):
         if stack is not None:
             for times, layer in stack.groups:
-                yield from ((times, weight) for weight in layer.weights(stack.width))
+                found += [(times, weight) for weight in layer.weights(stack.width)]
             if stack.norm is not None:
-                yield from ((1, weight) for weight in stack.norm.weights(stack.width))
+                found += [(1, weight) for weight in stack.norm.weights(stack.width)]
     for extra in model.extras:
-        yield from ((1, weight) for weight in extra.weights())
+        found += [(1, weight) for weight in extra.weights()]
     if model.head is not None:
         if not model.head.tied:
-            yield 1, _head(model)
+            found.append((1, _head(model)))
         if model.head.bias:
-            yield 1, Weight("head", "head bias", model.vocabulary)
+            found.append((1, Weight("head", "head bias", model.vocabulary)))
+    return found
 
 
 def _head(model: ModelSpec) -> Weight:
@@ -76,9 +77,10 @@ def counts(model: ModelSpec) -> Counts:
     """Parameters of `model`: total, active, non-embedding, and by part in the order they stand in it."""
     parts: dict[str, int] = defaultdict(int)
     active = 0
-    for times, weight in weights(model):
-        parts[weight.part] += times * weight.params
-        active += times * weight.active_params
+    for times, (part, _, rows, columns, _, copies, met) in weights(model):
+        size = times * rows * columns
+        parts[part] += size * copies
+        active += size * met
     total = sum(parts.values())
     embedding = sum(size for part, size in parts.items() if part in TABLES)
     return Counts(
