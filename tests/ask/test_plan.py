@@ -124,3 +124,32 @@ def test_bad_questions(knowns: dict[str, str], error: type[Exception], says: str
     with pytest.raises(error) as caught:
         isoflop.plan(**knowns)
     assert says in str(caught.value)
+
+
+def test_an_encoder_decoder_takes_half_the_work() -> None:
+    plan = isoflop.plan(model="t5-3b", tokens="1T", on="8xa100-sxm-80gb")
+    assert plan.value("train_flops") == pytest.approx(3 * 2.85e9 * 1e12, rel=0.01)
+    assert plan.value("train_flops") / 8.64e19 == pytest.approx(99, rel=0.01)
+
+
+def test_a_stated_loss_is_held_against_the_law() -> None:
+    plan = isoflop.plan(model="7B", tokens="1T", loss="2.200", on="8xh100-sxm-80gb")
+    assert any("loss is 2.2 nats/token, but besiroglu2024" in warning for warning in plan.answers["loss"].warnings)
+
+
+def test_a_tied_noun_is_what_is_rented() -> None:
+    plan = isoflop.plan(**FOUR_K)
+    assert plan.fleet is not None
+    assert (plan.fleet.chips, plan.fleet.unit_name) == (32, "slice")
+
+
+def test_what_does_not_fit_is_said() -> None:
+    plan = isoflop.plan(model="70B", tokens="10M", on="2xmi300x-192gb")
+    assert not plan.fits
+    assert str(plan).count("does not fit") == 1
+
+
+def test_a_model_brings_its_shape() -> None:
+    answer = isoflop.solve("kv_cache_bytes", model="llama-3.1-8b", context="8192", sequences="1")
+    assert answer.value == 2**30
+    assert isoflop.solve("layers", model="llama-3.1-8b").value == 32

@@ -51,7 +51,7 @@ def test_where_no_single_quantity_is_enough() -> None:
 
 def test_from_nothing() -> None:
     assert str(reason(small.BASE, "train_cost")) == (
-        "cannot reach 'train_cost' from nothing: no single quantity would complete it. "
+        "cannot reach 'train_cost' with nothing known: no single quantity would complete it. "
         "The nearest relation (train_cost) also needs: chip_time, price."
     )
 

@@ -110,6 +110,14 @@ def settings(of: ModelSpec, tokens: float, flops: float) -> Settings:
     return laws.published(ADVISOR).advisor.advise(float(counts(of).non_embedding_params), tokens, flops)
 
 
+def beyond_settings(of: ModelSpec) -> float:
+    """The model's size over the largest that the law of ADVISOR was fitted on, both without embeddings."""
+    from isoflop.model import counts
+
+    largest = laws.published(ADVISOR).fitted_on.ranges["params"][1]
+    return counts(of).non_embedding_params / largest
+
+
 def for_demand(question: Question) -> Question:
     """Where tokens will be served too, decide params and tokens so that training and serving share the compute."""
     served = question.fact("serve_tokens")

@@ -15,13 +15,20 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from isoflop.hardware import Choice, Device, Figure, Grid
+    from isoflop.hardware import Choice, Device, Figure, Grid, Price
     from isoflop.laws import Published
     from isoflop.model import ModelSpec
     from isoflop.quantity import Real
 
 PRICE_CHOICES = ("provider", "commitment", "region", "as_of", "prices")
 _PREFERRED_DTYPES = ("bf16", "fp16", "tf32", "fp32")
+_HALF_MET = Fact(
+    quantity="flops_per_param_token",
+    spread=Point(3.0),
+    rank="catalogue",
+    source="brown2020",
+    note="an encoder-decoder: each token passes through one of the two stacks, about half of the weights",
+)
 _COUNTED = {"total": "params", "active": "active_params", "non_embedding": "non_embedding_params"}
 
 
@@ -83,25 +90,40 @@ def price_fact(device: Device | None, choices: Mapping[str, str], *, given: bool
         rank="catalogue",
         source=price.source,
         text=price.sale.text,
-        note=where,
+        note=where + _other_device(price, device),
     )
     return choice, [fact]
+
+
+def _other_device(price: Price, device: Device) -> str:
+    """A price list of the user's own may be for another device than the one that was named; then it is said."""
+    if not price.devices or device.name in price.devices:
+        return ""
+    return f"; listed for {' or '.join(price.devices)}"
 
 
 def model_facts(name: str | None) -> tuple[ModelSpec | None, list[Fact]]:
     """A model's parameters under the three conventions, as given: naming a model states them."""
     if name is None:
         return None, []
-    from isoflop.model import counts, model  # a question without a model does not pay for the room
+    from isoflop.model import known_quantities, model  # a question without a model does not pay for the room
 
     spec = model(name)
-    found = counts(spec)
-    figures = {key: getattr(found, key) for key in ("params", "active_params", "non_embedding_params")}
     note = f"counted from the shape of {spec.name}"
-    return spec, [
-        Fact(quantity=key, spread=Point(float(value)), source=spec.source, text=spec.name, note=note)
-        for key, value in figures.items()
+    facts = [
+        Fact(
+            quantity=key,
+            spread=Point(value),
+            rank="given" if key in _COUNTED.values() else "catalogue",
+            source=spec.source,
+            text=spec.name,
+            note=note,
+        )
+        for key, value in known_quantities(spec).items()
     ]
+    if spec.encoder is not None:
+        facts.append(_HALF_MET)
+    return spec, facts
 
 
 def grid_fact(name: str | None, *, given: bool) -> tuple[Grid | None, list[Fact]]:

@@ -50,7 +50,8 @@ class Plan:
     `answers` holds TARGETS by name (those that could be reached), sharing one numbered derivation. `limit` is what
     fixed the work, `fleet` the chips it runs on and for how long, `shape` a concrete model of about the planned size,
     `memory` its training state held against the fleet's memory. `valley` is the range of params within `beside.NEAR`
-    of the best loss for the same FLOP. `rules` are the splits of other laws, `elsewhere` what other devices and
+    of the best loss for the same FLOP. `beyond_settings` is the model's size over the largest that the law behind
+    `settings` was fitted on. `rules` are the splits of other laws, `elsewhere` what other devices and
     commitments would do for the same money. `broken` says which limits the work does not keep. Values in base units.
     """
 
@@ -63,9 +64,15 @@ class Plan:
     valley: tuple[float, float] | None
     verdict: Verdict | None
     settings: Settings
+    beyond_settings: float
     rules: tuple[Rule, ...]
     elsewhere: tuple[Elsewhere, ...]
     broken: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the chips hold the training state; True where their memory is not known."""
+        return self.memory.limit is None or self.memory.total <= self.memory.limit
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -115,6 +122,7 @@ def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) 
         valley=beside.valley(question, flops, each),
         verdict=beside.verdict(question, params, tokens, each),
         settings=beside.settings(shape, tokens, flops),
+        beyond_settings=beside.beyond_settings(shape),
         rules=beside.rules(question, flops, each),
         elsewhere=beside.elsewhere(decided),
         broken=resources.check_limits(limit, answers, fleet),

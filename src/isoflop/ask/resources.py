@@ -11,7 +11,7 @@ from isoflop import hardware
 from isoflop.ask.solver import system
 from isoflop.book import memory
 from isoflop.errors import BadInput, MissingData
-from isoflop.quantity import quantity, write
+from isoflop.quantity import quantity, unit, write
 from isoflop.relation import Ledger, Term, solve_all
 
 if TYPE_CHECKING:
@@ -126,6 +126,9 @@ def _whole(chips: float) -> int:
 
 def _unit(question: Question) -> tuple[int, str]:
     """What is rented at once: what the price is for, or the device's usual node, or single chips."""
+    for noun, tied in question.ties.items():
+        if tied.same_kind(unit("chip")) and tied.scale > 1:
+            return round(tied.scale), noun
     if question.price is not None and question.price.price.sale.chips > 1:
         sale = question.price.price.sale
         return sale.chips, sale.name or sale.noun

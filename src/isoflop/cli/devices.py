@@ -30,7 +30,7 @@ _SORTS = ("name", "year", "peak", "memory", "bandwidth", "tdp")
 @click.option("--kind", help="Only this kind: GPU, TPU, ASIC, APU, SoC, CPU.")
 @click.option("--year", help="Only of this year or these years: 2022, 2020-2023, 2023-.")
 @click.option(
-    "--dtype", default="bf16", show_default=True, help="Whose dense peak to list; fp16 stands in where bf16 is missing."
+    "--dtype", default="bf16", show_default=True, help="The number format whose dense peak to list."
 )
 @click.option("--sort", type=click.Choice(_SORTS), default="year", show_default=True)
 @click.option("--missing", is_flag=True, help="What no source gives: keys that the files lack, and what each is for.")
@@ -124,7 +124,7 @@ def _rank(cell: Cell) -> tuple[str, float]:
 
 def _main_figures(one: Device, dtype: str) -> tuple[Figure | None, ...]:
     rates = one.sparse_rates if dtype.endswith("-sparse") else one.peak_rates
-    peak = rates.get(dtype.removesuffix("-sparse")) or (rates.get("fp16") if dtype == "bf16" else None)
+    peak = rates.get(dtype.removesuffix("-sparse"))
     memory = one.memory
     return peak, memory.usable or memory.physical or memory.labelled, memory.bandwidth, one.tdp
 

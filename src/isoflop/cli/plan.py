@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from isoflop.cli.knowns import ascii_only, ask, sampling_options, split, terminal_width, wants_color
-from isoflop.errors import BadFile, BadInput, shorten
+from isoflop.errors import BadFile, BadInput, Infeasible, shorten
 
 if TYPE_CHECKING:
     from isoflop.ask import Plan
@@ -86,7 +86,7 @@ def command(
     """
     from isoflop.ask import DEFAULT_GRID, DEFAULT_LAW, plan_question
 
-    form = str(options.pop("form"))
+    form = _form(str(options.pop("form")), options["out"])
     output = Output(
         form="json" if as_json else form,
         out=options.pop("out"),
@@ -103,8 +103,22 @@ def command(
     question = ask({**flags, **further}, usual={"law": DEFAULT_LAW, "grid": DEFAULT_GRID})
     result = plan_question(question, samples=samples, seed=seed)
     _print(result, output)
+    if not result.fits:
+        raise SystemExit(Infeasible.exit_code)
     if check and result.broken:
         raise SystemExit(1)
+
+
+def _form(form: str, out: str | None) -> str:
+    """The format, or what the file's ending says where no format was asked for."""
+    ending = Path(out or "").suffix.removeprefix(".")
+    if form == "text" and ending in FORMATS:
+        return ending
+    if form in {"svg", "png"} and ending != form and out is not None:
+        raise BadInput(
+            f"--format {form} and --out {shorten(out)} disagree: give one of them, or a file that ends in .{form}"
+        )
+    return form
 
 
 def _print(result: Plan, output: Output) -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Known = Mapping[str, Fact]
 
 _EXACT = 1e-9
-_DOUBTFUL = 0.1
-"""In logarithms: constants of relations, such as 6 FLOP per parameter and token, hold to about 10 %."""
+_ROUGH, _FITTED = 0.1, 0.02
+"""In logarithms: relations with a constant, such as 6 FLOP per parameter and token, hold to 10 %, laws to 2 %."""
 
 
 def body_value(relation: Relation[...], point: Point) -> float:
@@ -45,15 +45,15 @@ def disagreements(system: System, route: Route, known: Known) -> tuple[str, ...]
     solutions = branches(route.closure, {key: fact.spread.median for key, fact in known.items()})
     rests_on = origins(route.closure)
     for relation in route.conflicts:
-        held = _Held.of(relation, solutions, rests_on)
-        if held.apart > _slack(held.leaves, known) + _EXACT:
+        held = _Held.of(relation, solutions, rests_on, known)
+        if held.apart > held.slack + _EXACT:
             raise held.contradiction(known)
     doubts: dict[tuple[str, ...], str] = {}
     for relation in route.doubts:
-        held = _Held.of(relation, solutions, rests_on)
+        held = _Held.of(relation, solutions, rests_on, known)
         # One disagreement shows in every relation over the same leaves: it is said of what was stated.
         first = held.leaves not in doubts or relation.gives in held.leaves
-        if first and held.apart > _slack(held.leaves, known) + _DOUBTFUL:
+        if first and held.apart > held.slack + (_FITTED if relation.kind == "empirical" else _ROUGH):
             doubts[held.leaves] = held.doubt(known)
     unusual = (_unusual(key, solutions[0][key], system.defaults[key]) for key in route.implied)
     return (*doubts.values(), *(words for words in unusual if words))
@@ -61,20 +61,36 @@ def disagreements(system: System, route: Route, known: Known) -> tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
-    """A relation held against what is stated: `apart` is |ln| of the ratio, `leaves` what both sides rest on."""
+    """A relation held against what is stated, both resting on `leaves`.
+
+    `slack` is how far, in logarithms, rounding and stated intervals let them be apart.
+    """
 
     relation: Relation[...]
     stated: float
     other: float
     leaves: tuple[str, ...]
+    slack: float
 
     @classmethod
-    def of(cls, relation: Relation[...], solutions: list[dict[str, float]], rests_on: Mapping[str, set[str]]) -> _Held:
+    def of(
+        cls,
+        relation: Relation[...],
+        solutions: list[dict[str, float]],
+        rests_on: Mapping[str, set[str]],
+        known: Known,
+    ) -> _Held:
         """The relation at the solution where it fits best."""
-        leaves = tuple(sorted({leaf for key in relation.quantities for leaf in rests_on.get(key, {key})}))
-        sides = [(point[relation.gives], body_value(relation, point)) for point in solutions]
-        stated, other = min(sides, key=lambda side: _apart(*side))
-        return cls(relation=relation, stated=stated, other=other, leaves=leaves)
+        behind = {key: rests_on.get(key, {key}) for key in relation.quantities}
+        best = min(solutions, key=lambda point: _apart(point[relation.gives], body_value(relation, point)))
+        slack = {key: sum(_loose(known[leaf]) for leaf in leaves) for key, leaves in behind.items()}
+        return cls(
+            relation=relation,
+            stated=best[relation.gives],
+            other=body_value(relation, best),
+            leaves=tuple(sorted(set().union(*behind.values()))),
+            slack=slack[relation.gives] + _moved(relation, best, slack),
+        )
 
     @property
     def apart(self) -> float:
@@ -90,7 +106,7 @@ class _Held:
     def doubt(self, known: Known) -> str:
         """The same as a warning that names what nobody gave."""
         assumed = ", ".join(f"{key} = {_said(known[key])}" for key in self.leaves if known[key].rank != "given")
-        return f"{self.words()}, with {assumed}; isoflop check says which of the knowns is suspect"
+        return f"{self.words()}{f', with {assumed}' if assumed else ''}"
 
     def words(self) -> str:
         """`train_flops is 1e24 FLOP, but k · N · D gives 6e21 FLOP (x167 apart)`."""
@@ -102,7 +118,7 @@ class _Held:
 
 def _unusual(key: str, implied: float, usual: float) -> str:
     """A constant that the knowns determine otherwise, in words; nothing where it is about the usual one."""
-    if _apart(implied, usual) <= _DOUBTFUL:
+    if _apart(implied, usual) <= _ROUGH:
         return ""
     entry, factor = quantity(key), np.exp(_apart(implied, usual))
     otherwise = f"where {write(usual, entry)} is assumed otherwise (x{factor:.3g} apart)"
@@ -115,13 +131,22 @@ def _apart(stated: float, other: float) -> float:
     return abs(float(np.log(ratio))) if 0 < ratio < float("inf") else float("inf")
 
 
-def _slack(leaves: tuple[str, ...], known: Known) -> float:
-    return sum(known[key].slack + _half_width(known[key]) for key in leaves)
+def _moved(relation: Relation[...], point: Point, slack: Mapping[str, float]) -> float:
+    """How far the body moves, in logarithms, when each of its inputs moves by its slack: a law's exponents count."""
+    at = body_value(relation, point)
+    shifted = (
+        body_value(relation, {**point, key: point[key] * float(np.exp(slack[key]))})
+        for key in dict.fromkeys(relation.inputs)
+        if slack[key]
+    )
+    return sum(_apart(value, at) for value in shifted)
 
 
-def _half_width(fact: Fact) -> float:
+def _loose(fact: Fact) -> float:
+    """How far a fact may be off, in logarithms: written digits, calendar, half of its interval."""
     spread = fact.spread
-    return 0.0 if spread.is_point or spread.low <= 0 else float(np.log(spread.high / spread.low) / 2)
+    exact = spread.is_point or spread.low <= 0
+    return fact.slack + (0.0 if exact else float(np.log(spread.high / spread.low) / 2))
 
 
 def _said(fact: Fact) -> str:

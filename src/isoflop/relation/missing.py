@@ -19,7 +19,9 @@ def undetermined(system: System, known: frozenset[tuple[str, Rank]], target: str
     given = [key for key, rank in sorted(known) if rank in {"given", "computed"}]
     completes = completing(system, known, target)
     needs = _nearest(system, {key for key, _ in known}, target)
-    start = f"cannot reach '{target}' from {', '.join(given)}" if given else f"cannot reach '{target}' from nothing"
+    start = (
+        f"cannot reach '{target}' from {', '.join(given)}" if given else f"cannot reach '{target}' with nothing known"
+    )
     if not completes:
         return Undetermined(f"{start}: no single quantity would complete it. {needs}".rstrip(), completes=())
     more = f" and {len(completes) - _MOST} more" if len(completes) > _MOST else ""

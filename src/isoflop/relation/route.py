@@ -68,10 +68,10 @@ RouteStep = Direct | block.Joint | block.Search
 class Route:
     """How to get to `targets`: `leaves` are the knowns used, `steps` run in order; `missing` are out of reach.
 
-    `conflicts` are relations that the givens alone determine twice, `doubts` those that rest on a constant or a
-    catalogue figure too, `implied` are constants of relations that the knowns determine instead; `closure` derives
-    what these need, on the way or not; `checks` are relations the route did not need, over quantities it determines
-    anyway.
+    `conflicts` are relations that the givens alone determine twice, `doubts` fitted laws that they determine twice and
+    relations that rest on a constant or a catalogue figure too, `implied` constants of relations that the knowns
+    determine instead; `closure` derives what these need, on the way or not. `checks` are relations the route did not
+    need, over quantities it determines anyway.
     """
 
     targets: tuple[str, ...]
@@ -222,7 +222,8 @@ class _Finder:
         second = [relation for relation in opinions if relation.kind != "rule"]
         constants = set(self.system.defaults).difference(self.targets)
         implied = tuple(key for key in settled if key in constants and self.found[key].step is not None)
-        conflicts = tuple(relation for relation in second if given.issuperset(relation.quantities))
+        firm = [relation for relation in second if relation.kind != "empirical"]  # a fitted law is only nearly true
+        conflicts = tuple(relation for relation in firm if given.issuperset(relation.quantities))
         return Route(
             targets=targets,
             missing=tuple(target for target in self.targets if target not in self.found),

@@ -183,5 +183,7 @@ def _outside_limits(relation: Relation[...], point: Mapping[str, float]) -> list
         beyond = value / high if value > high else low / value
         entry = quantity(key)
         fitted = f"{relation.name} was fitted on {key} from {write(low, entry)} to {write(high, entry)}"
-        found.append(f"{fitted}; {write(value, entry)} is x{beyond:.3g} outside")
+        times = f"{beyond:,.0f}" if beyond >= 10 else f"{beyond:.2g}"
+        side = f"{times} times the largest" if value > high else f"{times} times below the smallest"
+        found.append(f"{fitted}; {write(value, entry)} is {side}")
     return found

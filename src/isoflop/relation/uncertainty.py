@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 REST = "laws and interactions"
 """The name under which `shares` holds the variance that no single input brings."""
 
+LAW = "the law's own spread"
+"""The same where nothing but the constants of a fitted law varies."""
+
 EXACT = 1e-9
 """Relative rounding that is no difference."""
 
@@ -89,6 +92,8 @@ def uncertain(
         kept = np.asarray(column)[np.isfinite(column)] if np.size(column) > 1 else np.empty(0)
         if kept.size:
             low[key], high[key] = (float(kept.min()), float(kept.max())) if hard else ends(kept)
+    for key in loose:  # what went in is known exactly; its draws only come near
+        low[key], high[key] = leaves[key].spread.low, leaves[key].spread.high
     targets = {key: np.asarray(outcome[key]) for key in route.targets if np.size(outcome[key]) > 1 and not hard}
     return Uncertainty(low=low, high=high, hard=hard, inputs=columns, targets=targets)
 
@@ -142,6 +147,8 @@ def shares(columns: Mapping[str, FloatArray], result: FloatArray, slopes: Mappin
     else:
         found = {key: _conditional_variance(column, logs) / total for key, column in inputs.items()}
     rest = 1 - sum(found.values())
+    if not inputs:
+        return {LAW: 1.0}
     return {**found, REST: rest} if rest > _NOTICEABLE else found
 
 

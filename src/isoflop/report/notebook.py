@@ -6,14 +6,22 @@ is imported when something is drawn.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from isoflop.relation.answer import Answer, Ledger
+
+if TYPE_CHECKING:
+    from isoflop.ask import Plan
 
 
 def register() -> None:
-    """Give Answer and Ledger `_repr_html_`, `_repr_markdown_` and a readable `str()`; twice does no harm."""
+    """Give Answer, Ledger and Plan `_repr_html_`, `_repr_markdown_` and a readable `str()`; twice does no harm."""
+    from isoflop.ask import Plan  # who draws an answer has asked, or will
+
     for cls, html, markdown, text in (
         (Answer, _answer_html, _answer_markdown, _answer_text),
         (Ledger, _ledger_html, _ledger_markdown, _ledger_text),
+        (Plan, _plan_html, _plan_markdown, _plan_text),
     ):
         for name, draw in (("_repr_html_", html), ("_repr_markdown_", markdown), ("__str__", text)):
             setattr(cls, name, draw)
@@ -53,3 +61,23 @@ def _ledger_text(ledger: Ledger) -> str:
     from isoflop.report.text import ledger_text
 
     return ledger_text(ledger)
+
+
+def _plan_html(plan: Plan) -> str:
+    from isoflop.report.blocks import blocks_html
+    from isoflop.report.html import styled
+    from isoflop.report.plan import plan_blocks
+
+    return styled(blocks_html(plan_blocks(plan)))
+
+
+def _plan_markdown(plan: Plan) -> str:
+    from isoflop.report.plan import plan_markdown
+
+    return plan_markdown(plan)
+
+
+def _plan_text(plan: Plan) -> str:
+    from isoflop.report.plan import plan_text
+
+    return plan_text(plan)

@@ -188,7 +188,10 @@ def batch_row(plan: Plan) -> Row:
     settings = plan.settings
     batch, steps = say(float(settings.batch_tokens), "batch_tokens", 2), say(float(settings.steps), "steps", 2)
     value = f"learning rate {float(settings.learning_rate):.2g}, batch {batch} tokens"
-    return Row(label="start from", value=value, remark=f"{steps} steps; step law (stepfun2025), a broad optimum")
+    remark = f"{steps} steps; step law (stepfun2025), a broad optimum"
+    if plan.beyond_settings > 1:
+        remark += f"; this model is {plan.beyond_settings:,.2g} times the largest it was fitted on"
+    return Row(label="start from", value=value, remark=remark)
 
 
 def moving_lines(plan: Plan) -> tuple[str, ...]:
@@ -205,14 +208,21 @@ def moving_lines(plan: Plan) -> tuple[str, ...]:
 def mind_lines(plan: Plan) -> tuple[str, ...]:
     """What could make the plan wrong or impossible."""
     lines = []
-    price = plan.question.price.price if plan.question.price else None
+    choice = plan.question.price
+    price = choice.price if choice else None
     if price is not None and price.commitment in {"1y", "3y"}:
         lines.append(f"the price needs a {price.commitment[0]}-year commitment, which this run does not use up")
-    if price is not None and price.date is not None and "as_of" not in plan.question.choices:
-        lines.append(f"the price is of {price.date}, the latest that is catalogued")
+    if choice is not None and choice.price.date is not None and "as_of" not in plan.question.choices:
+        among = f", the cheapest of {len(choice.others) + 1} then" if choice.others else ""
+        lines.append(f"the price is of {choice.price.date}, the latest that is catalogued{among}")
     if plan.limit.spare is not None:
         name, used = plan.limit.spare
         lines.append(f"the {plan.limit.by} binds; {percent(used)} of the {name} is used")
+    mfu = _step(plan, "mfu")
+    if mfu is not None and mfu.kind == "default" and plan.question.dtype not in {"", "bf16", "fp16"}:
+        lines.append(
+            f"the assumed MFU was seen in 16-bit training; against the {plan.question.dtype} peak it may differ"
+        )
     return (
         *lines,
         *_unjudged_lines(plan),
