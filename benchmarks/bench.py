@@ -120,7 +120,7 @@ def start_up(name: str, words: tuple[str, ...], most: float) -> Row:
 def whole_catalogue() -> Row:
     """Every device, node, price and grid, checked and in base units, against only parsing the same TOML text."""
     folders = (catalog.HERE / shelf for shelf in ("devices", "nodes", "prices"))
-    files = [catalog.HERE / "aliases.toml", catalog.HERE / "grids.toml"]
+    files = [catalog.HERE / name for name in ("aliases.toml", "grids.toml", "grid_tables.toml")]
     files += [path for folder in folders for path in folder.glob("*.toml")]
     texts = [path.read_text(encoding="utf-8") for path in files]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,8 @@ RULES = ("besiroglu2024", "hoffmann2022-tex", "ratio20")
 ADVISOR = "stepfun2025"
 ELSEWHERE = ("h100-sxm-80gb", "a100-sxm-80gb", "tpu-v6e")
 _ON_DEMAND = "on-demand"
+_SPENT = ("train_flops", "train_cost", "train_time")
+"""What a plan may have to spend, of which serving takes its share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +53,12 @@ class Elsewhere:
 
 
 def valley(question: Question, flops: float, each: float) -> tuple[float, float] | None:
-    """The range of params whose loss is within NEAR of the best for `flops`; None where no law gives a loss.
+    """The range of params whose loss is within NEAR of the best for `flops`; None where loss does not decide.
 
     `each` is the FLOP that a parameter and token take in this run: 6, unless something is recomputed or not active.
     """
     law = _loss_law(question)
-    if law is None:
+    if law is None or question.fact("serve_tokens") is not None:
         return None
     found = laws.valley(law, flops, NEAR, each)
     return float(found.params_low), float(found.params_high)
@@ -119,7 +121,11 @@ def beyond_settings(of: ModelSpec) -> float:
 
 
 def for_demand(question: Question) -> Question:
-    """Where tokens will be served too, decide params and tokens so that training and serving share the compute."""
+    """Where tokens will be served too: decide the size so that training and serving share what there is.
+
+    The size and training's share of the budget (or time, or work) are decided at the point; tokens and loss follow from
+    them, with all their uncertainty.
+    """
     served = question.fact("serve_tokens")
     if served is None or question.given("params") or question.given("tokens"):
         return question
@@ -135,11 +141,14 @@ def for_demand(question: Question) -> Question:
         return question
     each, served_each = _flops_each(question)
     best = laws.allocate_lifetime(law, found["train_flops"].value, served.spread.median, each, served_each)
+    share = each * float(best.params) * float(best.tokens) / found["train_flops"].value
     note = "lowest loss where training and serving share the compute"
-    return question.without("train_cost", "train_time", "train_flops").with_facts(
-        Fact(quantity="params", spread=Point(float(best.params)), rank="computed", note=note, source="sardana2024"),
-        Fact(quantity="tokens", spread=Point(float(best.tokens)), rank="computed", note=note, source="sardana2024"),
-    )
+    size = Fact(quantity="params", spread=Point(float(best.params)), rank="computed", note=note, source="sardana2024")
+    spent = next((fact for fact in question.facts if fact.quantity in _SPENT and fact.rank == "given"), None)
+    if spent is None:
+        raise BadInput("a demand needs something that training and serving share: a budget, a deadline, or train_flops")
+    part = replace(spent, spread=spent.spread.scaled(share), note=f"the {share:.1%} of it that training gets")
+    return question.with_facts(size, part)
 
 
 def _flops_each(question: Question) -> tuple[float, float]:

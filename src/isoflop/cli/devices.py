@@ -29,9 +29,7 @@ _SORTS = ("name", "year", "peak", "memory", "bandwidth", "tdp")
 @click.option("--vendor", help="Only this vendor's.")
 @click.option("--kind", help="Only this kind: GPU, TPU, ASIC, APU, SoC, CPU.")
 @click.option("--year", help="Only of this year or these years: 2022, 2020-2023, 2023-.")
-@click.option(
-    "--dtype", default="bf16", show_default=True, help="The number format whose dense peak to list."
-)
+@click.option("--dtype", default="bf16", show_default=True, help="The number format whose dense peak to list.")
 @click.option("--sort", type=click.Choice(_SORTS), default="year", show_default=True)
 @click.option("--missing", is_flag=True, help="What no source gives: keys that the files lack, and what each is for.")
 @click.option("--disagreements", is_flag=True, help="Where public sets print something else.")

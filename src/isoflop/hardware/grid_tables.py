@@ -9,6 +9,7 @@ import msgspec
 from isoflop.hardware import schema
 from isoflop.hardware.schema import Place, figure
 from isoflop.hardware.site import Grid
+from isoflop.hardware.spec import Figure
 from isoflop.quantity import read_toml
 
 if TYPE_CHECKING:
@@ -36,20 +37,22 @@ def read_grid_tables(path: str | Path) -> tuple[Grid, ...]:
     """The grids of all tables of a file, in its order."""
     place = Place(str(path))
     raw = schema.convert(read_toml(path), RawTables, place)
-    return tuple(
-        _grid(name, value, table, place.at(f"table.{row}.{name}"))
-        for row, table in enumerate(raw.table, start=1)
-        for name, value in table.values.items()
-    )
+    found: list[Grid] = []
+    for row, table in enumerate(raw.table, start=1):
+        here = place.at(f"table.{row}")
+        one = figure({"value": 1.0, "unit": table.unit, "source": table.source}, schema.INTENSITY, here)
+        found += [_grid(name, value, table, one, here) for name, value in table.values.items()]
+    return tuple(found)
 
 
-def _grid(name: str, value: tuple[str | int | float, ...], table: RawTable, place: Place) -> Grid:
+def _grid(name: str, value: tuple[str | int | float, ...], table: RawTable, one: Figure, place: Place) -> Grid:
+    """One line of a table; `one` is an intensity of 1 in the table's unit, checked."""
     title, amount, *years = value if len(value) in {2, 3} else ("", "")
     if not isinstance(title, str) or not title or isinstance(amount, str) or any(not isinstance(y, int) for y in years):
-        raise place.refuse('has to be ["title", intensity] or ["title", intensity, year].')
+        raise place.at(name).refuse('has to be ["title", intensity] or ["title", intensity, year].')
+    if amount <= 0:
+        raise place.at(name).refuse(f"{amount:g} is not positive; leave out what is not known.")
     year = int(years[0]) if years else table.year
-    written: dict[str, object] = {"value": amount, "unit": table.unit, "source": table.source}
-    if year is not None:
-        written["date"] = str(year)
-    intensity = figure(written, schema.INTENSITY, place)
+    date = None if year is None else schema.day(str(year), place.at(name))
+    intensity = Figure(value=amount * one.value, unit=table.unit, source=table.source, date=date)
     return Grid(name=name, title=title, kind=table.kind, year=year, intensity=intensity, note=table.note)

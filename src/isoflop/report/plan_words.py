@@ -102,7 +102,8 @@ def split_row(plan: Plan) -> Row:
         said = f"{say(ratio, 'tokens_per_param').partition(' ')[0]} tokens per parameter"
         remarks.append(f"{plan.verdict.kind}: {said}; {wanted:.3g} are best for this compute")
     elif plan.question.law is not None:
-        remarks.append(plan.question.law.title)
+        served = plan.question.fact("serve_tokens") is not None
+        remarks.append(f"{plan.question.law.title}{', with what is served counted in' if served else ''}")
     if plan.valley is not None:
         within = "within 0.5 % of the best loss" if plan.verdict is None else "within 0.5 % of its best loss"
         remarks.append(f"{within}: {write_interval(*plan.valley, quantity('params'), 2)}")
