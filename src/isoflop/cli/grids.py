@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from isoflop.cli.beside import echo_wrapped
 from isoflop.cli.knowns import print_table, table_options
 from isoflop.errors import MissingData
 
@@ -54,6 +55,8 @@ def command(
         )
     if sort == "intensity":
         fitting.sort(key=lambda entry: entry.intensity.value)
+    elif not names:
+        fitting.sort(key=lambda entry: (KINDS.index(entry.kind), entry.name))  # entries of one grid keep their order
     _print(fitting, "json" if as_json else form)
 
 
@@ -70,16 +73,18 @@ def _print(entries: list[Grid], form: str) -> None:
     from isoflop.report import Column
 
     intensity = Column(name="intensity", title="g CO2e/kWh", quantity="grid_intensity", written=_grams)
-    columns: list[Column | str] = ["grid", "where", "kind", Column(name="year", right=True), intensity, "source"]
+    columns: list[Column | str] = ["grid", "where", "kind", Column(name="year", right=True), intensity]
     rows: list[tuple[Cell, ...]] = [
-        (entry.name, entry.title, entry.kind, str(entry.year or ""), entry.intensity.value, entry.source)
-        for entry in entries
+        (entry.name, entry.title, entry.kind, str(entry.year or ""), entry.intensity.value) for entry in entries
     ]
-    if form == "text":
-        noted = ["; ".join(filter(None, (entry.source, entry.note))) for entry in entries]
-        rows = [(*row[:2], row[3], row[4], note) for row, note in zip(rows, noted, strict=True)]
-        columns = [*columns[:2], *columns[3:]]
-    else:
-        columns = [*columns, "note"]
-        rows = [(*row, entry.note) for row, entry in zip(rows, entries, strict=True)]
-    print_table(columns, rows, form)
+    if form != "text":
+        rows = [(*row, entry.source, entry.note) for row, entry in zip(rows, entries, strict=True)]
+        print_table([*columns, "source", "note"], rows, form)
+        return
+    said = [f"{entry.source}; {entry.note}" if entry.note else entry.source for entry in entries]
+    numbers = {text: f"[{number}]" for number, text in enumerate(dict.fromkeys(said), start=1)}
+    rows = [(*row, numbers[text]) for row, text in zip(rows, said, strict=True)]
+    print_table([*columns, "source"], rows, form)
+    click.echo()
+    for text, number in numbers.items():
+        echo_wrapped(f"{number} {text}")

@@ -58,7 +58,8 @@ def find(kind: str, name: str, names: Collection[str], aliases: Mapping[str, str
     """The one entry that `name` means.
 
     In this order: the name itself, an alias, either in another spelling (`TPU v4`, `tpuv4`), a unique beginning
-    (`h100-sxm`), unique parts in their order (`4090`, `h100 pcie 80`), and all that without what stands in brackets.
+    (`h100-sxm`), unique parts in their order (`4090`, `h100 pcie 80`), the beginning of an alias (`texas`), and all that
+    without what stands in brackets.
     """
     asked = name.strip().lower()
     if asked in names:
@@ -82,7 +83,7 @@ def _candidates(asked: str, names: Collection[str], aliases: Mapping[str, str]) 
     spellings |= {_squeeze(other): known for other, known in aliases.items()}
     if squeezed in spellings:
         return [spellings[squeezed]]
-    return _beginning(squeezed, names) or _containing(_words(asked), names)
+    return _beginning(squeezed, names) or _containing(_words(asked), names) or _aliased(squeezed, aliases)
 
 
 def _words(text: str) -> list[str]:
@@ -96,6 +97,13 @@ def _squeeze(text: str) -> str:
 
 def _beginning(squeezed: str, names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if _squeeze(name).startswith(squeezed)) if squeezed else []
+
+
+def _aliased(squeezed: str, aliases: Mapping[str, str]) -> list[str]:
+    """What aliases with this beginning mean; three letters at least, for short ones begin by chance."""
+    if len(squeezed) < 3:
+        return []
+    return sorted({known for other, known in aliases.items() if _squeeze(other).startswith(squeezed)})
 
 
 def _containing(words: list[str], names: Iterable[str]) -> list[str]:

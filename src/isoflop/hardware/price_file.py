@@ -87,7 +87,7 @@ def _price(row: Table, file: RawPrices, place: Place) -> Price:
         if not getattr(raw, key).strip():
             raise place.at(key).refuse("is empty; a price has to say who asked it and where that stands.")
     ties = {noun: _tie(text, place.at(noun)) for noun in TIED if (text := getattr(raw, noun))}
-    amount, noun = _amount(raw.amount, ties, place.at("amount"))
+    amount, noun = _amount(raw.amount, ties, place)
     sale = Sale(
         text=raw.amount, noun=noun, chips=ties.get(noun, 1), name=raw.sold_as, listed_as=raw.listed_as or file.listed_as
     )
@@ -98,7 +98,7 @@ def _price(row: Table, file: RawPrices, place: Place) -> Price:
         provider=raw.provider,
         region=raw.region,
         commitment=raw.commitment,
-        date=_date(raw.date, place.at("date")),
+        date=_date(raw.date, place),
         amount=amount,
         sale=sale,
         source=raw.source,
@@ -118,19 +118,23 @@ def _amount(text: str, ties: dict[str, int], place: Place) -> tuple[float, str]:
     """USD/s/chip, and the noun that the text names."""
     found = _AMOUNT.fullmatch(text.strip())
     if found is None:
-        raise place.refuse(f'\'{shorten(text)}\' is no price; write it like "$3.22/h/chip" or "$33,849/month/slice".')
+        raise place.at("amount").refuse(
+            f'\'{shorten(text)}\' is no price; write it like "$3.22/h/chip" or "$33,849/month/slice".'
+        )
     noun = next((word for word in _WORD.findall(found["per"]) if word in TIED), "chip")
     if noun != "chip" and noun not in ties:
-        raise place.refuse(f"'{shorten(text)}': say how many chips that is for, like {noun} = \"32 chip\".")
+        raise place.at("amount").refuse(
+            f"'{shorten(text)}': say how many chips that is for, like {noun} = \"32 chip\"."
+        )
     try:
         per = _per(found["per"], tuple(ties.items()))
     except BadInput as error:
-        raise place.refuse(str(error)) from error
+        raise place.at("amount").refuse(str(error)) from error
     if per is None:
-        raise place.refuse(f"'{shorten(text)}' is no price per time and chip, like $3.22/h/chip.")
+        raise place.at("amount").refuse(f"'{shorten(text)}' is no price per time and chip, like $3.22/h/chip.")
     amount = float(found["number"].replace(",", "")) * per
     if amount <= 0:
-        raise place.refuse("is not positive; leave out what is not known.")
+        raise place.at("amount").refuse("is not positive; leave out what is not known.")
     return amount, noun
 
 
@@ -146,7 +150,7 @@ def _date(value: object, place: Place) -> dt.date | None:
         return None
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value
-    raise place.refuse(f"'{shorten(str(value))}' is no day; write date = 2023-03-29, without quotes.")
+    raise place.at("date").refuse(f"'{shorten(str(value))}' is no day; write date = 2023-03-29, without quotes.")
 
 
 def price_files(prices: Iterable[Price]) -> dict[str, str]:
