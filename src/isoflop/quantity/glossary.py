@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
+
+import tomli
 
 from isoflop.errors import UnknownName, shorten
 from isoflop.quantity import units
@@ -50,7 +51,7 @@ class Quantity:
 @cache
 def quantities() -> Mapping[str, Quantity]:
     """All quantities by name, in the order of the glossary."""
-    tables = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text(encoding="utf-8"))
+    tables = tomli.loads(Path(__file__).with_name("glossary.toml").read_text(encoding="utf-8"))
     return MappingProxyType({name: _quantity(name, **entry) for name, entry in tables.items()})
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from itertools import repeat
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import tomli
 
 from isoflop.errors import BadFile, shorten
 
@@ -71,8 +72,8 @@ def parse_toml(text: str, name: str) -> Table:
     """The tables of TOML text; `name` is what errors call it. Refuses deep nesting, huge integers, infinite and NaN."""
     _check_depth(text, name)
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
         raise BadFile(f"{name}: not valid TOML: {shorten(str(error), most=160)}.") from error
     except RecursionError as error:  # the depth check is stricter; this only guards against a form it does not see
         raise BadFile(f"{name}: nested deeper than {DEEPEST} levels.") from error
