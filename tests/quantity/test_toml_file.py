@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isoflop.errors import BadFile
-from isoflop.quantity import parse_toml, read_text, read_toml
+from isoflop.quantity import parse_toml, read_text, read_toml, toml_file
 
 
 def test_tables_come_as_they_stand(tmp_path: Path) -> None:
@@ -119,3 +120,40 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert isinstance(parse_toml(text, "x"), dict)
     except BadFile:
         return
+
+
+PIECES = st.sampled_from(
+    ["[", "]", "{", "}", '"', "'", '"""', "#", "=", ",", ".", "\n", " ", "a", "a = ", "a = [", "true", "1"]
+)
+
+
+@given(st.lists(PIECES, max_size=40), st.integers(0, 3))
+def test_the_quick_look_lets_nothing_deep_pass(pieces: list[str], deepest: int) -> None:
+    """It may send a text on to the slow look; what it lets pass is shallow there too, or no TOML."""
+    text = "a = 1\n" + "".join(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(toml_file, "DEEPEST", deepest)
+        if not toml_file._is_surely_shallow(text):
+            return
+        try:
+            tomllib.loads(text)
+        except tomllib.TOMLDecodeError:
+            return
+        patch.setattr(toml_file, "_is_surely_shallow", lambda _: False)
+        toml_file._check_depth(text, "x")
+
+
+@pytest.mark.parametrize("line", ["b = [", "b = {", "b.c=[[", "b = [1, ["])
+def test_lines_that_look_like_statements_inside_a_value_stop_the_parser(line: str) -> None:
+    with pytest.raises(BadFile, match="not valid TOML"):
+        parse_toml("a = [\n" + f"{line}\n" * 20_000, "x")
+
+
+@pytest.mark.parametrize("hidden", ["[[[[[", "{{{{{", "....."])
+def test_strings_do_not_hide_what_follows_them(hidden: str) -> None:
+    text = f'a = "{hidden}"\nb = ' + "[" * 40
+    with pytest.raises(BadFile, match="line 2 is nested deeper"):
+        parse_toml(text, "x")
+    several = f'a = ["""\nb = {hidden}\n""", ' + "[" * 40
+    with pytest.raises(BadFile, match="nested deeper"):
+        parse_toml(several, "x")

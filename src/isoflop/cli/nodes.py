@@ -58,7 +58,7 @@ def command(names: tuple[str, ...], *, device: str | None, as_json: bool, form: 
     else:
         _list(chosen, form)
     if form == "text" and any(figure.is_estimate for one in chosen for figure in _figures(one).values()):
-        click.echo("\n* an estimate, for nobody publishes it; a node's own page has its 5 to 95 % range")
+        echo_wrapped("\n* an estimate, for nobody publishes it; isoflop nodes NAME has its 5 to 95 % range")
 
 
 def _figures(one: Node) -> dict[str, Figure]:

@@ -123,8 +123,9 @@ def _print_spreads(devices: tuple[str, ...], wanted: Mapping[str, str], form: st
     rows = [row for device in devices for row in _spreads(device, wanted)]
     if not rows and len(devices) == 1:
         raise MissingData(f"no current price of {devices[0]} fits; see them all with: isoflop prices {devices[0]}")
-    if form == "text" and len(devices) == 1:
-        columns, rows = columns[1:], [row[1:] for row in rows]
+    if form == "text":
+        shown = range(1, 8) if len(devices) == 1 else (0, 1, 2, 3, 6, 7)
+        columns, rows = [columns[i] for i in shown], [tuple(row[i] for i in shown) for row in rows]
         click.echo("Current prices of a chip-hour, from the cheapest provider to the dearest:\n")
     print_table(columns, rows, form)
 

@@ -24,10 +24,12 @@ _ENERGY_SHOWN = (
     "run", "energy", "energy_recomputed", "energy_off", "emissions", "emissions_recomputed", "emissions_off",
     "llama_energy", "llama_emissions",
 )  # fmt: skip
-_NARROW = ("run", "date", "params", "tokens", "flops", "counts", "flops_off", "chip_time")
-_WIDE = ("run", "organisation", "date", "params", "tokens", "flops", "counts", "flops_off", "device", "chips",
-         "chip_time", "cost")  # fmt: skip
-_WIDE_FROM = 112  # columns of the terminal
+_LISTED = (
+    (0, ("run", "date", "params", "tokens", "flops", "counts", "flops_off", "chip_time")),
+    (112, ("organisation", "device")),
+    (150, ("chips", "cost", "energy")),
+)
+"""The columns of the list for people, and how wide the terminal has to be for them. Scripts and pages get all."""
 
 
 @click.command("runs")
@@ -137,7 +139,8 @@ def _print(table: Table, shown: tuple[str, ...], form: str) -> None:
 def _print_list(runs: list[Run], form: str) -> None:
     from isoflop.cli.run_tables import listing
 
-    _print(listing(runs), _WIDE if terminal_width() >= _WIDE_FROM else _NARROW, form)
+    shown = tuple(name for width, names in _LISTED if terminal_width() >= width for name in names)
+    _print(listing(runs), shown, form)
     if form == "text":
         echo_wrapped(
             "\nN, D: parameters and tokens. counted: what the printed FLOP include: N and D alone, attention too "

@@ -58,8 +58,8 @@ def find(kind: str, name: str, names: Collection[str], aliases: Mapping[str, str
     """The one entry that `name` means.
 
     In this order: the name itself, an alias, either in another spelling (`TPU v4`, `tpuv4`), a unique beginning
-    (`h100-sxm`), unique parts in their order (`4090`, `h100 pcie 80`), the beginning of an alias (`texas`), and all that
-    without what stands in brackets.
+    (`h100-sxm`), unique parts in their order (`4090`, `h100 pcie 80`), the beginning of an alias (`texas`), and
+    all that without what stands in brackets.
     """
     asked = name.strip().lower()
     if asked in names:

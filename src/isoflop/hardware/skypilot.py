@@ -120,10 +120,11 @@ def _source(file: Path, cloud: str) -> str:
 def _rows(file: Path, *, is_google: bool) -> Iterator[Row]:
     text = read_text(file, most_bytes=MOST_BYTES)
     table = csv.DictReader(io.StringIO(text))
-    missing = [name for name in NEEDED if name not in (table.fieldnames or ())]
-    if missing:
-        raise BadFile(f"{file}: no column {', '.join(missing)}; a SkyPilot catalogue file has {', '.join(NEEDED)}.")
     try:
+        missing = [name for name in NEEDED if name not in (table.fieldnames or ())]
+        if missing:
+            due = ", ".join(NEEDED)
+            raise BadFile(f"{file}: no column {', '.join(missing)}; a SkyPilot catalogue file has {due}.")
         for line, cells in enumerate(table, start=2):
             yield _row(cells, f"{file}: line {line}", is_google=is_google)
     except csv.Error as error:
