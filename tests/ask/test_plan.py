@@ -153,3 +153,9 @@ def test_a_model_brings_its_shape() -> None:
     answer = isoflop.solve("kv_cache_bytes", model="llama-3.1-8b", context="8192", sequences="1")
     assert answer.value == 2**30
     assert isoflop.solve("layers", model="llama-3.1-8b").value == 32
+
+
+def test_a_mixture_is_said_to_be_one_and_contradicts_nothing() -> None:
+    plan = isoflop.plan(model="mixtral-8x7b", tokens="1T", on="64xh100-sxm-80gb", mfu=0.35)
+    assert not any("imply" in warning for warning in plan.answers["train_flops"].warnings)
+    assert "fitted on dense models" in " ".join(str(plan).split())

@@ -109,6 +109,7 @@ def model_facts(name: str | None) -> tuple[ModelSpec | None, list[Fact]]:
     from isoflop.model import known_quantities, model  # a question without a model does not pay for the room
 
     spec = model(name)
+    counted = known_quantities(spec)
     note = f"counted from the shape of {spec.name}"
     facts = [
         Fact(
@@ -119,10 +120,12 @@ def model_facts(name: str | None) -> tuple[ModelSpec | None, list[Fact]]:
             text=spec.name,
             note=note,
         )
-        for key, value in known_quantities(spec).items()
+        for key, value in counted.items()
     ]
     if spec.encoder is not None:
         facts.append(_HALF_MET)
+    share = Point(counted["active_params"] / counted["params"])
+    facts.append(Fact(quantity="active_share", spread=share, rank="catalogue", source=spec.source, note=note))
     return spec, facts
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from isoflop.relation.answer import Fact
     from isoflop.relation.relation import Relation
     from isoflop.relation.route import Route
-    from isoflop.relation.system import System
 
     Point = Mapping[str, float]
     Known = Mapping[str, Fact]
@@ -34,7 +33,7 @@ def body_value(relation: Relation[...], point: Point) -> float:
     return number(partial(relation.body, **{key: point[key] for key in relation.inputs}))
 
 
-def disagreements(system: System, route: Route, known: Known) -> tuple[str, ...]:
+def disagreements(route: Route, known: Known) -> tuple[str, ...]:
     """Where the knowns disagree with a constant of a relation or with the catalogue, in words.
 
     Rounding of written digits and stated intervals are allowed for; constants are trusted to 10 %.
@@ -55,7 +54,7 @@ def disagreements(system: System, route: Route, known: Known) -> tuple[str, ...]
         first = held.leaves not in doubts or relation.gives in held.leaves
         if first and held.apart > held.slack + (_FITTED if relation.kind == "empirical" else _ROUGH):
             doubts[held.leaves] = held.doubt(known)
-    unusual = (_unusual(key, solutions[0][key], system.defaults[key]) for key in route.implied)
+    unusual = (_unusual(key, solutions[0][key], known[key].spread.median) for key in route.implied)
     return (*doubts.values(), *(words for words in unusual if words))
 
 

@@ -221,7 +221,8 @@ class _Finder:
         opinions = self.unused(self.needed(settled), set(settled))
         second = [relation for relation in opinions if relation.kind != "rule"]
         constants = set(self.system.defaults).difference(self.targets)
-        implied = tuple(key for key in settled if key in constants and self.found[key].step is not None)
+        firmly = [key for key in settled if KINDS[self.found[key].kind] != "rule"]
+        implied = tuple(key for key in firmly if key in constants and self.found[key].step is not None)
         firm = [relation for relation in second if relation.kind != "empirical"]  # a fitted law is only nearly true
         conflicts = tuple(relation for relation in firm if given.issuperset(relation.quantities))
         return Route(

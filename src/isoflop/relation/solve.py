@@ -56,7 +56,7 @@ def solve_all(
     for key, value in system.defaults.items():
         known.setdefault(key, Fact(quantity=key, spread=Point(value), rank="default"))
     route = find_route(system, _stated(facts), targets)
-    said = disagreements(system, route, known)
+    said = disagreements(route, known)
     if not route.targets:
         return {}
     found = branches(route.steps, {key: known[key].spread.median for key in route.leaves})

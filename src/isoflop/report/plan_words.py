@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from isoflop.relation import Answer, Step
 
 _NOTICEABLE = 0.01
+_MIXED = 0.95  # active over all parameters, below which a model is no dense one
 _ROUNDING = 1 + 1e-9
 
 
@@ -223,6 +224,11 @@ def mind_lines(plan: Plan) -> tuple[str, ...]:
     if mfu is not None and mfu.kind == "default" and plan.question.dtype not in {"", "bf16", "fp16"}:
         lines.append(
             f"the assumed MFU was seen in 16-bit training; against the {plan.question.dtype} peak it may differ"
+        )
+    share = plan.question.fact("active_share")
+    if "loss" in plan.answers and share is not None and share.spread.median < _MIXED:
+        lines.append(
+            "the law of loss was fitted on dense models; here it counts all parameters of a mixture of experts"
         )
     return (
         *lines,
