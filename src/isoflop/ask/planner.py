@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from isoflop.ask import beside, resources
+from isoflop.ask import alternatives, resources
 from isoflop.ask.bind import Usual, bind
 from isoflop.ask.solver import check_draws, system
 from isoflop.errors import Undetermined
@@ -19,7 +19,7 @@ from isoflop.relation import SAMPLES, solve_all
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from isoflop.ask.beside import Elsewhere, Rule
+    from isoflop.ask.alternatives import Elsewhere, Rule
     from isoflop.ask.bind import Known, Question
     from isoflop.ask.resources import Fleet, Limit
     from isoflop.laws import Settings, Verdict
@@ -49,8 +49,8 @@ class Plan:
 
     `answers` holds TARGETS by name (those that could be reached), sharing one numbered derivation. `limit` is what
     fixed the work, `fleet` the chips it runs on and for how long, `shape` a concrete model of about the planned size,
-    `memory` its training state held against the fleet's memory. `valley` is the range of params within `beside.NEAR`
-    of the best loss for the same FLOP. `beyond_settings` is the model's size over the largest that the law behind
+    `memory` its training state held against the fleet's memory. `valley` is the range of params within `laws.WITHIN` of
+    the best loss for the same FLOP. `beyond_settings` is the model's size over the largest that the law behind
     `settings` was fitted on. `rules` are the splits of other laws, `elsewhere` what other devices and
     commitments would do for the same money. `broken` says which limits the work does not keep. Values in base units.
     """
@@ -105,13 +105,13 @@ def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) 
     """`plan` for a question that is already bound."""
     check_draws(samples, seed)
     decided, limit = resources.decide(question)
-    decided = beside.for_demand(decided)
+    decided = alternatives.for_demand(decided)
     answers = solve_all(system(decided.relations), decided.facts, TARGETS, samples=samples, seed=seed)
     _refuse_half_plans(question, answers)
     params, tokens, flops = (answers[key].value for key in ("params", "tokens", "train_flops"))
     each = flops / (params * tokens)
     fleet = resources.fleet(question, answers)
-    shape = beside.shape(question, params)
+    shape = alternatives.shape(question, params)
     return Plan(
         question=question,
         limit=limit,
@@ -119,12 +119,12 @@ def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) 
         fleet=fleet,
         shape=shape,
         memory=resources.state(params, fleet, question),
-        valley=beside.valley(question, flops, each),
-        verdict=beside.verdict(question, params, tokens, each),
-        settings=beside.settings(shape, tokens, flops),
-        beyond_settings=beside.beyond_settings(shape),
-        rules=beside.rules(question, flops, each),
-        elsewhere=beside.elsewhere(decided),
+        valley=alternatives.valley(question, flops, each),
+        verdict=alternatives.verdict(question, params, tokens, each),
+        settings=alternatives.settings(shape, tokens, flops),
+        beyond_settings=alternatives.beyond_settings(shape),
+        rules=alternatives.rules(question, flops, each),
+        elsewhere=alternatives.elsewhere(decided),
         broken=resources.check_limits(limit, answers, fleet),
     )
 

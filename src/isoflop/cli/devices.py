@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.beside import Line, echo_wrapped, print_beside, text_line
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.side_by_side import Line, echo_wrapped, print_beside, text_line
 from isoflop.errors import BadInput, MissingData, UnknownName, shorten
 from isoflop.quantity import quantity, unit, write, write_interval
 from isoflop.report.words import base_unit

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.beside import echo_wrapped
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import MissingData
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.cli.beside import Line, text_line
+from isoflop.cli.side_by_side import Line, text_line
 from isoflop.errors import BadInput
 from isoflop.report.table import Column
 from isoflop.report.words import base_unit, change, say, say_bare

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.beside import echo_wrapped, print_beside
 from isoflop.cli.knowns import print_table, table_options, terminal_width
+from isoflop.cli.side_by_side import echo_wrapped, print_beside
 from isoflop.errors import BadInput, MissingData, UnknownName
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from isoflop.report.words import finite
 
 if TYPE_CHECKING:
     from isoflop.ask import Plan
-    from isoflop.ask.beside import Elsewhere
+    from isoflop.ask.alternatives import Elsewhere
     from isoflop.relation import Answer
     from isoflop.report.json import Json
 

@@ -106,7 +106,9 @@ def split_row(plan: Plan) -> Row:
         served = plan.question.fact("serve_tokens") is not None
         remarks.append(f"{plan.question.law.title}{', with what is served counted in' if served else ''}")
     if plan.valley is not None:
-        within = "within 0.5 % of the best loss" if plan.verdict is None else "within 0.5 % of its best loss"
+        within = (
+            "within {percent(WITHIN)} of the best loss" if plan.verdict is None else "within 0.5 % of its best loss"
+        )
         remarks.append(f"{within}: {write_interval(*plan.valley, quantity('params'), 2)}")
     decided = plan.verdict is None and plan.limit.by != "work"
     label = "best spent on" if decided else "trains"

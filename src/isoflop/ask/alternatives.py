@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from isoflop.laws import Settings, Verdict
     from isoflop.model import ModelSpec
 
-NEAR = 0.005
-"""A loss within half a percent of the best is nearly as good: about what a change of seed or data order moves."""
-
 RULES = ("besiroglu2024", "hoffmann2022-tex", "ratio20")
 ADVISOR = "stepfun2025"
 ELSEWHERE = ("h100-sxm-80gb", "a100-sxm-80gb", "tpu-v6e")
@@ -53,14 +50,14 @@ class Elsewhere:
 
 
 def valley(question: Question, flops: float, each: float) -> tuple[float, float] | None:
-    """The range of params whose loss is within NEAR of the best for `flops`; None where loss does not decide.
+    """The range of params whose loss is within `laws.WITHIN` of the best for `flops`; None where loss does not decide.
 
     `each` is the FLOP that a parameter and token take in this run: 6, unless something is recomputed or not active.
     """
     law = _loss_law(question)
     if law is None or question.fact("serve_tokens") is not None:
         return None
-    found = laws.valley(law, flops, NEAR, each)
+    found = laws.valley(law, flops, flops_per_param_token=each)
     return float(found.params_low), float(found.params_high)
 
 
