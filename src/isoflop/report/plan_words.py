@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
+from isoflop.laws import WITHIN
 from isoflop.quantity import quantity, write, write_centred, write_interval
 from isoflop.report.blocks import Row
 from isoflop.report.words import percent
@@ -106,9 +107,7 @@ def split_row(plan: Plan) -> Row:
         served = plan.question.fact("serve_tokens") is not None
         remarks.append(f"{plan.question.law.title}{', with what is served counted in' if served else ''}")
     if plan.valley is not None:
-        within = (
-            "within {percent(WITHIN)} of the best loss" if plan.verdict is None else "within 0.5 % of its best loss"
-        )
+        within = f"within {percent(WITHIN)} of {'the' if plan.verdict is None else 'its'} best loss"
         remarks.append(f"{within}: {write_interval(*plan.valley, quantity('params'), 2)}")
     decided = plan.verdict is None and plan.limit.by != "work"
     label = "best spent on" if decided else "trains"
