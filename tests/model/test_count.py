@@ -51,7 +51,7 @@ def test_training_is_three_forward_passes_and_a_mask_saves_at_most_half(spec: Mo
         assert training.total == pytest.approx(3 * forward.total, rel=1e-12)
         assert all(term.value > 0 for term in forward.terms)
     masked, full = (forward_flops(spec, sequence, convention=c).total for c in ("model", "full-attention"))
-    windowed = any(mixer.window for _, mixer in spec.stack.mixers())
+    windowed = any(mixer.window for _, mixer in spec.stack.attentions())
     assert (0 if windowed else full / 2) <= masked <= full
 
 
@@ -104,12 +104,12 @@ def test_a_token_of_t5_meets_half_of_the_model(name: str) -> None:
 
 def test_what_is_kept_while_generating() -> None:
     spec = model("llama-3.1-8b")
-    assert state_elements(spec, 1000) == 1000 * kv_elements_per_token(spec)
+    assert state_elements(spec, 1000)["kv"] == 1000 * kv_elements_per_token(spec)
     assert kv_bytes_per_token(spec, 1) * 2 == kv_bytes_per_token(spec) == 131072
     windowed = model("mistral-7b")
-    assert state_elements(windowed, 10_000) == 4096 * kv_elements_per_token(windowed)
+    assert state_elements(windowed, 10_000)["kv"] == 4096 * kv_elements_per_token(windowed)
     crossed = model("t5-base")
-    assert state_elements(crossed, 10, inputs=100) == (10 + 100) * 12 * 2 * 768
+    assert state_elements(crossed, 10, inputs=100)["kv"] == (10 + 100) * 12 * 2 * 768
 
 
 def test_an_encoder_decoder_takes_both_lengths() -> None:

@@ -49,7 +49,7 @@ def test_a_larger_size_never_gives_fewer_parameters(size: float, more: float) ->
 @given(size=sizes)
 def test_shapes_are_sensible(size: float) -> None:
     spec = shape_for(size)
-    attention = spec.stack.groups[0].layer.mixer
+    attention = spec.stack.groups[0].layer.mixers[0]
     assert attention is not None
     assert attention.head_width in {8, 16, 24, 32, 64, 128}
     if size >= 1e7:

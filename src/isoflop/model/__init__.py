@@ -14,37 +14,29 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from isoflop.model.count import (
-    CONVENTIONS,
-    Convention,
-    Counts,
-    counts,
-    decode_flops,
-    forward_flops,
-    known_quantities,
-    kv_bytes_per_token,
-    kv_elements_per_token,
-    params,
-    state_elements,
-    train_flops_per_token,
-    weights,
+from isoflop.model.count import Counts, counts, params, weights
+from isoflop.model.flops import CONVENTIONS, Convention, decode_flops, forward_flops, train_flops_per_token
+from isoflop.model.known import known_quantities
+from isoflop.model.parts import (
+    Attention,
+    Convolution,
+    Embedding,
+    Head,
+    Index,
+    LatentAttention,
+    Linear,
+    Mlp,
+    Moe,
+    Norm,
+    Recurrent,
+    Saved,
+    State,
+    Weight,
 )
 from isoflop.model.presets import Preset, model, model_names, preset, read_preset
 from isoflop.model.sizes import shape_for
-from isoflop.model.spec import (
-    Attention,
-    Embedding,
-    Group,
-    Head,
-    Layer,
-    Linear,
-    Mlp,
-    ModelSpec,
-    Moe,
-    Norm,
-    Stack,
-    Weight,
-)
+from isoflop.model.spec import Apart, Group, Layer, ModelSpec, Stack
+from isoflop.model.state import kv_bytes_per_token, kv_elements_per_token, state_bytes, state_elements
 
 if TYPE_CHECKING:
     from isoflop.model.published import Footprint, Recount, Run, Use, Work, read_runs, recount, runs, table, tables
@@ -52,13 +44,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONVENTIONS",
+    "Apart",
     "Attention",
     "Convention",
+    "Convolution",
     "Counts",
     "Embedding",
     "Footprint",
     "Group",
     "Head",
+    "Index",
+    "LatentAttention",
     "Layer",
     "Linear",
     "Mlp",
@@ -67,9 +63,12 @@ __all__ = [
     "Norm",
     "Preset",
     "Recount",
+    "Recurrent",
     "Restated",
     "Run",
+    "Saved",
     "Stack",
+    "State",
     "Use",
     "Weight",
     "Work",
@@ -90,6 +89,7 @@ __all__ = [
     "restated",
     "runs",
     "shape_for",
+    "state_bytes",
     "state_elements",
     "table",
     "tables",

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from isoflop.errors import AmbiguousInput, BadFile, BadInput, UnknownName, shorten
-from isoflop.model.components import (  # noqa: TC001 (msgspec reads the annotations)
+from isoflop.model.parts import (  # noqa: TC001 (msgspec reads the annotations)
     Attention,
     Embedding,
     Head,
@@ -207,7 +207,7 @@ def _layer(table: _Layer, key: str) -> Layer:
         raise BadInput(f"{key}.layer has both mlp and moe; give one of them (a shared expert is moe.shared)")
     return Layer(
         norms=table.norms,
-        mixer=table.attention,
+        mixers=(table.attention,) if table.attention else (),
         cross=table.cross,
         mlp=table.mlp or table.moe,
         parallel=table.parallel,

@@ -22,8 +22,8 @@ from itertools import pairwise
 from math import isfinite, sqrt
 
 from isoflop.errors import BadInput
-from isoflop.model.components import Attention, Embedding, Head, Mlp, Norm
 from isoflop.model.count import counts
+from isoflop.model.parts import Attention, Embedding, Head, Mlp, Norm
 from isoflop.model.spec import Group, Layer, ModelSpec, Stack
 
 ASPECT = 124.0
@@ -140,7 +140,7 @@ def _spec(name: str, width: int, mlp: int, vocabulary: int, context: int) -> Mod
     norm = Norm(kind="rms")
     layer = Layer(
         norms=(norm, norm),
-        mixer=Attention(heads=heads, kv_heads=kv_heads, head_width=head_width, positions="rope"),
+        mixers=(Attention(heads=heads, kv_heads=kv_heads, head_width=head_width, positions="rope"),),
         mlp=Mlp(width=mlp, gated=True, activation="silu"),
     )
     return ModelSpec(

@@ -2,70 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
 
 from isoflop.errors import BadInput
-from isoflop.model.components import (
-    MOST,
-    Activation,
-    Attention,
-    Embedding,
-    Head,
-    Linear,
-    Mixer,
-    Mlp,
-    Moe,
-    Norm,
-    Positions,
-    Runs,
-    Weight,
-)
+from isoflop.model.parts import MOST, Attention, Embedding, Head, Linear, Mixer, Mlp, Moe, Norm, Saved, Weight
 
-__all__ = [
-    "Activation",
-    "Attention",
-    "Embedding",
-    "Group",
-    "Head",
-    "Layer",
-    "Linear",
-    "Mixer",
-    "Mlp",
-    "ModelSpec",
-    "Moe",
-    "Norm",
-    "Positions",
-    "Runs",
-    "Stack",
-    "Weight",
-]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LARGEST = 10**18
+"""Parameters beyond this are a slip in some field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """One block: what mixes tokens, what a decoder reads an encoder with, the feed-forward part, and the norms.
 
-    Each part may be absent (a state-space layer has no feed-forward part). `norms` are those over the full width, in
-    any order; norms inside attention belong to it. `parallel`: attention and feed-forward read the same input.
+    Each part may be absent (a state-space layer has no feed-forward part), and there may be several mixers side by
+    side. `norms` are those over the full width, in any order; norms inside a part belong to it. `extras`: further
+    matrices and vectors. `parallel`: mixers and feed-forward read the same input. `held` false: it works with the
+    weights of an earlier layer and has none of its own.
     """
 
-    norms: tuple[Norm, ...]
-    mixer: Attention | None = None
+    norms: tuple[Norm, ...] = ()
+    mixers: tuple[Mixer, ...] = ()
     cross: Attention | None = None
     mlp: Mlp | Moe | None = None
+    extras: tuple[Linear, ...] = ()
     parallel: bool = False
+    held: bool = True
 
     def weights(self, width: int) -> tuple[Weight, ...]:
-        """Every parameter tensor of the layer."""
+        """Every parameter tensor that the layer works with, held by it or not."""
         found = [weight for norm in self.norms for weight in norm.weights(width)]
-        if self.mixer is not None:
-            found += self.mixer.weights(width)
+        for mixer in self.mixers:
+            found += mixer.weights(width)
         if self.cross is not None:
             found += self.cross.cross_weights(width)
         if self.mlp is not None:
             found += self.mlp.weights(width)
+        found += [weight for extra in self.extras for weight in extra.weights("other")]
         return tuple(found)
+
+    def saved(self, width: int) -> tuple[Saved, ...]:
+        """Every tensor that training keeps of one token for the backward pass, nothing recomputed, no dropout."""
+        found = [saved for norm in self.norms for saved in norm.saved(width)]
+        found += [saved for mixer in self.mixers for saved in mixer.saved(width)]
+        if self.cross is not None:
+            found += [saved._replace(part="cross-attention") for saved in self.cross.saved(width)]
+        return (*found, *(self.mlp.saved(width) if self.mlp is not None else ()))
 
 
 class Group(NamedTuple):
@@ -73,6 +60,11 @@ class Group(NamedTuple):
 
     times: int
     layer: Layer
+
+
+def groups_of(layers: Iterable[Layer]) -> tuple[Group, ...]:
+    """Layers in order as runs of equal ones."""
+    return tuple(Group(len(list(run)), layer) for layer, run in groupby(layers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +86,25 @@ class Stack:
         """How many layers there are."""
         return sum(group.times for group in self.groups)
 
-    def mixers(self) -> tuple[tuple[int, Attention], ...]:
+    def mixers(self) -> tuple[tuple[int, Mixer], ...]:
         """(times in a row, mixer), in order; layers that mix nothing are left out."""
-        return tuple((times, layer.mixer) for times, layer in self.groups if layer.mixer is not None)
+        return tuple((times, mixer) for times, layer in self.groups for mixer in layer.mixers)
+
+    def attentions(self) -> tuple[tuple[int, Attention], ...]:
+        """The same for plain attention alone."""
+        return tuple((times, mixer) for times, mixer in self.mixers() if isinstance(mixer, Attention))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """What a checkpoint holds beside the model proper, and no token passes in plain use.
+
+    Layers that predict further tokens ("multi-token prediction"), for one. Counted apart, never in the total.
+    """
+
+    name: str
+    groups: tuple[Group, ...] = ()
+    extras: tuple[Linear, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +122,7 @@ class ModelSpec:
     head: Head | None
     encoder: Stack | None = None
     extras: tuple[Linear, ...] = ()
+    apart: tuple[Apart, ...] = ()
     context: int | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
@@ -144,3 +153,7 @@ class ModelSpec:
     def causal(self) -> bool:
         """Whether the main stack predicts the next token (decoder), so that it can generate with a cache."""
         return any(mixer.causal for _, mixer in self.stack.mixers())
+
+    def renamed(self, name: str, source: str = "") -> ModelSpec:
+        """The same model under another name, and source where one is given."""
+        return replace(self, name=name, source=source or self.source)

@@ -130,7 +130,7 @@ def shape_row(plan: Plan) -> Row:
     from isoflop.model import counts
 
     spec, exact = plan.shape, counts(plan.shape).params
-    mixers = [mixer for _, mixer in spec.stack.mixers()]
+    mixers = [mixer for _, mixer in spec.stack.attentions()]
     heads = f", {mixers[0].heads} heads of {mixers[0].head_width}" if mixers else ""
     if mixers and mixers[0].kv_heads != mixers[0].heads:
         heads += f", {mixers[0].kv_heads} KV heads"

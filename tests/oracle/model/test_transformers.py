@@ -26,10 +26,11 @@ FAMILIES = ("gpt2", "gpt3", "llama", "mistral", "mixtral", "bert", "roberta", "t
 
 def parts(spec: ModelSpec) -> tuple[Attention, Mlp]:
     layer = spec.stack.groups[0].layer
-    assert layer.mixer is not None
     mlp = layer.mlp.expert if isinstance(layer.mlp, Moe) else layer.mlp
     assert mlp is not None
-    return layer.mixer, mlp
+    (mixer,) = layer.mixers
+    assert isinstance(mixer, Attention)
+    return mixer, mlp
 
 
 def gpt2_fields(spec: ModelSpec) -> dict[str, Any]:

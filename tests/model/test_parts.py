@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from isoflop.errors import BadInput
 from isoflop.model import Attention, Embedding, Group, Layer, Mlp, ModelSpec, Moe, Norm, Stack, Weight
-from isoflop.model.components import Linear
+from isoflop.model.parts import Linear
 
 
 def size(weights: tuple[Weight, ...]) -> int:
@@ -80,14 +80,14 @@ def test_a_window_sees_between_nothing_and_the_causal_half(sequence: int, window
     exact = sum(min(i, window) for i in range(1, sequence + 1)) / sequence
     assert abs(seen / causal.pair_flops - exact) <= 0.5
     assert windowed.mixing_flops(sequence, full=True) == causal.pair_flops * sequence
-    assert windowed.state_elements(sequence) == 32 * min(window, sequence)
+    assert sum(kept.elements for kept in windowed.state(sequence)) == 32 * min(window, sequence)
     assert windowed.decode_flops(sequence) == causal.pair_flops * min(window, sequence)
 
 
 def test_attention_without_a_mask_sees_all_and_keeps_nothing() -> None:
     both = Attention(heads=2, kv_heads=2, head_width=8, causal=False)
     assert both.mixing_flops(100, full=False) == both.mixing_flops(100, full=True) == 64 * 100
-    assert both.state_elements(100) == 0
+    assert both.state(100) == ()
     near = Attention(heads=2, kv_heads=2, head_width=8, causal=False, window=10)
     assert near.mixing_flops(100, full=False) == pytest.approx(64 * 19)
 
@@ -103,7 +103,7 @@ def test_attention_without_a_mask_sees_all_and_keeps_nothing() -> None:
         ({"heads": 7}, "7 heads do not divide into 2 key-value heads"),
         ({"bias": "qx"}, "bias = 'qx'"),
         ({"bias": "qq"}, "bias = 'qq'"),
-        ({"window": 0}, "attention.window = 0"),
+        ({"window": 0}, "window = 0"),
     ],
 )
 def test_attention_refuses(fields: dict[str, object], says: str) -> None:
@@ -129,8 +129,8 @@ def test_other_parts_refuse_too() -> None:
 
 def test_cross_attention_needs_an_encoder_and_the_other_way_round() -> None:
     attention = Attention(heads=1, kv_heads=1, head_width=8)
-    plain = Stack(width=8, groups=(Group(1, Layer(norms=(), mixer=attention)),))
-    crossed = Stack(width=8, groups=(Group(1, Layer(norms=(), mixer=attention, cross=attention)),))
+    plain = Stack(width=8, groups=(Group(1, Layer(norms=(), mixers=(attention,))),))
+    crossed = Stack(width=8, groups=(Group(1, Layer(norms=(), mixers=(attention,), cross=attention)),))
     words = Embedding(vocabulary=10)
     with pytest.raises(BadInput, match="come together"):
         ModelSpec(name="m", stack=crossed, embedding=words, head=None)
