@@ -1,0 +1,33 @@
+"""From a config.json to a `ModelSpec`: one file a family.
+
+A file has a table `READS`: `model_type` -> the function that reads its fields. Such a function takes `Fields` and gives
+a `ModelSpec`; `common` holds what families share. Whatever a function does not look at, and is not known to be inert
+everywhere, makes the reading unverified. To add a family, add a file; `tests/oracle/model/test_families.py` holds it
+against the real modules, field by field.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from isoflop.model.fields import Fields
+    from isoflop.model.spec import ModelSpec
+
+    Read = Callable[[Fields], ModelSpec]
+
+
+@cache
+def readers() -> Mapping[str, Read]:
+    """`model_type` -> its reader, of every file of this folder."""
+    found: dict[str, Read] = {}
+    for module in iter_modules(__path__):
+        for kind, read in getattr(import_module(f"{__name__}.{module.name}"), "READS", {}).items():
+            assert kind not in found, f"two files read model_type '{kind}'"
+            found[kind] = read
+    return found

@@ -1,0 +1,236 @@
+"""Real modules as judges of config readings: built by transformers on torch's meta device, counted, compared.
+
+`python -m tests.oracle.model.zoo TYPE ...` prints what a sweep over a family's fields finds; `--dump` lists its
+tensors; `name=value` after a type changes a field. No weights and no network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tomllib
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from isoflop.errors import BadInput
+from isoflop.model import counts
+from isoflop.model.config import Reading, reading_of
+
+SMALL = tomllib.loads(Path(__file__).with_name("families.toml").read_text(encoding="utf-8"))
+"""model_type -> `small`: fields that make it quick to build; `variants`: further sets of fields to try."""
+
+ASIDE = (
+    "vision",
+    "audio",
+    "visual",
+    "image",
+    "speech",
+    "multi_modal",
+    "multimodal",
+    "projector",
+    "mm_",
+    "embed_vision",
+)
+"""Names in a module's path that belong to other modalities than text."""
+
+
+def library() -> Any:  # noqa: ANN401 - a module of another project
+    """transformers, quiet and offline."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    warnings.filterwarnings("ignore")
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    return transformers
+
+
+def make_config(kind: str, **changes: Any) -> Any:  # noqa: ANN401
+    """The config class of transformers with the defaults of its type and `changes`."""
+    return library().AutoConfig.for_model(kind, **changes)
+
+
+def build(config: Any) -> Any:  # noqa: ANN401
+    """The model of a config with no memory behind its tensors, with its language head where it has one."""
+    import torch
+
+    transformers = library()
+    makers = ("AutoModelForCausalLM", "AutoModelForImageTextToText", "AutoModelForSeq2SeqLM", "AutoModel")
+    said = []
+    for maker in makers:
+        try:
+            with torch.device("meta"):
+                return getattr(transformers, maker).from_config(config)
+        except ValueError as error:  # this maker does not know the type
+            said.append(str(error)[:200])
+            if "Unrecognized configuration class" not in str(error):
+                raise
+    raise ValueError("; ".join(said))
+
+
+def tensors(module: Any, *, text_only: bool = True) -> dict[str, tuple[int, ...]]:  # noqa: ANN401
+    """Name -> shape of every parameter once; "buffer:" before the names of what is stored and not trained."""
+    stored = set(module.state_dict())
+    listed = [(name, tuple(one.shape)) for name, one in module.named_parameters()]
+    listed += [(f"buffer:{name}", tuple(one.shape)) for name, one in module.named_buffers() if name in stored]
+    return {name: shape for name, shape in listed if not (text_only and any(word in name for word in ASIDE))}
+
+
+def size(found: dict[str, tuple[int, ...]], *, stored: bool = False) -> int:
+    """Parameters; with `stored` buffers of the router too."""
+    total = 0
+    for name, shape in found.items():
+        numbers = 1
+        for side in shape:
+            numbers *= side
+        if not name.startswith("buffer:") or (stored and name.endswith("bias")):
+            total += numbers
+    return total
+
+
+def read(config: Any) -> Reading:  # noqa: ANN401
+    """Our reading of what the config would be saved as."""
+    return reading_of(json.loads(config.to_json_string(use_diff=False)), "config.json", "sample")
+
+
+class Case(NamedTuple):
+    """One set of fields: what the real modules count (total, and with stored buffers), and our reading or its error."""
+
+    label: str
+    real: int
+    stored: int
+    reading: Reading | None
+    error: str = ""
+
+    @property
+    def ours(self) -> int:
+        return counts(self.reading.spec).params if self.reading else 0
+
+    @property
+    def right(self) -> bool:
+        return self.reading is not None and (self.ours, counts(self.reading.spec).stored_params) == (
+            self.real,
+            self.stored,
+        )
+
+    @property
+    def silently_wrong(self) -> bool:
+        return self.reading is not None and self.reading.verified and not self.right
+
+
+def judge(kind: str, label: str, changes: dict[str, Any]) -> Case | None:
+    """The case of these fields, None where transformers itself refuses them."""
+    try:
+        config = make_config(kind, **changes)
+        found = tensors(build(config))
+    except Exception:  # noqa: BLE001 - whatever it dislikes about a field
+        return None
+    real, stored = size(found), size(found, stored=True)
+    try:
+        return Case(label, real, stored, read(config))
+    except BadInput as error:
+        return Case(label, real, stored, None, str(error))
+
+
+def changed(value: object) -> Iterator[object]:
+    """Other values a field could have."""
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        yield value * 2 if value else 1
+        if value > 1:
+            yield value // 2
+    elif value is None:
+        yield True
+        yield 2
+
+
+SKIPPED = re.compile(
+    r"token_id|_id$|^vision|^audio|quant|dtype|id2label|label2id|^_|max_position_embeddings$|num_labels"
+)
+
+
+def sweep(kind: str) -> Iterator[Case]:
+    """The family as it is by default (small), its listed variants, and every field changed by itself."""
+    entry = SMALL.get(kind, {})
+    small = entry.get("small", {})
+    base = judge(kind, "default", small)
+    if base is None:
+        raise ValueError(f"transformers cannot build {kind} with {small}")
+    yield base
+    for variant in entry.get("variants", []):
+        case = judge(kind, str(variant), {**small, **variant})
+        if case is None:
+            raise ValueError(f"transformers cannot build {kind} with {small} and {variant}")
+        yield case
+    config = make_config(kind, **small)
+    inner = getattr(config, "text_config", None)
+    if inner is None or kind.endswith("_text"):
+        fields = config.to_dict()
+        changes = [({name: other}, f"{name}={other}") for name, value in fields.items() for other in changed(value)]
+    else:
+        given = small.get("text_config", {})
+        changes = [
+            ({"text_config": {**given, name: other}}, f"text_config.{name}={other}")
+            for name, value in inner.to_dict().items()
+            for other in changed(value)
+        ]
+    for change, label in changes:
+        if not SKIPPED.search(label):
+            case = judge(kind, label, {**small, **change})
+            if case is not None:
+                yield case
+
+
+def dump(kind: str, changes: dict[str, Any]) -> None:
+    """Print the fields and the distinct tensors, layers folded."""
+    config = make_config(kind, **changes)
+    print({name: value for name, value in config.to_dict().items() if not SKIPPED.search(name)})
+    found = tensors(build(config), text_only=False)
+    folded = Counter((re.sub(r"\.\d+(?=\.|$)", ".*", name), shape) for name, shape in found.items())
+    for (name, shape), times in folded.items():
+        print(f"{times:5d} x {name} {shape}")
+    print(f"{size(found):,} parameters")
+
+
+def report(kind: str) -> None:
+    """Print what a sweep finds."""
+    cases = list(sweep(kind))
+    tally = Counter(
+        "SILENTLY WRONG"
+        if case.silently_wrong
+        else "right"
+        if case.right and case.reading and case.reading.verified
+        else "right, unverified"
+        if case.right
+        else "refused"
+        if case.reading is None
+        else "wrong, unverified"
+        for case in cases
+    )
+    print(kind, dict(tally))
+    for case in cases:
+        sure = case.reading is not None and case.reading.verified and case.right
+        if not sure:
+            why = case.error or (case.reading and (*case.reading.not_understood, *case.reading.doubts))
+            word = "SILENTLY WRONG" if case.silently_wrong else "ok" if case.right else "wrong"
+            print(f"   {case.label}: {word} real {case.real:,} ({case.stored:,} stored) ours {case.ours:,} {why or ''}")
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    given: dict[str, Any] = {}
+    for word in words:
+        if "=" in word:
+            key, _, text = word.partition("=")
+            given[key] = json.loads(text)
+    kinds = [word for word in words if "=" not in word and not word.startswith("--")]
+    for one in kinds:
+        if "--dump" in words:
+            dump(one, given)
+        else:
+            report(one)
