@@ -1,7 +1,8 @@
 """Real modules as judges of config readings: built by transformers on torch's meta device, counted, compared.
 
 `python -m tests.oracle.model.zoo TYPE ...` prints what a sweep over a family's fields finds; `--dump` lists its
-tensors; `name=value` after a type changes a field. No weights and no network.
+tensors, `--flops` holds matmul FLOP against torch's counter; `name=value` after a type changes a field. No weights and
+no network.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from isoflop.errors import BadInput
-from isoflop.model import counts
+from isoflop.model import counts, forward_flops
 from isoflop.model.config import Reading, reading_of
 
-SMALL = tomllib.loads(Path(__file__).with_name("families.toml").read_text(encoding="utf-8"))
+SMALL = {
+    kind: entry
+    for path in sorted((Path(__file__).parent / "families").glob("*.toml"))
+    for kind, entry in tomllib.loads(path.read_text(encoding="utf-8")).items()
+}
 """model_type -> `small`: fields that make it quick to build; `variants`: further sets of fields to try."""
 
 ASIDE = (
@@ -197,6 +202,51 @@ def dump(kind: str, changes: dict[str, Any]) -> None:
     print(f"{size(found):,} parameters")
 
 
+def real_flops(config: Any, sequence: int) -> float:  # noqa: ANN401
+    """Matmul FLOP of a forward pass over `sequence` tokens (an encoder reads as many), as torch counts them.
+
+    Every query meets every key. Experts run through the batched implementation: torch does not see the grouped one.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    transformers = library()
+    transformers.masking_utils.find_packed_sequence_indices = lambda *_: None  # it looks at values; meta has none
+    module = build(config).eval()
+    if hasattr(module, "set_experts_implementation"):
+        module.set_experts_implementation("batched_mm")
+    tokens = torch.zeros(1, sequence, dtype=torch.long, device="meta")
+    inputs = {"input_ids": tokens}
+    if getattr(config, "is_encoder_decoder", False):
+        inputs["decoder_input_ids"] = tokens
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        module(**inputs, use_cache=False) if "use_cache" in config.to_dict() else module(**inputs)
+    return float(counter.get_total_flops())
+
+
+def our_flops(reading: Reading, sequence: int) -> float:
+    """Ours under the convention that torch's counter follows, head on every token."""
+    spec = reading.spec
+    per_token = forward_flops(spec, sequence, convention="full-attention").total
+    return per_token * sequence * (2 if spec.encoder else 1)
+
+
+def report_flops(kind: str, changes: dict[str, Any]) -> None:
+    """Print both counts at 64 tokens, and ours by part."""
+    config = make_config(kind, **(changes or SMALL.get(kind, {}).get("small", {})))
+    reading = read(config)
+    ours = our_flops(reading, 64)
+    try:
+        real = real_flops(config, 64)
+    except Exception as error:  # noqa: BLE001 - many modules do not run on meta
+        print(f"{kind}: torch cannot count it: {type(error).__name__}: {str(error)[:200]}")
+    else:
+        print(f"{kind}: real {real:,.0f} ours {ours:,.0f} ratio {ours / real:.6f}")
+    for term in forward_flops(reading.spec, 64, convention="full-attention").terms:
+        print(f"    {term.name}: {term.value * 64:,.0f}")
+
+
 def report(kind: str) -> None:
     """Print what a sweep finds."""
     cases = list(sweep(kind))
@@ -232,5 +282,7 @@ if __name__ == "__main__":
     for one in kinds:
         if "--dump" in words:
             dump(one, given)
+        elif "--flops" in words:
+            report_flops(one, given)
         else:
             report(one)

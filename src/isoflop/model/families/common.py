@@ -22,11 +22,11 @@ LAYER_NORM = Norm(kind="layer", bias=True)
 RMS_PAIR = (RMS, RMS)
 
 ACTIVATIONS: Mapping[str, Activation] = {
-    "gelu": "gelu", "gelu_10": "gelu", "gelu_fast": "gelu-tanh", "gelu_new": "gelu-tanh", "gelu_python": "gelu",
-    "gelu_pytorch_tanh": "gelu-tanh", "gelu_accurate": "gelu-tanh", "quick_gelu": "gelu", "relu": "relu",
-    "relu2": "squared-relu", "silu": "silu", "swish": "silu", "mish": "other", "tanh": "other",
-    "swiglu": "silu", "swigluoai": "silu",    "geglu": "gelu", "glu": "other", "sigmoid": "other", "laplace": "other", "linear": "other",
-    "leaky_relu": "relu", "relu6": "relu",
+    "geglu": "gelu", "gelu": "gelu", "gelu_10": "gelu", "gelu_python": "gelu", "quick_gelu": "gelu",
+    "gelu_accurate": "gelu-tanh", "gelu_fast": "gelu-tanh", "gelu_new": "gelu-tanh", "gelu_pytorch_tanh": "gelu-tanh",
+    "silu": "silu", "swiglu": "silu", "swigluoai": "silu", "swish": "silu",
+    "leaky_relu": "relu", "relu": "relu", "relu2": "squared-relu", "relu6": "relu",
+    "glu": "other", "laplace": "other", "linear": "other", "mish": "other", "sigmoid": "other", "tanh": "other",
 }  # fmt: skip
 """Names of activation functions in config files; none of these has weights."""
 

@@ -1,0 +1,31 @@
+"""Every family of transformers that we read, held against its real modules: as it is, in variants, field by field."""
+
+from __future__ import annotations
+
+import pytest
+
+from isoflop.model.families import readers
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from tests.oracle.model.zoo import SMALL, sweep  # noqa: E402 - needs both
+
+pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.mark.parametrize("kind", sorted(SMALL))
+def test_a_verified_reading_has_the_parameters_of_the_real_model(kind: str) -> None:
+    """Whatever one field is set to, the count is exact or the reading says that it is not verified."""
+    cases = list(sweep(kind))
+    wrong = [f"{case.label}: {case.ours:,} for {case.real:,}" for case in cases if case.silently_wrong]
+    assert not wrong
+    default = cases[0]
+    assert default.right, f"{default.ours:,} for {default.real:,} {default.error}"
+    assert default.reading is not None
+    assert default.reading.verified, (default.reading.not_understood, default.reading.doubts)
+
+
+def test_every_family_that_transformers_knows_is_swept() -> None:
+    known = set(readers()) & set(transformers.models.auto.configuration_auto.CONFIG_MAPPING_NAMES)
+    assert not known - set(SMALL)
