@@ -4,7 +4,8 @@
     >>> counts(model("gpt2")).params
     124439808
 
-`model` turns a preset, a size or a file into a `ModelSpec`; `counts`, `forward_flops`, `train_flops_per_token`,
+`model` turns a preset, a size, a config.json or `hf:org/name` into a `ModelSpec`, and `describe` says how sure that
+reading is; `counts`, `forward_flops`, `train_flops_per_token`,
 `decode_flops`, `state_elements` and `kv_bytes_per_token` count it; `runs` are published training runs as printed.
 Parts (`Attention`, `Mlp`, ...) are for who describes a model of their own.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from isoflop.model.count import Counts, counts, params, weights
 from isoflop.model.flops import CONVENTIONS, Convention, decode_flops, forward_flops, train_flops_per_token
 from isoflop.model.known import known_quantities
+from isoflop.model.names import Description, describe, model
 from isoflop.model.parts import (
     Attention,
     Convolution,
@@ -33,7 +35,7 @@ from isoflop.model.parts import (
     State,
     Weight,
 )
-from isoflop.model.presets import Preset, model, model_names, preset, read_preset
+from isoflop.model.presets import Preset, model_names, preset, read_preset
 from isoflop.model.sizes import shape_for
 from isoflop.model.spec import Apart, Group, Layer, ModelSpec, Stack
 from isoflop.model.state import kv_bytes_per_token, kv_elements_per_token, state_bytes, state_elements
@@ -49,6 +51,7 @@ __all__ = [
     "Convention",
     "Convolution",
     "Counts",
+    "Description",
     "Embedding",
     "Footprint",
     "Group",
@@ -75,6 +78,7 @@ __all__ = [
     "chip_time_of",
     "counts",
     "decode_flops",
+    "describe",
     "forward_flops",
     "known_quantities",
     "kv_bytes_per_token",

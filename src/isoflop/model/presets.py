@@ -1,16 +1,18 @@
-"""Models by name: one TOML file each in `presets/`, whose tables are the parts of `spec` field by field.
+"""Models by name: one TOML file each in `presets/`.
 
-A name is a file's stem ("llama-3.1-8b"), an alias inside a file, or any beginning that fits one file only. Upper case,
-spaces and underscores do not matter. Only the file that is asked for is read, unless a name has to be searched for.
+A file holds the parts of `spec` field by field, or a table `config` with the fields of the model's config.json, which
+the family's reader reads. A name is a file's stem ("llama-3.1-8b"), an alias inside a file, or any beginning that fits
+one file only. Upper case, spaces and underscores do not matter. Only the file that is asked for is read, unless a name
+has to be searched for.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -24,13 +26,14 @@ from isoflop.model.parts import (  # noqa: TC001 (msgspec reads the annotations)
     Moe,
     Norm,
 )
-from isoflop.model.sizes import shape_for
 from isoflop.model.spec import Group, Layer, ModelSpec, Stack
-from isoflop.quantity import quantity, read
 from isoflop.quantity.toml_file import read_toml
 
+if TYPE_CHECKING:
+    from isoflop.model.config import Reading
+
 FOLDER = Path(__file__).parent / "presets"
-LISTING = "isoflop.model.model_names()"
+LISTING = "isoflop model --list"
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
@@ -75,42 +78,28 @@ class _File(msgspec.Struct, frozen=True):
     extras: tuple[Linear, ...] = ()
 
 
+class _ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: _Text
+    source: _Text
+    config: dict[str, Any]
+    aliases: tuple[_Text, ...] = ()
+    notes: tuple[_Text, ...] = ()
+    published: _Published | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """A model with what its file says beside the shape: other names, and the size its makers print.
 
     `published_params` is a figure as printed (rounded, or exact where a released checkpoint was counted), None where
-    nobody prints one.
+    nobody prints one. `reading` is what the family's reader made of `config`, None where the file lists the parts.
     """
 
     spec: ModelSpec
     aliases: tuple[str, ...]
     published_params: float | None
     published_source: str
-
-
-def model(name: str | float | Path | ModelSpec) -> ModelSpec:
-    """The model that `name` means: a preset ("gpt2-xl"), a size ("7B", 7e9), the path of a preset file, or itself.
-
-    A size gives a concrete shape by the rule of `sizes.shape_for`; the spec's `source` says so.
-
-    >>> model("llama-3.1-8b").width
-    4096
-    """
-    if isinstance(name, ModelSpec):
-        return name
-    if isinstance(name, Path):
-        return read_preset(name).spec
-    if isinstance(name, int | float):
-        return shape_for(float(name))
-    found = _found(name)
-    if found is not None:
-        return _catalogued(found).spec
-    if name.endswith(".toml") or "/" in name or "\\" in name:
-        return read_preset(Path(name)).spec
-    if re.match(r"\s*[~.\d]", name):
-        return shape_for(read(name, quantity("params")).spread.median)
-    raise UnknownName("model", name, _stems(), listing=LISTING)
+    reading: Reading | None = None
 
 
 def model_names() -> tuple[str, ...]:
@@ -127,8 +116,8 @@ def preset(name: str) -> Preset:
 
 
 @lru_cache(maxsize=1024)
-def _found(name: str) -> str | None:
-    """The stem that a name means, remembered: names are asked for again and again, the folder does not change."""
+def find_preset(name: str) -> str | None:
+    """The name of the preset that `name` means, None for none; remembered: the folder does not change."""
     return _find(name)
 
 
@@ -171,6 +160,8 @@ def read_preset(path: Path) -> Preset:
     """The preset in the file `path`; whatever is unknown, missing or out of range is refused with its key."""
     given = read_toml(path)
     try:
+        if "config" in given:
+            return _from_config(msgspec.convert(given, _ConfigFile, strict=True), path)
         file = msgspec.convert(given, _File, strict=True)
         _refuse_unknown(given, msgspec.to_builtins(file), "")
         spec = ModelSpec(
@@ -185,13 +176,27 @@ def read_preset(path: Path) -> Preset:
             notes=file.notes,
         )
     except (msgspec.ValidationError, BadInput) as error:
+        if isinstance(error, BadFile):
+            raise
         raise BadFile(f"{path}: {error}. For the form see a preset: {FOLDER / 'gpt2.toml'}") from error
+    return _preset(file, spec)
+
+
+def _from_config(file: _ConfigFile, path: Path) -> Preset:
+    from isoflop.model.config import reading_of  # most presets list their parts and need no reader
+
+    reading = reading_of(file.config, f"{path}, [config]", file.name)
+    return _preset(file, replace(reading.spec, source=file.source, notes=file.notes), reading)
+
+
+def _preset(file: _File | _ConfigFile, spec: ModelSpec, reading: Reading | None = None) -> Preset:
     published = file.published
     return Preset(
         spec=spec,
         aliases=file.aliases,
         published_params=published.params if published else None,
         published_source=published.source if published else "",
+        reading=reading,
     )
 
 
