@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from isoflop.errors import BadFile, BadInput, shorten
-from isoflop.model.families import readers
+from isoflop.model.families import class_defaults, readers
 from isoflop.model.families.generic import generic
 from isoflop.model.fields import Fields
 from isoflop.quantity.json_file import read_json
@@ -42,11 +42,15 @@ class Reading:
     dtype: str = ""
     quantization: Mapping[str, object] | None = None
 
+    def renamed(self, name: str, source: str) -> Reading:
+        """The same reading with another name and source."""
+        return replace(self, spec=self.spec.renamed(name, source))
+
 
 def read_config(path: Path) -> Reading:
     """The model in a config.json, or in a folder that holds one."""
     file = path / "config.json" if path.is_dir() else path
-    name = file.parent.name if file.name == "config.json" else file.stem
+    name = file.resolve().parent.name if file.name == "config.json" else file.stem
     return reading_of(read_json(file), str(file), name)
 
 
@@ -77,6 +81,7 @@ def _read(fields: Fields, kind: str) -> tuple[ModelSpec, str, bool]:
     read = readers().get(kind)
     try:
         if read is not None:
+            fields.assume(class_defaults(kind))
             return read(fields), kind, True
         for key in INNER:
             inner = fields.within(key)

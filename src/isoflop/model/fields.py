@@ -22,8 +22,9 @@ T = TypeVar("T")
 class Fields:
     """The fields of one object in a config file.
 
-    Every method takes the names that a field goes by, best first; the first that is there and not null is read.
-    Without a default, a field that is missing is an error that names file and field.
+    Every method takes the names that a field goes by, best first; the first that is there and not null is read. Where
+    the file is silent, what was assumed is read (the defaults of the family's config class), then the default given.
+    Without one, a field that is missing is an error that names file and field.
     """
 
     def __init__(self, values: Mapping[str, object], file: str, prefix: str = "") -> None:
@@ -31,11 +32,12 @@ class Fields:
         self.file = file
         self.prefix = prefix
         self.doubts: list[str] = []
+        self._assumed: Mapping[str, object] = {}
         self._read: set[str] = set()
         self._inner: dict[str, Fields] = {}
 
     def has(self, *names: str) -> bool:
-        """Whether one of the names is there and not null."""
+        """Whether the file itself has one of the names, and not null."""
         return any(self.values.get(name) is not None for name in names)
 
     def count(self, *names: str, default: int | None = None, least: int = 1) -> int:
@@ -111,7 +113,7 @@ class Fields:
 
     def per_layer(self, *names: str, layers: int, default: int | None = None, least: int = 1) -> tuple[int, ...]:
         """A whole number for every layer: one for all, or a list of as many."""
-        if any(isinstance(self.values.get(name), list) for name in names):
+        if any(isinstance(self.values.get(name, self._assumed.get(name)), list) for name in names):
             found = self.counts(*names, length=layers, least=least)
             assert found is not None
             return found
@@ -125,6 +127,10 @@ class Fields:
         if not isinstance(value, Mapping):
             raise self.wrong(name, value, "an object")
         return self._inner.setdefault(name, Fields(value, self.file, f"{self.prefix}{name}."))
+
+    def assume(self, values: Mapping[str, object]) -> None:
+        """Say what holds where the file is silent; a null in the file stays a null."""
+        self._assumed = {**self._assumed, **values}
 
     def ignore(self, *names: str) -> None:
         """Say that these fields leave shape, FLOP and state of this family alone."""
@@ -171,6 +177,8 @@ class Fields:
                 found = (name, value)
             elif found[1] != value:
                 self.doubt(f"{self._called(found[0])} and {self._called(name)} say different things")
+        if found is None and not any(name in self.values for name in names):
+            found = next(((name, self._assumed[name]) for name in names if name in self._assumed), None)
         return found or (names[0], None)
 
     def _whole(self, name: str, value: object, least: int) -> int:

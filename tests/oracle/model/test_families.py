@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from isoflop.model.families import readers
+from isoflop.model.families import class_defaults, readers
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from tests.oracle.model.zoo import SMALL, sweep  # noqa: E402 - needs both
+from tests.oracle.model.defaults import of_class  # noqa: E402 - needs both
+from tests.oracle.model.zoo import SMALL, silent, sweep  # noqa: E402
 
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore")]
 
@@ -29,3 +30,15 @@ def test_a_verified_reading_has_the_parameters_of_the_real_model(kind: str) -> N
 def test_every_family_that_transformers_knows_is_swept() -> None:
     known = set(readers()) & set(transformers.models.auto.configuration_auto.CONFIG_MAPPING_NAMES)
     assert not known - set(SMALL)
+
+
+@pytest.mark.parametrize("kind", sorted(SMALL))
+def test_a_field_left_out_is_read_as_the_config_class_has_it(kind: str) -> None:
+    wrong = [name for name, ours, real in silent(kind) if ours.verified and ours.spec != real.spec]
+    assert not wrong
+
+
+def test_the_table_of_defaults_is_that_of_the_config_classes() -> None:
+    configs = transformers.CONFIG_MAPPING
+    for kind in sorted(set(readers()) & set(configs.keys())):
+        assert of_class(configs[kind]).items() <= class_defaults(kind).items(), kind

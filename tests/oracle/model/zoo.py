@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 from isoflop.errors import BadInput
 from isoflop.model import counts, forward_flops
 from isoflop.model.config import Reading, reading_of
+from isoflop.model.inert import is_inert
+from isoflop.model.parts import MOST
 
 SMALL = {
     kind: entry
@@ -191,6 +193,40 @@ def sweep(kind: str) -> Iterator[Case]:
                 yield case
 
 
+def silent(kind: str) -> Iterator[tuple[str, Reading, Reading]]:
+    """(field, our reading of the family's small config without it, our reading of what the config class makes of that).
+
+    Left out are fields whose lack one of the two refuses.
+    """
+    whole = json.loads(make_config(kind, **SMALL.get(kind, {}).get("small", {})).to_json_string(use_diff=False))
+    inside = "text_config" if isinstance(whole.get("text_config"), dict) else ""
+    for name in whole["text_config"] if inside else whole:
+        if name in {"model_type", "per_layer_config"} or is_inert(name):
+            continue
+        less = json.loads(json.dumps(whole))
+        del (less[inside] if inside else less)[name]
+        try:
+            yield name, reading_of(less, "config.json", "sample"), read(library().CONFIG_MAPPING[kind].from_dict(less))
+        except Exception:  # noqa: BLE001, S112 - whatever either dislikes about the lack
+            continue
+
+
+def real_windows(config: Any) -> list[int | None]:  # noqa: ANN401
+    """Window of each layer that keeps keys and values, in the cache that transformers makes for the config."""
+    cache = library().DynamicCache(config=config.get_text_config(decoder=True))
+    return [getattr(layer, "sliding_window", None) for layer in cache.layers]
+
+
+def our_windows(reading: Reading) -> list[int | None]:
+    """The same of our reading: tokens that a layer keeps at most, None where that is all."""
+    return [
+        None if (reach := mixer.reach).window is None and reach.chunk is None else int(reach.most(MOST))  # type: ignore[attr-defined]
+        for times, mixer in reading.spec.stack.mixers()
+        for _ in range(times)
+        if mixer.kv_elements
+    ]
+
+
 def dump(kind: str, changes: dict[str, Any]) -> None:
     """Print the fields and the distinct tensors, layers folded."""
     config = make_config(kind, **changes)
@@ -269,6 +305,14 @@ def report(kind: str) -> None:
             why = case.error or (case.reading and (*case.reading.not_understood, *case.reading.doubts))
             word = "SILENTLY WRONG" if case.silently_wrong else "ok" if case.right else "wrong"
             print(f"   {case.label}: {word} real {case.real:,} ({case.stored:,} stored) ours {case.ours:,} {why or ''}")
+    for name, ours, real in silent(kind):
+        if ours.spec != real.spec:
+            print(f"   without {name}: {'SILENTLY WRONG' if ours.verified else 'unverified'}")
+    for entry in ({}, *SMALL.get(kind, {}).get("variants", [])):
+        config = make_config(kind, **{**SMALL.get(kind, {}).get("small", {}), **entry})
+        windows = our_windows(read(config)), real_windows(config)
+        if windows[0] != windows[1]:
+            print(f"   windows with {entry}: ours {windows[0]} real {windows[1]}")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,19 @@
 A file has a table `READS`: `model_type` -> the function that reads its fields. Such a function takes `Fields` and gives
 a `ModelSpec`; `common` holds what families share. Whatever a function does not look at, and is not known to be inert
 everywhere, makes the reading unverified. To add a family, add a file; `tests/oracle/model/test_families.py` holds it
-against the real modules, field by field.
+against the real modules, field by field. Where a file is silent, fields have what `defaults.json` lists: the defaults
+of the family's config class in transformers.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
+
+from isoflop.quantity.json_file import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,4 +34,16 @@ def readers() -> Mapping[str, Read]:
         for kind, read in getattr(import_module(f"{__name__}.{module.name}"), "READS", {}).items():
             assert kind not in found, f"two files read model_type '{kind}'"
             found[kind] = read
+    return found
+
+
+@cache
+def _defaults() -> Mapping[str, object]:
+    return read_json(Path(__file__).parents[1] / "defaults.json")
+
+
+def class_defaults(kind: str) -> Mapping[str, object]:
+    """Field -> what the config class of this `model_type` has where a file is silent; empty for an unknown type."""
+    found = _defaults().get(kind, {})
+    assert isinstance(found, dict)
     return found

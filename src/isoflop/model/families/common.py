@@ -6,6 +6,7 @@ changes a part afterwards.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import BadFile
@@ -145,17 +146,19 @@ def scaled(mlp: Mlp, times: int) -> Mlp | None:
     return Mlp(width=mlp.width * times, gated=mlp.gated, activation=mlp.activation, bias=mlp.bias)
 
 
-def sliding(fields: Fields, layers: int, *, every: int | None = None) -> tuple[int | None, ...]:
+def sliding(fields: Fields, layers: int, *, every: int | None = None, first: bool = False) -> tuple[int | None, ...]:
     """The window of each layer, None where it sees everything, from `layer_types`.
 
-    Without that list every `every`-th layer is full (None: no layer slides).
+    Without that list every `every`-th layer is full (None: no layer slides), the first of each `every` with `first`.
     """
     kinds = fields.words("layer_types", length=layers)
-    pattern = fields.maybe("sliding_window_pattern", "_sliding_window_pattern") or every
     if kinds is None:
+        pattern = fields.maybe("sliding_window_pattern", "_sliding_window_pattern") or every
         kinds = tuple(
-            "sliding_attention" if pattern and (place + 1) % pattern else "full_attention" for place in range(layers)
+            "sliding_attention" if pattern and (place + (not first)) % pattern else "full_attention"
+            for place in range(layers)
         )
+    fields.ignore("sliding_window_pattern", "_sliding_window_pattern")
     window = fields.maybe("sliding_window")
     unknown = set(kinds) - {"sliding_attention", "full_attention"}
     if unknown:
@@ -198,3 +201,22 @@ def next_token_layers(fields: Fields, layer: Layer, *names: str) -> tuple[Apart,
     joined = Linear(name="projection", inputs=2 * wide, outputs=wide, part="multi-token prediction")
     one = Layer(norms=(*layer.norms, RMS, RMS, RMS), mixers=layer.mixers, mlp=layer.mlp, extras=(joined,))
     return (Apart(name="multi-token prediction", groups=(Group(times, one),)),)
+
+
+def uniform(  # noqa: PLR0913 - what the layers share
+    fields: Fields,
+    mixer: Attention | LatentAttention,
+    mlp: Mlp | Moe,
+    *,
+    norms: tuple[Norm, ...] = RMS_PAIR,
+    windows: Iterable[int | None] | None = None,
+    norm: Norm = RMS,
+    parallel: bool = False,
+    tied: bool = False,
+) -> ModelSpec:
+    """A decoder of equal layers that differ at most in their `windows`."""
+    listed = [mixer.window] * layer_count(fields) if windows is None else windows
+    layers = [
+        Layer(norms=norms, mixers=(replace(mixer, window=window),), mlp=mlp, parallel=parallel) for window in listed
+    ]
+    return decoder(fields, layers, tied=tied, norm=norm)

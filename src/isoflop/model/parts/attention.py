@@ -46,31 +46,45 @@ class Index:
     """A sparse index ("lightning indexer"): cheap heads score every earlier token, attention reads the best `top`.
 
     `inputs` is the width its queries come from (the query latent of MLA, or the layer's). Keys are shared by its heads.
-    `extras` are norms and biases beside the three matrices.
+    `weighted`: a learned weight for every head sums their scores (without it each chooses for its own queries). `pool`:
+    one key stands for this many tokens. `shared`: the layer takes over what an earlier layer's index chose, and has
+    none. `extras` are norms and biases beside the three matrices.
     """
 
     heads: int
     head_width: int
     top: int
     inputs: int
+    weighted: bool = True
+    pool: int = 1
+    shared: bool = False
     extras: tuple[Linear, ...] = ()
 
     def __post_init__(self) -> None:
-        check_counts(self, "heads", "head_width", "top", "inputs")
+        check_counts(self, "heads", "head_width", "top", "inputs", "pool")
 
     def weights(self, width: int) -> tuple[Weight, ...]:
         """Queries, one key, a weight for every head."""
+        if self.shared:
+            return ()
+        summed = (Weight("index", "index weights", width, self.heads, "token"),) if self.weighted else ()
         return (
             Weight("index", "index q", self.inputs, self.heads * self.head_width, "token"),
             Weight("index", "index k", width, self.head_width, "token"),
-            Weight("index", "index weights", width, self.heads, "token"),
+            *summed,
             *(weight for extra in self.extras for weight in extra.weights("index")),
         )
 
     @property
-    def pair_flops(self) -> int:
-        """FLOP of one query scoring one key: a dot product in every head, and the weighted sum over heads."""
-        return 2 * self.heads * self.head_width + 2 * self.heads
+    def pair_flops(self) -> float:
+        """FLOP of one query scoring one token: a dot product in every head, and the weighted sum over heads."""
+        each = 2 * self.heads * (self.head_width + (1 if self.weighted else 0))
+        return 0 if self.shared else each / self.pool
+
+    @property
+    def kept(self) -> int:
+        """Numbers that a token leaves behind, rounded up where keys are pooled."""
+        return 0 if self.shared else -(-self.head_width // self.pool)
 
     def seen(self, sequence: float) -> float:
         """Tokens attended per token, averaged over a causal sequence: all while there are at most `top`."""
@@ -86,9 +100,9 @@ class Attention:
     itself included; `chunk`: it sees those of its own chunk. `causal` false: every token sees every token, and nothing
     is cached. `qk_norm`: "head" normalises each head (2 x head_width weights), "full" the whole projection. `sinks`:
     one learned logit a head. `value_width` where values are not as wide as keys. `gate`: a learned gate on the output,
-    one number a head or an element. `values` "keys": keys serve as values too, there is no matrix for them. `kv`
-    "earlier": it reads the keys and values of an earlier layer; it has none of its own and keeps no state. `extras`:
-    further weights.
+    one number a head or an element. `values` "keys": keys serve as values too, there is no matrix for them;
+    "projection": the same, but values are kept apart, because only keys are rotated (Gemma 4). `kv` "earlier": it reads
+    the keys and values of an earlier layer; it has none of its own and keeps no state. `extras`: further weights.
     """
 
     heads: int
@@ -105,7 +119,7 @@ class Attention:
     norm_bias: bool = False
     sinks: bool = False
     gate: Literal["none", "head", "element"] = "none"
-    values: Literal["own", "keys"] = "own"
+    values: Literal["own", "keys", "projection"] = "own"
     kv: Literal["own", "earlier"] = "own"
     index: Index | None = None
     extras: tuple[Linear, ...] = ()
@@ -145,7 +159,7 @@ class Attention:
     def _weights(self, width: int, part: str, kv_runs: Runs) -> tuple[Weight, ...]:
         inner, kv = self.heads * self.head_width, self.kv_heads * self.head_width
         out, values = self.heads * self._value_width, self.kv_heads * self._value_width
-        there = "q" + ("" if self.kv == "earlier" else "k" if self.values == "keys" else "kv") + "o"
+        there = "q" + ("" if self.kv == "earlier" else "kv" if self.values == "own" else "k") + "o"
         shapes = {"q": (width, inner), "k": (width, kv), "v": (width, values), "o": (out, width)}
         found = [Weight(part, letter, *shapes[letter], kv_runs if letter in "kv" else "token") for letter in there]
         found += [Weight(part, f"{letter} bias", shapes[letter][1]) for letter in self.bias if letter in there]
@@ -199,7 +213,7 @@ class Attention:
             return 0
         kv = self.kv_heads * self.head_width
         both = kv if self.values == "keys" else kv + self.kv_heads * self._value_width
-        return both + (self.index.head_width if self.index else 0)
+        return both + (self.index.kept if self.index else 0)
 
     @property
     def cross_elements(self) -> int:
@@ -210,7 +224,7 @@ class Attention:
         """The KV cache; a window or a chunk keeps no more than itself, attention without a mask keeps nothing."""
         if not self.kv_elements:
             return ()
-        keys = self.index.head_width if self.index else 0
+        keys = self.index.kept if self.index else 0
         kept = State("kv", (self.kv_elements - keys) * self.reach.most(context))
         return (kept, State("index", keys * context)) if keys else (kept,)
 
