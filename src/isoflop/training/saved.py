@@ -1,0 +1,119 @@
+"""What training keeps of one layer for the backward pass, under kernels and recomputation.
+
+The model room lists what fused kernels keep (`Layer.saved`). Plain PyTorch keeps more (copies of norms in fp32, the
+output of the activation function beside its product), a compiler less (it computes again what is cheap).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from isoflop.model.parts import Attention, LatentAttention, Moe, Saved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from isoflop.model.spec import Layer
+
+MIXED = frozenset({"attention", "cross-attention"})
+ROUTED = frozenset({"experts"})
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSaved:
+    """Elements a token in the order of `tally.KEPT`; `widest` is the widest inner tensor, of experts apart.
+
+    `offloadable` are bytes a token at two bytes an element that can go to the host: all that is saved.
+    """
+
+    features: tuple[float, ...]
+    widest: float
+    widest_routed: float
+
+    @property
+    def offloadable(self) -> float:
+        """Bytes a token, roughly: what is saved at two bytes, and at four."""
+        inner, outer, inner32, outer32, routed, routed_outer, _ = self.features
+        return 2 * (inner + outer + routed + routed_outer) + 4 * (inner32 + outer32)
+
+
+def saved_of(
+    layer: Layer, width: int, recompute: Iterable[str], kernels: str, *, fused: bool, dropout: bool
+) -> LayerSaved:
+    """What is kept of one layer of `width`."""
+    policies = frozenset(recompute) - {"none"}
+    listed = list(_with_kernels(layer, width, kernels, dropout=dropout))
+    widest = max((one.elements for one in listed if one.split == "inner" and one.part not in ROUTED), default=0.0)
+    routed = max((one.elements for one in listed if one.part in ROUTED), default=0.0)
+    if "full" in policies:
+        return LayerSaved((0.0, float(width), 0.0, 0.0, 0.0, 0.0, 0.0), widest, routed)
+    if "every-second-matmul" in policies:
+        listed = list(_every_second(listed, width))
+    else:
+        listed = [one for one in listed if not _dropped(one, policies)]
+    pairs = 0.0 if fused or "core-attention" in policies or policies & {"every-second-matmul"} else _pairs(layer)
+    return LayerSaved((*_sums(listed), pairs), widest, routed)
+
+
+def _with_kernels(layer: Layer, width: int, kernels: str, *, dropout: bool) -> Iterator[Saved]:
+    """The list of the model room as the kernels at hand keep it."""
+    gated = _is_gated(layer)
+    for one in layer.saved(width):
+        if kernels == "compiled" and (one.name == "activated" or (one.name == "input" and one.part != "norms")):
+            continue  # computed again from what stands before it
+        yield one
+        if kernels == "eager" and one.part == "norms" and one.name == "input":
+            yield Saved("norms", "input in fp32", one.elements, "fp32")
+        if kernels == "eager" and gated and one.name == "activated":
+            yield one._replace(name="activation")
+    if dropout:
+        yield Saved("norms", "dropout masks", width)  # two masks of a byte an element
+
+
+def _is_gated(layer: Layer) -> bool:
+    mlp = layer.mlp.expert if isinstance(layer.mlp, Moe) else layer.mlp
+    return mlp is not None and mlp.gated
+
+
+def _dropped(one: Saved, policies: frozenset[str]) -> bool:
+    """Whether a policy computes this tensor again."""
+    return (
+        ("norms" in policies and one.name == "input" and one.part != "norms" and one.part not in ROUTED)
+        or ("activations" in policies and one.name in {"activated", "activation"})
+        or ("mlp" in policies and one.part in {"mlp", "experts", "shared expert"} and one.name != "input")
+        or ("latent-up" in policies and one.part in MIXED and one.name in {"q", "kv"})
+    )
+
+
+def _every_second(listed: Iterable[Saved], width: int) -> Iterator[Saved]:
+    """Torch's selective policy: inputs of the layer, attention outputs, and every second product.
+
+    Of the seven products of a gated layer (q, k, v, o, gate, up, down) it keeps q, v, gate and down.
+    """
+    seen = False
+    for one in listed:
+        if one.part == "norms":
+            if one.name == "input" and not seen:
+                seen = True
+                yield one
+        elif one.name in {"q", "output", "statistics"}:
+            yield one
+        elif one.name in {"kv", "inner"}:
+            yield one._replace(elements=one.elements / 2)
+    yield Saved("mlp", "down", width)
+
+
+def _pairs(layer: Layer) -> float:
+    """Scores kept a token and key: before and after the softmax, in the compute format, by every head."""
+    return float(sum(2 * one.heads for one in layer.mixers if isinstance(one, Attention | LatentAttention)))
+
+
+def _sums(listed: Iterable[Saved]) -> tuple[float, ...]:
+    found = dict.fromkeys(("inner", "outer", "inner32", "outer32", "routed_inner", "routed_outer"), 0.0)
+    for one in listed:
+        if one.part in ROUTED:
+            found[f"routed_{one.split}"] += one.elements
+        else:
+            found[one.split + ("32" if one.form == "fp32" else "")] += one.elements
+    return tuple(found.values())
