@@ -86,13 +86,23 @@ def _read(fields: Fields, kind: str) -> tuple[ModelSpec, str, bool]:
         for key in INNER:
             inner = fields.within(key)
             if inner is not None:
-                fields.ignore("tie_word_embeddings")
+                _agree(fields, inner)
                 return _read(inner, inner.word("model_type") or kind)
         return generic(fields), kind, False
     except BadInput as error:
         if isinstance(error, BadFile):
             raise
         raise BadFile(f"{fields.file}: {error}") from error
+
+
+def _agree(fields: Fields, inner: Fields) -> None:
+    """Whether the head is tied is said outside, inside or twice: transformers 5 follows the outside, 4 the inside."""
+    outside = fields.values.get("tie_word_embeddings")
+    fields.ignore("tie_word_embeddings")
+    if isinstance(outside, bool):
+        if inner.has("tie_word_embeddings") and inner.values["tie_word_embeddings"] != outside:
+            fields.doubt("tie_word_embeddings is not the same in the file and in its text part")
+        inner.assume({"tie_word_embeddings": outside})
 
 
 def _dtype(config: Mapping[str, object]) -> str:

@@ -129,8 +129,8 @@ class Fields:
         return self._inner.setdefault(name, Fields(value, self.file, f"{self.prefix}{name}."))
 
     def assume(self, values: Mapping[str, object]) -> None:
-        """Say what holds where the file is silent; a null in the file stays a null."""
-        self._assumed = {**self._assumed, **values}
+        """Say what holds where the file is silent, and nothing was assumed before; a null in the file stays a null."""
+        self._assumed = {**values, **self._assumed}
 
     def ignore(self, *names: str) -> None:
         """Say that these fields leave shape, FLOP and state of this family alone."""

@@ -91,6 +91,7 @@ def _through(stack: Stack, sequence: float, inputs: float, *, full: bool) -> Ite
         for mixer in layer.mixers:
             mixed = "recurrence" if isinstance(mixer, Recurrent) else "attention scores"
             yield mixed, times * sequence * mixer.mixing_flops(sequence, full=full)
+        yield "products", times * sequence * layer.products
         if layer.cross is not None:
             yield "cross-attention scores", times * sequence * layer.cross.cross_flops(inputs)
 
@@ -101,7 +102,7 @@ def decode_flops(model: ModelSpec, context: float, *, inputs: float = 0.0) -> fl
     found = 0.0
     for times, layer in model.stack.groups:
         found += times * sum(weight.flops for weight in layer.weights(model.width) if weight.runs == "token")
-        found += times * sum(mixer.decode_flops(context) for mixer in layer.mixers)
+        found += times * (layer.products + sum(mixer.decode_flops(context) for mixer in layer.mixers))
         if layer.cross is not None:
             found += times * layer.cross.cross_flops(inputs)
     per_token = (weight.flops for extra in model.extras for weight in extra.weights() if weight.runs == "token")

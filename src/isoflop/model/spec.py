@@ -23,7 +23,8 @@ class Layer:
     Each part may be absent (a state-space layer has no feed-forward part), and there may be several mixers side by
     side. `norms` are those over the full width, in any order; norms inside a part belong to it. `extras`: further
     matrices and vectors. `parallel`: mixers and feed-forward read the same input. `held` false: it works with the
-    weights of an earlier layer and has none of its own.
+    weights of an earlier layer and has none of its own. `products`: FLOP a token spends beyond mixers and once through
+    every matrix (streams mixed with computed weights, a matrix that runs twice).
     """
 
     norms: tuple[Norm, ...] = ()
@@ -33,6 +34,7 @@ class Layer:
     extras: tuple[Linear, ...] = ()
     parallel: bool = False
     held: bool = True
+    products: int = 0
 
     def weights(self, width: int) -> tuple[Weight, ...]:
         """Every parameter tensor that the layer works with, held by it or not."""

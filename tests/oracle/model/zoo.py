@@ -88,13 +88,13 @@ def tensors(module: Any, *, text_only: bool = True) -> dict[str, tuple[int, ...]
 
 
 def size(found: dict[str, tuple[int, ...]], *, stored: bool = False) -> int:
-    """Parameters; with `stored` buffers of the router too."""
+    """Parameters; with `stored` the corrections of routers and scales of layers that are buffers too."""
     total = 0
     for name, shape in found.items():
         numbers = 1
         for side in shape:
             numbers *= side
-        if not name.startswith("buffer:") or (stored and name.endswith("bias")):
+        if not name.startswith("buffer:") or (stored and name.endswith(("bias", "layer_scalar"))):
             total += numbers
     return total
 
@@ -213,8 +213,10 @@ def silent(kind: str) -> Iterator[tuple[str, Reading, Reading]]:
 
 def real_windows(config: Any) -> list[int | None]:  # noqa: ANN401
     """Window of each layer that keeps keys and values, in the cache that transformers makes for the config."""
-    cache = library().DynamicCache(config=config.get_text_config(decoder=True))
-    return [getattr(layer, "sliding_window", None) for layer in cache.layers]
+    text = config.get_text_config(decoder=True)
+    layers = library().DynamicCache(config=text).layers
+    reading_earlier = getattr(text, "num_kv_shared_layers", 0)
+    return [getattr(layer, "sliding_window", None) for layer in layers[: len(layers) - reading_earlier]]
 
 
 def our_windows(reading: Reading) -> list[int | None]:
