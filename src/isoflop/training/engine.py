@@ -32,6 +32,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     transient: _Factor
     whole_pipeline: _Factor
     boundary: _Factor
+    uneven_stages: _Factor
     gathered_inputs: _Factor
     overhead: tuple[float, float, float]
     context: tuple[float, float, float]

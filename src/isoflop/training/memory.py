@@ -213,9 +213,11 @@ class _Shared:
         recipe, groups = self.run.recipe, self._sharded(3)
         each = format_bytes(recipe.weights)
         if recipe.adapter is None:
-            return each * held.over(groups)
+            whole: FloatArray = each * held.over(groups)
+            return whole
         frozen = _Held(held.dense - trained.dense, held.expert - trained.expert)
-        return format_bytes(recipe.adapter.base) * frozen.over(groups) + each * trained.over(groups)
+        both: FloatArray = format_bytes(recipe.adapter.base) * frozen.over(groups) + each * trained.over(groups)
+        return both
 
     def _gradients(self, trained: _Held) -> FloatArray:
         """Gradients as they are summed: of a shard, or whole where a pipeline keeps them so until its last step."""
@@ -252,7 +254,8 @@ class _Shared:
         inner, outer, inner32, outer32, routed_inner, routed_outer, pairs = kept
         tp = self.many.tp
         split = self.compute * (inner + routed_inner + routed_outer * self.many.etp + pairs * self.run.sequence)
-        return self.tokens * ((split + 4 * inner32) / tp + (self.compute * outer + 4 * outer32) / self.outer)
+        held: FloatArray = self.tokens * ((split + 4 * inner32) / tp + (self.compute * outer + 4 * outer32) / self.outer)
+        return held
 
     def _moment(self, stage: int, held: _Held) -> tuple[FloatArray, FloatArray, FloatArray]:
         """(gathered weights, loss, working set of a layer) at the worse moment: at the output layer or in a layer."""
@@ -280,7 +283,8 @@ class _Shared:
             each = np.where(self.many.tp > 1, engine.parallel_logit_bytes, engine.logit_bytes)
         logits = each * self.tokens * counted.vocabulary / self.many.tp
         inputs = np.where(self.outer > 1, engine.gathered_inputs, 0.0) * self.compute * self.tokens * counted.width
-        return logits + inputs + engine.placeholder_heads * self.compute * matrix * counted.trained_ends
+        needed: FloatArray = logits + inputs + engine.placeholder_heads * self.compute * matrix * counted.trained_ends
+        return needed
 
     def _in_layer(self) -> FloatArray:
         """What the backward pass through the largest layer needs: gradients, and what is computed again."""
@@ -293,7 +297,8 @@ class _Shared:
         """Parameters of the largest layer on one rank, before sharding by data parallelism."""
         tensor, heads, expert, vocabulary, whole = self.tally.unit
         spread: FloatArray = (tensor + vocabulary) / self.many.tp + heads / self.kv + whole
-        return spread + expert / (self.many.ep * self.many.etp)
+        spread = spread + expert / (self.many.ep * self.many.etp)
+        return spread
 
     def _in_flight_gradients(self) -> FloatArray:
         """Unreduced gradients of the units in flight, and placeholders of fused accumulation."""
