@@ -102,7 +102,8 @@ class Attention:
     one learned logit a head. `value_width` where values are not as wide as keys. `gate`: a learned gate on the output,
     one number a head or an element. `values` "keys": keys serve as values too, there is no matrix for them;
     "projection": the same, but values are kept apart, because only keys are rotated (Gemma 4). `kv` "earlier": it reads
-    the keys and values of an earlier layer; it has none of its own and keeps no state. `extras`: further weights.
+    the keys and values of an earlier layer; it has none of its own and keeps no state. `sums`: values that each score
+    weighs (two in differential attention). `extras`: further weights.
     """
 
     heads: int
@@ -121,11 +122,12 @@ class Attention:
     gate: Literal["none", "head", "element"] = "none"
     values: Literal["own", "keys", "projection"] = "own"
     kv: Literal["own", "earlier"] = "own"
+    sums: int = 1
     index: Index | None = None
     extras: tuple[Linear, ...] = ()
 
     def __post_init__(self) -> None:
-        check_counts(self, "heads", "kv_heads", "head_width")
+        check_counts(self, "heads", "kv_heads", "head_width", "sums")
         check_counts(self, "relative_buckets", least=0)
         if self.value_width is not None:
             check_counts(self, "value_width")
@@ -192,7 +194,7 @@ class Attention:
     @property
     def pair_flops(self) -> int:
         """FLOP of one query meeting one key: a dot product and a weighted sum in every head."""
-        return 2 * self.heads * (self.head_width + self._value_width)
+        return 2 * self.heads * (self.head_width + self.sums * self._value_width)
 
     def mixing_flops(self, sequence: float, *, full: bool) -> float:
         """Scores and weighted sums per token. Causal attention sees half of the square, a window its band."""

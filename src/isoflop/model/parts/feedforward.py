@@ -51,7 +51,7 @@ class Moe:
     `router_bias`: one value an expert: "parameter" is trained with the rest, "stored" is a correction of the scores
     that lies in the checkpoint but is no parameter. `shared_gate`: the shared expert is weighed by a learned gate (one
     vector). `inner_width`: experts work on vectors of this width, with a matrix on the way in and out. `idle`: choices
-    of the router that compute nothing.
+    of the router that compute nothing. `keys`: outputs of the router where it has not one an expert (product keys).
     """
 
     experts: int
@@ -62,17 +62,18 @@ class Moe:
     shared_gate: bool = False
     inner_width: int | None = None
     idle: int = 0
+    keys: int | None = None
     extras: tuple[Linear, ...] = ()
 
     def __post_init__(self) -> None:
-        check_counts(self, "experts", "active")
+        check_counts(self, "experts", "active", *(("keys",) if self.keys is not None else ()))
         check_counts(self, "idle", least=0)
         if self.active > self.experts + self.idle:
             raise BadInput(f"{self.active} active experts of {self.experts}; at most all of them can be active")
 
     def weights(self, width: int) -> tuple[Weight, ...]:
         """Router, routed experts, shared expert."""
-        choices = self.experts + self.idle
+        choices = self.keys or self.experts + self.idle
         found = [Weight("router", "router", width, choices, "token")]
         if self.router_bias != "none":
             found.append(Weight("router", "router bias", choices, trained=self.router_bias != "stored"))
@@ -91,6 +92,9 @@ class Moe:
 
     def saved(self, width: int) -> tuple[Saved, ...]:
         """Scores of the router, the tokens as sorted to their experts, the experts' own, and the shared expert's."""
-        found = [Saved("router", "input", width), Saved("router", "scores", self.experts + self.idle, "fp32")]
+        found = [
+            Saved("router", "input", width),
+            Saved("router", "scores", self.keys or self.experts + self.idle, "fp32"),
+        ]
         found += self.expert.saved(self.inner_width or width, "experts", self.active)
         return (*found, *(self.shared.saved(width, "shared expert") if self.shared else ()))
