@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from isoflop.errors import BadFile, BadInput, shorten
+from isoflop.model.architectures import class_doubts
+from isoflop.model.count import counts
 from isoflop.model.families import class_defaults, readers
 from isoflop.model.families.generic import generic
+from isoflop.model.families.multimodal import KEYS, unknown
 from isoflop.model.fields import Fields
+from isoflop.model.spec import LARGEST
 from isoflop.quantity.json_file import read_json
 
 if TYPE_CHECKING:
@@ -16,9 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from isoflop.model.spec import ModelSpec
-
-INNER = ("text_config", "llm_config", "language_config", "thinker_config")
-"""Where configs of several modalities keep the part that reads and writes text."""
 
 _ASIDE = ("quantization_config", "compression_config")
 """Read by `quantized`; they change bytes, not shapes."""
@@ -31,7 +32,7 @@ class Reading:
     `verified` is true only where the family is known, every field that could change the shape was understood, and
     nothing contradicts. `not_understood` names the fields that nobody read, `doubts` says what else is uncertain.
     `dtype` is the data type that the file names for its weights ("bfloat16"), "" where it names none.
-    `quantization` is its quantization as written.
+    `quantization` is its quantization as written, `config` all its fields.
     """
 
     spec: ModelSpec
@@ -41,6 +42,7 @@ class Reading:
     doubts: tuple[str, ...] = ()
     dtype: str = ""
     quantization: Mapping[str, object] | None = None
+    config: Mapping[str, object] = field(default_factory=dict)
 
     def renamed(self, name: str, source: str) -> Reading:
         """The same reading with another name and source."""
@@ -50,59 +52,59 @@ class Reading:
 def read_config(path: Path) -> Reading:
     """The model in a config.json, or in a folder that holds one."""
     file = path / "config.json" if path.is_dir() else path
+    config = read_json(file)
     name = file.resolve().parent.name if file.name == "config.json" else file.stem
-    return reading_of(read_json(file), str(file), name)
+    return reading_of(config, str(file), name)
 
 
 def reading_of(config: Mapping[str, object], file: str, name: str) -> Reading:
     """What is made of the fields `config`; `file` is what errors call them."""
-    fields = Fields(config, file)
+    fields = Fields(config, shorten(file, most=200))
     fields.ignore(*_ASIDE)
     kind = fields.word("model_type")
-    spec, kind, known = _read(fields, kind)
+    try:
+        spec, known = _read(fields, kind)
+        _check_size(spec, fields.file)
+    except BadInput as error:
+        if isinstance(error, BadFile):
+            raise
+        raise BadFile(f"{fields.file}: {error}") from error
+    if known:
+        for doubt in class_doubts(config, kind, headed=spec.head is not None):
+            fields.doubt(doubt)
     doubts, unread = fields.all_doubts(), fields.not_understood()
-    if not known:
-        said = f"model_type '{shorten(kind)}' is not known" if kind else "the file names no model_type"
-        doubts = (f"{said}: read like Llama, by the usual names of fields", *doubts)
     quantization = next((config[key] for key in _ASIDE if isinstance(config.get(key), dict)), None)
     return Reading(
-        spec=spec.renamed(name, f"config.json, model_type {kind}" if kind else "config.json"),
+        spec=spec.renamed(name, f"config.json, model_type {shorten(kind)}" if kind else "config.json"),
         model_type=kind,
         verified=known and not doubts and not unread,
         not_understood=unread,
         doubts=doubts,
         dtype=_dtype(config),
         quantization=quantization,  # type: ignore[arg-type]
+        config=config,
     )
 
 
-def _read(fields: Fields, kind: str) -> tuple[ModelSpec, str, bool]:
-    """(spec, model type that was read, whether it is known); of several modalities the text part."""
+def _read(fields: Fields, kind: str) -> tuple[ModelSpec, bool]:
+    """The model, and whether its type is known; of an unknown type that has a text part, that part."""
     read = readers().get(kind)
-    try:
-        if read is not None:
-            fields.assume(class_defaults(kind))
-            return read(fields), kind, True
-        for key in INNER:
-            inner = fields.within(key)
-            if inner is not None:
-                _agree(fields, inner)
-                return _read(inner, inner.word("model_type") or kind)
-        return generic(fields), kind, False
-    except BadInput as error:
-        if isinstance(error, BadFile):
-            raise
-        raise BadFile(f"{fields.file}: {error}") from error
+    if read is not None:
+        fields.assume(class_defaults(kind))
+        return read(fields), True
+    spec = unknown(fields, kind)
+    if spec is None:
+        said = f"model_type '{shorten(kind)}' is not known" if kind else "the file names no model_type"
+        fields.doubt(f"{said}: read like Llama, by the usual names of fields")
+        spec = generic(fields)
+    return spec, False
 
 
-def _agree(fields: Fields, inner: Fields) -> None:
-    """Whether the head is tied is said outside, inside or twice: transformers 5 follows the outside, 4 the inside."""
-    outside = fields.values.get("tie_word_embeddings")
-    fields.ignore("tie_word_embeddings")
-    if isinstance(outside, bool):
-        if inner.has("tie_word_embeddings") and inner.values["tie_word_embeddings"] != outside:
-            fields.doubt("tie_word_embeddings is not the same in the file and in its text part")
-        inner.assume({"tie_word_embeddings": outside})
+def _check_size(spec: ModelSpec, file: str) -> None:
+    """Refuse what no field alone gives away: widths that are possible each by itself and absurd together."""
+    found = counts(spec).params
+    if found > LARGEST:
+        raise BadFile(f"{file}: its fields make a model of {found:.1e} parameters; some of them are wrong.")
 
 
 def _dtype(config: Mapping[str, object]) -> str:
@@ -110,8 +112,5 @@ def _dtype(config: Mapping[str, object]) -> str:
         value = config.get(key)
         if isinstance(value, str):
             return value.removeprefix("torch.")
-    for key in INNER:
-        inner = config.get(key)
-        if isinstance(inner, dict):
-            return _dtype(inner)
-    return ""
+    inner = next((config[key] for key in KEYS if isinstance(config.get(key), dict)), {})
+    return _dtype(inner) if inner else ""  # type: ignore[arg-type]

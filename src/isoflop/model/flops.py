@@ -35,14 +35,16 @@ def forward_flops(
 
     An encoder-decoder reads `inputs` tokens (as many as `sequence` where not given) and writes `sequence`; the average
     is then over both, and no token meets both stacks: that is why GPT-3's table D.1 counts 3 N D for T5 where it counts
-    6 N D elsewhere. The head runs on every token of the main stack.
+    6 N D elsewhere. The head runs on every token of the main stack. Where cross-attention reads what no encoder of the
+    model makes (an image), `inputs` are those tokens, none where not given, and the average is over the text alone.
     """
     check_tokens(sequence, "sequence")
     if convention not in CONVENTIONS:
         raise BadInput(f"no FLOP convention '{convention}'; give one of: {', '.join(CONVENTIONS)}")
-    read = 0.0 if model.encoder is None else float(sequence if inputs is None else inputs)
-    if model.encoder is not None:
+    read = float(sequence) if inputs is None and model.encoder is not None else float(inputs or 0)
+    if model.encoder is not None or read:
         check_tokens(read, "inputs")
+    read = 0.0 if model.encoder is None and not model.reads else read
     title = f"Forward FLOP per token of {model.name} at {sequence:,.0f} tokens, convention '{convention}'"
     if convention == "6nd":
         term = Term(name="2 x active parameters", value=2.0 * counts(model).active_params)
@@ -50,7 +52,7 @@ def forward_flops(
     found: dict[str, float] = defaultdict(float)
     for part, flops in _pass(model, float(sequence), read, full=convention == "full-attention"):
         found[part] += flops
-    tokens = sequence + read
+    tokens = sequence + (read if model.encoder is not None else 0)
     terms = tuple(Term(name=part, value=flops / tokens) for part, flops in found.items() if flops)
     return Ledger(quantity="forward_flops_per_token", title=title, terms=terms)
 

@@ -115,7 +115,8 @@ class ModelSpec:
 
     `head` is None where the model gives vectors only. `extras` are matrices outside the stacks (a pooler). `context`
     is the longest sequence in tokens it was made for, None where the source names none (relative positions).
-    `source` says where the fields come from, `notes` what a reader should know (a misprint, an assumption).
+    `source` says where the fields come from, `notes` what a reader should know (a misprint, an assumption). `reads`
+    names what cross-attention reads where no encoder of this model makes it (tokens of an image).
     """
 
     name: str
@@ -128,12 +129,13 @@ class ModelSpec:
     context: int | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
+    reads: str = ""
 
     def __post_init__(self) -> None:
         if self.context is not None and not 1 <= self.context < MOST:
             raise BadInput(f"context = {self.context}: give a whole number from 1 to {MOST - 1:,}, or leave it out")
         crossing = any(layer.cross is not None for _, layer in self.stack.groups)
-        if crossing != (self.encoder is not None):
+        if crossing != (self.encoder is not None or self.reads != ""):
             raise BadInput("cross-attention and an encoder come together: this model has only one of the two")
 
     @property

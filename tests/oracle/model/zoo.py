@@ -29,7 +29,10 @@ SMALL = {
     for path in sorted((Path(__file__).parent / "families").glob("*.toml"))
     for kind, entry in tomllib.loads(path.read_text(encoding="utf-8")).items()
 }
-"""model_type -> `small`: fields that make it quick to build; `variants`: further sets of fields to try."""
+"""model_type -> `small`: fields that make it quick to build; `variants`: further sets of fields to try.
+
+`text`: the text part is of a type that is swept by itself, so that its fields need not be changed once more.
+"""
 
 ASIDE = (
     "vision",
@@ -42,6 +45,18 @@ ASIDE = (
     "projector",
     "mm_",
     "embed_vision",
+    "aligner",
+    "code2wav",
+    "connector",
+    "language_projection",
+    "perceiver",
+    "qformer",
+    "query_tokens",
+    "resampler",
+    "talker",
+    "token2wav",
+    "view_sep",
+    "vqmodel",
 )
 """Names in a module's path that belong to other modalities than text."""
 
@@ -66,9 +81,9 @@ def build(config: Any) -> Any:  # noqa: ANN401
     import torch
 
     transformers = library()
-    makers = ("AutoModelForCausalLM", "AutoModelForImageTextToText", "AutoModelForSeq2SeqLM", "AutoModel")
+    makers = ("CausalLM", "ImageTextToText", "Seq2SeqLM", "MultimodalLM", "SpeechSeq2Seq")
     said = []
-    for maker in makers:
+    for maker in (*(f"AutoModelFor{name}" for name in makers), "AutoModel"):
         try:
             with torch.device("meta"):
                 return getattr(transformers, maker).from_config(config)
@@ -174,6 +189,8 @@ def sweep(kind: str) -> Iterator[Case]:
         if case is None:
             raise ValueError(f"transformers cannot build {kind} with {small} and {variant}")
         yield case
+    if "text" in entry:
+        return
     config = make_config(kind, **small)
     inner = getattr(config, "text_config", None)
     if inner is None or kind.endswith("_text"):

@@ -1,0 +1,226 @@
+"""Configs of several modalities: the decoder that reads and writes text, found inside and read by its own family.
+
+What sees and hears (towers, projectors, codecs) is left out and named in the notes. Text fields stand in an object of
+their own, or among the others where a file is older than that custom ("flat").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from isoflop.errors import shorten
+from isoflop.model.families import class_defaults, readers
+from isoflop.model.families.generic import generic
+from isoflop.model.families.multimodal_text import LIKE, TEXTS
+
+if TYPE_CHECKING:
+    from isoflop.model.fields import Fields
+    from isoflop.model.spec import ModelSpec
+
+KEYS = ("text_config", "llm_config", "language_config", "thinker_config", "language_model_config", "lm_config")
+"""Where the text part stands in files of types that are not listed here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Where a type keeps its text part.
+
+    `text` is the `model_type` of a part that names none ("": the type's own with "_text" behind), `key` the object it
+    stands in, `flat` whether released files have its fields among the others. `tied` is what holds for the head where
+    `tie_word_embeddings` is nowhere, `rule` which one of two counts in transformers 5: the outer one, one that is true
+    ("either"), the inner one, or none, as the head is the model's own ("never"). Before version 5 the inner one
+    counted. `ignore`: fields beside the text part that sound like it.
+    """
+
+    text: str = ""
+    key: str = "text_config"
+    flat: bool = False
+    tied: bool = False
+    rule: Literal["outer", "either", "inner", "never"] = "outer"
+    ignore: tuple[str, ...] = ()
+
+
+OTHER_PARTS = (
+    "*_vision_config", "vq_config", "vqvae_config", "codec_config", "visual", "visual_*", "img_*", "qformer_config",
+    "perceiver_config", "resampler_config", "adapter_config", "adaptor_config", "aligner_config", "encoder_config",
+    "talker_config", "token2wav_config", "code2wav_config", "tts_config", "diffusion_head_config",
+    "semantic_model_config", "*_tokenizer_encoder_config", "word_timestamp_config", "speech_config", "gen_*_config",
+    "audio", "vision", "embd_layer", "sam_config",
+)  # fmt: skip
+"""Objects that hold the other modalities' parts."""
+
+OWN = (
+    "alignment_intermediate_size", "merged_hidden_size", "multimodal_projector_*", "multi_modal_projector_*",
+    "use_image_newline_parameter", "use_decoder_only_language_model", "num_query_tokens", "query_num",
+    "projection_dim", "projection_hidden_size", "max_value_projector_patch_to_query_dict", "connector_*",
+    "adapter_*", "resampler_*", "downsample_*", "spatial_*", "scale_factor", "merge_kernel_size", "merger_*",
+    "insert_layer_id", "drop_vision_*", "deepstack_*", "density_router_*", "canvas_length", "vocabulary_map",
+    "position_id_per_seconds", "seconds_per_chunk", "enable_*_output", "acoustic_tokenizer_chunk_size",
+    "default_num_delay_tokens", "slice_*", "im_*_id", "newline_id", "label_smoothing", "logit_scale_init_value",
+    "token_classification_bias", "is_vqa", "latent_query_num", "has_lora_adapter", "batch_vision_input",
+    "max_slice_nums", "use_image_id", "tile_tag", "candidate_resolutions", "global_view_pos", "dynamic_image_size",
+    "force_image_size", "*_dynamic_patch", "pad2square", "ps_version", "select_layer", "template", "use_thumbnail",
+    "system_message", "freeze_*", "tune_*", "unfreeze_*", "use_mm_proj", "use_pos_skipping", "pos_skipping_range",
+    "tokenizer_padding_side", "tokenizer_model_max_length", "add_faster_video", "faster_token_stride", "delay_load",
+    "force_sample", "media_placeholder_token_id", "num_channels", "ignore_index", "feature_fusion", "s2*", "vq_*",
+    "tts_*", "talker_*", "special_*token*", "*_start_id", "*_end_id", "*_patch_id", "img_context_token_id",
+    "eos_token", "is_composition", "use_backbone_lora", "understand_*", "layer_norm_eps",
+)  # fmt: skip
+"""Fields about those parts, about tokens that stand for images and sounds, and about how the whole was trained."""
+
+_BESIDE = ("patch_size", "window_size", "out_hidden_size")
+"""Beside a nested text part these are the other parts'; in a flat file they might be the text part's."""
+
+
+def composite(fields: Fields, *, kind: str, plan: Plan) -> ModelSpec:
+    """The text part of a file whose type is known."""
+    ignore_matching(fields, (*OTHER_PARTS, *OWN))
+    inner = fields.within(plan.key)
+    if inner is None:
+        if not plan.flat:
+            raise fields.missing(plan.key)
+        fields.assume({"tie_word_embeddings": plan.tied})
+        return _noted(fields, read_text(fields, plan.text, named=False), kind)
+    spec = _beside(fields, inner, plan)
+    return _noted(fields, spec, inner.word("model_type", default=plan.text), plan.key)
+
+
+def unknown(fields: Fields, kind: str) -> ModelSpec | None:
+    """The text part of a file whose type is not known, None where none is in sight; never without a doubt."""
+    key = next((key for key in KEYS if isinstance(fields.values.get(key), Mapping)), None)
+    if key is None:
+        return None
+    plan = Plan(key=key)
+    inner = fields.within(key)
+    assert inner is not None
+    ignore_matching(fields, (*OTHER_PARTS, *OWN))
+    said = f"model_type '{shorten(kind)}' is not known" if kind else "the file names no model_type"
+    fields.doubt(f"{said}: only its {key} was read")
+    return _noted(fields, _beside(fields, inner, plan), inner.word("model_type"), key)
+
+
+def read_text(fields: Fields, kind: str, *, named: bool = True) -> ModelSpec:
+    """The model in the fields of a text part; `named`: it says its own type, `kind` where it does not."""
+    kind = fields.word("model_type", default=kind) if named else kind
+    read = TEXTS.get(kind) or readers().get(kind) or readers().get(LIKE.get(kind, ""))
+    if read is None:
+        fields.doubt(f"model_type '{shorten(kind)}' of the text part is not known: read like Llama, by usual names")
+        return generic(fields)
+    defaults = class_defaults(kind) or class_defaults(LIKE.get(kind, kind))
+    fields.assume({name: value for name, value in defaults.items() if name != "tie_word_embeddings" or _headed(kind)})
+    return read(fields)
+
+
+def ignore_matching(fields: Fields, patterns: tuple[str, ...]) -> None:
+    """Ignore every field whose name fits one of the patterns."""
+    fields.ignore(*(name for name in fields.values if any(fnmatchcase(name, pattern) for pattern in patterns)))
+
+
+def _headed(kind: str) -> bool:
+    """Whether a text part of this type is a model by itself, with a head that its own fields decide on."""
+    return kind not in TEXTS and kind not in LIKE
+
+
+def _beside(fields: Fields, inner: Fields, plan: Plan) -> ModelSpec:
+    """The text part, and what the fields beside it say of it: repeated ones have to agree, and the head may be tied."""
+    spec = read_text(inner, plan.text)
+    fields.ignore(*_BESIDE, *plan.ignore)
+    known = {"vocab_size": spec.vocabulary, "hidden_size": spec.width, **inner.values}
+    fields.ignore(*(name for name, value in fields.values.items() if name in known and value == known[name]))
+    if spec.head is None:
+        return spec
+    return replace(spec, head=replace(spec.head, tied=_tied(fields, inner, plan, nested=spec.head.tied)))
+
+
+def _tied(fields: Fields, inner: Fields, plan: Plan, *, nested: bool) -> bool:
+    """Whether the head is tied, as the outer and the inner field say, read like the version that wrote them."""
+    outer_said = fields.has("tie_word_embeddings", "tie_embedding")
+    inner_said = inner.has("tie_word_embeddings", "tie_embedding")
+    outer = fields.flag("tie_word_embeddings", "tie_embedding", default=plan.tied)
+    if not inner_said and not _headed(inner.word("model_type", default=plan.text)):
+        nested = outer
+    later = {"outer": outer, "either": outer or nested, "inner": nested, "never": False}[plan.rule]
+    if later == nested:
+        return nested
+    version = fields.word("transformers_version")
+    if not outer_said and plan.rule != "never":
+        if not version.startswith("4."):
+            fields.doubt("tie_word_embeddings is in the text part or nowhere: whether the head is tied is not certain")
+        return nested
+    if inner_said or not version.startswith("5."):
+        fields.doubt("tie_word_embeddings differs between the file and its text part")
+    return later
+
+
+def _noted(fields: Fields, spec: ModelSpec, kind: str, key: str = "") -> ModelSpec:
+    """With a note of what was read and what was not."""
+    left = [name for name, value in fields.values.items() if isinstance(value, Mapping) and name != key]
+    left = [name for name in left if name.endswith("_config") and name not in {"quantization_config", key}]
+    beside = f", without {', '.join(shorten(name) for name in left[:8])}" if left else ""
+    note = f"the text decoder alone ({shorten(kind)}){beside} and what joins other modalities to it"
+    return replace(spec, notes=(*spec.notes, note))
+
+
+_INNER = Plan(key="llm_config", rule="inner")
+_LISTED: tuple[tuple[Plan, str], ...] = (
+    (Plan(text="llama"), "idefics3 smolvlm llava_next video_llava vipllava perception_lm"),
+    (Plan(text="llama", tied=True), "deepseek_vl deepseek_vl_hybrid janus glmasr"),
+    (Plan(text="llama", flat=True, rule="either"), "llava llava_llama"),
+    (Plan(text="llama", rule="either"), "llava_next_video"),
+    (Plan(text="llama", rule="never"), "voxtral"),
+    (Plan(text="mistral"), "idefics2"),
+    (Plan(text="mistral", tied=True), "mistral3"),
+    (Plan(text="mistral", flat=True), "llava_mistral"),
+    (Plan(text="qwen2", tied=True), "internvl got_ocr2 ovis2 pp_chart2table"),
+    (Plan(text="qwen2", rule="either"), "llava_onevision fast_vlm video_llama_3"),
+    (Plan(text="qwen2", rule="never"), "audioflamingo3 musicflamingo qwen2_audio vibevoice_asr"),
+    (Plan(text="qwen2", flat=True), "llava_qwen dots_ocr"),
+    (Plan(text="qwen3"), "qianfan_ocr"),
+    (Plan(text="qwen3", tied=True), "lighton_ocr qwen3_asr fun_asr_nano moss_transcribe_diarize"),
+    (Plan(text="gemma", tied=True, ignore=("vocab_size", "_vocab_size", "hidden_size")), "paligemma"),
+    (Plan(text="gemma3_text", tied=True, rule="either"), "shieldgemma2"),
+    (Plan(text="cohere2", tied=True), "aya_vision cohere2_vision"),
+    (Plan(text="granite", tied=True), "granite_speech granite_speech_plus"),
+    (Plan(text="hyperclovax", tied=True), "hyperclovax_vision_v2"),
+    (Plan(text="exaone4"), "exaone4_5"),
+    (Plan(text="persimmon", flat=True), "fuyu"),
+    (Plan(text="opt", rule="inner"), "blip-2 instructblip instructblipvideo"),
+    (Plan(text="lfm2", tied=True), "lfm2_vl"),
+    (Plan(text="lfm3", tied=True), "lfm3_vl"),
+    (Plan(text="nemotron_h", rule="never"), "nemotron_h_omni nemo_speechlm"),
+    (Plan(text="qwen3_5_text"), "minicpmv4_6 minicpmv4_7"),
+    (Plan(text="qwen3_5_text", tied=True), "minicpm_ocr"),
+    (Plan(text="deepseek_v3", tied=True), "kimi_k25"),
+    (Plan(text="step3p5"), "step3p7"),
+    (Plan(text="glm4v_text"), "glm46v glmga"),
+    (Plan(text="emu3_text_model"), "emu3"),
+    (Plan(text="mllama_text_model", rule="never"), "mllama"),
+    (Plan(), "aria llama4 qwen3_vl qwen3_vl_moe qwen2_5_omni_thinker qwen3_omni_moe_thinker molmo2 muse_glimmer"),
+    (Plan(), "qwen3_5 qwen3_5_moe qwen4_exp dots3_note glm5_next deepseek_ocr2 granite4_vision mistral_large4"),
+    (Plan(tied=True), "gemma3 gemma3n gemma4 gemma4_unified ernie4_5_vl_moe granite_docling voxtral_realtime"),
+    (Plan(rule="either"), "glm4v glm4v_moe glm_ocr minimax_m3_vl"),
+    (Plan(rule="never"), "muse_spark"),
+    (Plan(flat=True, rule="either"), "qwen2_vl qwen2_5_vl"),
+    (Plan(flat=True, tied=True, rule="either"), "hunyuan_vl paddleocr_vl"),
+    (Plan(text="qwen2_5_omni_thinker", key="thinker_config", rule="inner"), "qwen2_5_omni"),
+    (Plan(text="qwen3_omni_moe_thinker", key="thinker_config", rule="inner"), "qwen3_omni_moe"),
+    # Remote code: types that transformers does not know.
+    (replace(_INNER, text="internlm2"), "internvl_chat h2ovl_chat sa2va_chat skywork_chat"),
+    (replace(_INNER, text="llama"), "Llama_Nemotron_Nano_VL"),
+    (replace(_INNER, text="nemotron_h"), "NemotronH_Nano_VL_V2"),
+    (replace(_INNER, text="qwen2"), "ovis"),
+    (replace(_INNER, text="qwen3"), "ovis2_5"),
+    (Plan(text="llama", key="language_config", rule="inner"), "multi_modality"),
+    (Plan(text="deepseek_v2", key="language_config", rule="inner"), "deepseek_vl_v2"),
+    (Plan(text="deepseek_v3", rule="inner"), "kimi_vl"),
+    (Plan(text="qwen3_moe", rule="inner"), "interns1"),
+    (Plan(text="minimax_text_01", rule="inner"), "minimax_vl_01"),
+    (Plan(text="phi3", flat=True), "phi3_v"),
+)
+PLANS = {kind: replace(plan, text=plan.text or f"{kind}_text") for plan, kinds in _LISTED for kind in kinds.split()}
+
+READS = {kind: partial(composite, kind=kind, plan=plan) for kind, plan in PLANS.items()}
