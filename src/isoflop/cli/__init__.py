@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "plan": "From a budget, deadline, model or loss to the whole training run.",
     "solve": "Any unknown quantity from any knowns.",
+    "training": "Does a training run fit: memory by the tensor, layouts, what would help.",
     "check": "Whether claims can all be true, and which is suspect.",
+    "model": "Parameters, FLOP, state and bytes of any transformer, from its config.",
     "devices": "Chips: peak rates, memory, links, power, with sources.",
     "nodes": "Machines: chips, links, network, storage, power.",
     "prices": "What a chip-hour costs, by provider, commitment and date.",

@@ -8,7 +8,7 @@ called like a preset is `./gpt2`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,39 +19,74 @@ from isoflop.model.spec import ModelSpec
 from isoflop.quantity import quantity, read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from isoflop.model.config import Reading
+    from isoflop.model.headers import Tensors
+    from isoflop.model.weight_bytes import Storage
 
 Origin = Literal["preset", "size", "config", "hub", "spec"]
 
 HUB = "hf:"
 """What stands before a name that may be looked up on the Hub."""
 
-_FILES = (".toml", ".json")
+CONFIG = "config.json"
+WEIGHTS = (".safetensors", ".gguf")
+"""Endings of files whose headers are read."""
+
+INDEX = ".index.json"
+
+_FILES = (".toml", ".json", *WEIGHTS)
 _SIZE = re.compile(r"\s*[~.\d]")
 _ORG_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """A model, where it comes from, and whether the reading is known to be complete.
+    """A model, where it comes from, and whether what was read is known to be complete.
 
-    `verified` is true where every field that could change the shape was understood; else `not_understood` names those
-    that were not, and `doubts` says what else is uncertain. `dtype` is the data type that the file names for its
-    weights, "" where none is named; `quantization` what it says of quantised ones, as written.
+    `reading` is what was made of its config, None where it was not read from one. `tensors` are those that its files
+    list, None where no files of weights were there. `published_params` is the size its makers print.
     """
 
     spec: ModelSpec
     origin: Origin
-    model_type: str = ""
-    verified: bool = True
-    not_understood: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
-    dtype: str = ""
-    quantization: Mapping[str, object] | None = None
+    reading: Reading | None = None
+    tensors: Tensors | None = None
     published_params: float | None = None
     published_source: str = ""
+
+    @property
+    def model_type(self) -> str:
+        """The family that its config names, "" where there is none."""
+        return self.reading.model_type if self.reading else ""
+
+    @property
+    def verified(self) -> bool:
+        """Whether every field that could change the shape was understood, and nothing contradicts."""
+        return self.reading is None or self.reading.verified
+
+    @property
+    def not_understood(self) -> tuple[str, ...]:
+        """Fields of the config that nobody read and that may matter."""
+        return self.reading.not_understood if self.reading else ()
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What else is uncertain."""
+        return self.reading.doubts if self.reading else ()
+
+    @property
+    def dtype(self) -> str:
+        """The number format that the config names for its weights, "" where it names none."""
+        return self.reading.dtype if self.reading else ""
+
+    @property
+    def storage(self) -> Storage | None:
+        """How the config says that its weights are stored; None where there is no config."""
+        if self.reading is None:
+            return None
+        from isoflop.model.weight_bytes import storage_of  # what is asked for a shape does without
+
+        return storage_of(self.reading)
 
     @property
     def why(self) -> tuple[str, ...]:
@@ -99,8 +134,9 @@ def describe(name: Name) -> Description:
     if name.startswith(HUB):
         from isoflop.model.hub import config_of  # who asks for no name of the Hub does not pay for it
 
-        return replace(_of_reading(config_of(name.removeprefix(HUB))), origin="hub")
-    if name.endswith(_FILES) or "/" in name or "\\" in name:
+        reading = config_of(name.removeprefix(HUB))
+        return Description(spec=reading.spec, origin="hub", reading=reading)
+    if name.lower().endswith(_FILES) or "/" in name or "\\" in name:
         return _of_path(Path(name))
     found = find_preset(name)
     if found is not None:
@@ -110,6 +146,22 @@ def describe(name: Name) -> Description:
     if _is_there(name):
         return _of_path(Path(name))
     raise UnknownName("model", name, model_names(), listing=LISTING)
+
+
+def bare_tensors(name: Name) -> Tensors | None:
+    """The tensors of a file or folder of weights that has no config.json beside it; None for everything else."""
+    if isinstance(name, ModelSpec | int | float) or str(name).startswith(HUB):
+        return None
+    path = Path(name)
+    if not _is_there(str(path)):
+        return None
+    folder = path if path.is_dir() else path.parent
+    held = _holds_weights(path) if path.is_dir() else path.suffix in WEIGHTS or path.name.endswith(INDEX)
+    return _tensors(path) if held and not (folder / CONFIG).exists() else None
+
+
+def _holds_weights(folder: Path) -> bool:
+    return any(next(folder.glob(f"*{ending}"), None) for ending in WEIGHTS)
 
 
 def _is_there(name: str) -> bool:
@@ -124,11 +176,47 @@ def _of_path(path: Path) -> Description:
         return _of_preset(read_preset(path))
     if not _is_there(str(path)):
         raise BadFile(_missing(str(path)))
+    if path.is_dir():
+        config, held = path / CONFIG, _holds_weights(path)
+        if config.exists():
+            return _of_config(config, path if held else None)
+        if not held:
+            raise MissingData(f"{_called(path)}: no {CONFIG} in this folder; give the path of one.")
+        return _of_weights(path)
+    if path.suffix in WEIGHTS or path.name.endswith(INDEX):
+        config = path.parent / CONFIG
+        return _of_config(config, path) if config.exists() else _of_weights(path)
+    return _of_config(path, None)
+
+
+def _of_config(config: Path, held: Path | None) -> Description:
+    """A config.json, with what the weights beside it list."""
     from isoflop.model.config import read_config
 
-    if path.is_dir() and not (path / "config.json").exists():
-        raise MissingData(f"{shorten(str(path))}: no config.json in this folder; give the path of one.")
-    return _of_reading(read_config(path))
+    reading = read_config(config)
+    return Description(spec=reading.spec, origin="config", reading=reading, tensors=_tensors(held))
+
+
+def _of_weights(path: Path) -> Description:
+    """Files of weights without a config: the shape is only in GGUF files."""
+    tensors = _tensors(path)
+    assert tensors is not None
+    raise MissingData(
+        f"{_called(path)}: {len(tensors.tensors):,} tensors and {tensors.bytes:,} bytes, but no shape: put the model's "
+        f"{CONFIG} beside it."
+    )
+
+
+def _tensors(path: Path | None) -> Tensors | None:
+    if path is None:
+        return None
+    from isoflop.model.headers import read_tensors
+
+    return read_tensors(path)
+
+
+def _called(path: Path) -> str:
+    return shorten(str(path), most=200)
 
 
 def _missing(name: str) -> str:
@@ -145,20 +233,10 @@ def _missing(name: str) -> str:
 
 
 def _of_preset(found: Preset) -> Description:
-    known = {"published_params": found.published_params, "published_source": found.published_source}
-    if found.reading is None:
-        return Description(spec=found.spec, origin="preset", **known)  # type: ignore[arg-type]
-    return replace(_of_reading(found.reading), origin="preset", spec=found.spec, **known)  # type: ignore[arg-type]
-
-
-def _of_reading(reading: Reading) -> Description:
     return Description(
-        spec=reading.spec,
-        origin="config",
-        model_type=reading.model_type,
-        verified=reading.verified,
-        not_understood=reading.not_understood,
-        doubts=reading.doubts,
-        dtype=reading.dtype,
-        quantization=reading.quantization,
+        spec=found.spec,
+        origin="preset",
+        reading=found.reading,
+        published_params=found.published_params,
+        published_source=found.published_source,
     )

@@ -23,10 +23,21 @@ if TYPE_CHECKING:
     from isoflop.report.latex import answer_latex
     from isoflop.report.markdown import answer_markdown, ledger_markdown
     from isoflop.report.mermaid import answer_mermaid
+    from isoflop.report.model import component_table, model_html, model_markdown, model_text
+    from isoflop.report.model_json import model_json, models_json, opinion_json, tensors_json
+    from isoflop.report.model_steps import model_steps, steps_table
     from isoflop.report.notebook import register
     from isoflop.report.plan import plan_blocks, plan_html, plan_json, plan_markdown, plan_text
     from isoflop.report.table import Cell, Column, table_csv, table_html, table_markdown, table_text
     from isoflop.report.text import answer_text, ledger_text
+    from isoflop.report.training import (
+        layout_table,
+        training_blocks,
+        training_html,
+        training_json,
+        training_markdown,
+        training_text,
+    )
     from isoflop.report.words import say, say_interval
 
 __all__ = [
@@ -56,13 +67,22 @@ __all__ = [
     "check_json",
     "check_markdown",
     "check_text",
+    "component_table",
     "dumps",
+    "layout_table",
     "ledger_html",
     "ledger_json",
     "ledger_markdown",
     "ledger_text",
     "loss_chart",
     "memory_chart",
+    "model_html",
+    "model_json",
+    "model_markdown",
+    "model_steps",
+    "model_text",
+    "models_json",
+    "opinion_json",
     "page",
     "plan_blocks",
     "plan_chart",
@@ -77,6 +97,7 @@ __all__ = [
     "say",
     "say_interval",
     "schema",
+    "steps_table",
     "style",
     "styled",
     "table_csv",
@@ -84,7 +105,13 @@ __all__ = [
     "table_json",
     "table_markdown",
     "table_text",
+    "tensors_json",
     "theme",
+    "training_blocks",
+    "training_html",
+    "training_json",
+    "training_markdown",
+    "training_text",
 ]
 
 _HOMES = {
@@ -99,11 +126,22 @@ _HOMES = {
     "latex": ("answer_latex",),
     "markdown": ("answer_markdown", "ledger_markdown"),
     "mermaid": ("answer_mermaid",),
+    "model": ("component_table", "model_html", "model_markdown", "model_text"),
+    "model_json": ("model_json", "models_json", "opinion_json", "tensors_json"),
+    "model_steps": ("model_steps", "steps_table"),
     "notebook": ("register",),
     "plan": ("plan_blocks", "plan_html", "plan_json", "plan_markdown", "plan_text"),
     "chart_plan": ("plan_chart",),
     "table": ("Cell", "Column", "table_csv", "table_html", "table_markdown", "table_text"),
     "text": ("answer_text", "ledger_text"),
+    "training": (
+        "layout_table",
+        "training_blocks",
+        "training_html",
+        "training_json",
+        "training_markdown",
+        "training_text",
+    ),
     "words": ("say", "say_interval"),
 }
 

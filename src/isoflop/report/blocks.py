@@ -111,7 +111,7 @@ def _columns(blocks: Blocks, width: int) -> _Columns:
         return _Columns(label=0, value=max(4, width - len(_INDENT) - _GAP - ref), remark=0, ref=ref)
     value = max((width_of(row.value) for row in blocks.rows if row.remark), default=0)
     remark = max((width_of(row.remark) for row in blocks.rows), default=0)
-    if value + _GAP + remark > body:  # one form for all rows: a mixture of beside and below is hard to read
+    if not remark or value + _GAP + remark > body:  # one form for all rows: a mixture is hard to read
         return _Columns(label=label, value=body, remark=0, ref=ref)
     return _Columns(label=label, value=value, remark=remark, ref=ref)
 
@@ -136,9 +136,11 @@ def _row_lines(row: Row, columns: _Columns, paper: Paper) -> list[str]:
 
 def _body_lines(row: Row, columns: _Columns) -> tuple[list[str], list[int]]:
     """The lines of value and remark, and how many characters of each belong to the value."""
+    if columns.remark and row.remark:
+        return [pad(row.value, columns.value) + " " * _GAP + row.remark], [width_of(row.value)]
     if columns.remark:
-        line = pad(row.value, columns.value) + " " * _GAP + row.remark if row.remark else row.value
-        return [line], [width_of(row.value)]
+        lines = wrap(row.value, columns.body)
+        return lines, [len(line) for line in lines]
     value = wrap(row.value, columns.value)
     under = hang(row.remark, columns.value, "  ", "  ") if row.remark else []
     return value + under, [len(line) for line in value]
