@@ -9,7 +9,20 @@ True
 
 from __future__ import annotations
 
+from isoflop.training.advice import Advice, Most, Place, advise
 from isoflop.training.engine import Engine, engine, engines
+from isoflop.training.inverse import (
+    Change,
+    Need,
+    changes,
+    fewest_chips,
+    fitting,
+    largest_micro_batch,
+    largest_model,
+    largest_sequence,
+    need,
+)
+from isoflop.training.legal import faults, legal
 from isoflop.training.memory import TERMS, Peak, ledger, peak
 from isoflop.training.spec import (
     FORMAT_BYTES,
@@ -33,17 +46,32 @@ __all__ = [
     "SCHEDULES",
     "TERMS",
     "Adapter",
+    "Advice",
+    "Change",
     "Engine",
     "Layout",
     "Layouts",
+    "Most",
+    "Need",
     "Peak",
+    "Place",
     "Policy",
     "Recipe",
     "Run",
     "Schedule",
+    "advise",
+    "changes",
     "engine",
     "engines",
+    "faults",
+    "fewest_chips",
+    "fitting",
     "format_bytes",
+    "largest_micro_batch",
+    "largest_model",
+    "largest_sequence",
     "ledger",
+    "legal",
+    "need",
     "peak",
 ]

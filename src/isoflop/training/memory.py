@@ -181,7 +181,7 @@ class _Shared:
         stated = trained.over(self._sharded(1)) * (1.0 - self.many.offload_optimizer)
         gathered, at_output, in_layer = self._moment(stage, held)
         return {
-            "weights": self._weights(held, trained),
+            "weights": self._weights(stage, rows[: len(SPLITS)], trained),
             "gradients": self._gradients(trained),
             "master weights": format_bytes(recipe.master) * stated,
             "optimizer states": sum(map(format_bytes, recipe.states)) * stated,
@@ -208,15 +208,18 @@ class _Shared:
         dense = (tensor + vocabulary + ends * tables) / self.many.tp + heads / self.kv
         return _Held(dense + whole + ends * counted.rest * last, expert / (self.many.ep * self.many.etp))
 
-    def _weights(self, held: _Held, trained: _Held) -> FloatArray:
-        """Weights as they are held; frozen ones in the format of the base."""
+    def _weights(self, stage: int, row: FloatArray, trained: _Held) -> FloatArray:
+        """Weights as they are held; frozen layers in the format of the base, frozen tables in that of the work."""
         recipe, groups = self.run.recipe, self._sharded(3)
-        each = format_bytes(recipe.weights)
+        held = self._held(row, stage)
         if recipe.adapter is None:
-            whole: FloatArray = each * held.over(groups)
+            whole: FloatArray = format_bytes(recipe.weights) * held.over(groups)
             return whole
-        frozen = _Held(held.dense - trained.dense, held.expert - trained.expert)
-        both: FloatArray = format_bytes(recipe.adapter.base) * frozen.over(groups) + each * trained.over(groups)
+        layers = self._held(row, stage, ends=0.0)
+        frozen = _Held(layers.dense - trained.dense, layers.expert - trained.expert).over(groups)
+        tables = (held.dense - layers.dense) / groups[0]
+        base = format_bytes(recipe.adapter.base)
+        both: FloatArray = base * frozen + self.compute * tables + format_bytes(recipe.weights) * trained.over(groups)
         return both
 
     def _gradients(self, trained: _Held) -> FloatArray:
@@ -236,8 +239,10 @@ class _Shared:
             return np.minimum(self.pp + 1.0, self.steps) / 2  # of the stages at both ends together
         if self.vpp > 1:
             chunks = 2.0 * (self.pp - stage - 1) + (self.vpp - 1) * self.pp + 1
-            return np.minimum(chunks, self.steps * self.vpp) / self.vpp
-        return np.minimum(float(self.pp - stage), self.steps)
+            interleaved: FloatArray = np.minimum(chunks, self.steps * self.vpp) / self.vpp
+            return interleaved
+        held: FloatArray = np.minimum(float(self.pp - stage), self.steps)
+        return held
 
     def _saved(self, stage: int, rows: FloatArray) -> FloatArray:
         """What is saved of all micro-batches in flight, and the final norm's at the last stage."""
@@ -245,7 +250,7 @@ class _Shared:
         each = each * (1.0 - np.minimum(self.many.offload_layers * self.pp / self.tally.layers, 1.0))
         stream = self.compute * self.tally.width * self.tokens
         meeting = stream * self.engine.boundary * self.vpp if self.pp > 1 else 0.0
-        last = 2 * stream / self.outer if stage == self.pp - 1 else 0.0
+        last = self._bytes(self.tally.final) if stage == self.pp - 1 else 0.0
         saved: FloatArray = self._in_flight(stage) * (each + meeting) + last
         return saved
 
@@ -254,7 +259,9 @@ class _Shared:
         inner, outer, inner32, outer32, routed_inner, routed_outer, pairs = kept
         tp = self.many.tp
         split = self.compute * (inner + routed_inner + routed_outer * self.many.etp + pairs * self.run.sequence)
-        held: FloatArray = self.tokens * ((split + 4 * inner32) / tp + (self.compute * outer + 4 * outer32) / self.outer)
+        held: FloatArray = self.tokens * (
+            (split + 4 * inner32) / tp + (self.compute * outer + 4 * outer32) / self.outer
+        )
         return held
 
     def _moment(self, stage: int, held: _Held) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -296,9 +303,9 @@ class _Shared:
     def _unit(self) -> FloatArray:
         """Parameters of the largest layer on one rank, before sharding by data parallelism."""
         tensor, heads, expert, vocabulary, whole = self.tally.unit
-        spread: FloatArray = (tensor + vocabulary) / self.many.tp + heads / self.kv + whole
-        spread = spread + expert / (self.many.ep * self.many.etp)
-        return spread
+        spread = (tensor + vocabulary) / self.many.tp + heads / self.kv + whole
+        unit: FloatArray = spread + expert / (self.many.ep * self.many.etp)
+        return unit
 
     def _in_flight_gradients(self) -> FloatArray:
         """Unreduced gradients of the units in flight, and placeholders of fused accumulation."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from isoflop.model.parts import Attention, LatentAttention, Moe, Saved
+from isoflop.model.parts import Attention, LatentAttention, Moe, Norm, Saved
+from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from isoflop.model.spec import Layer
 
 MIXED = frozenset({"attention", "cross-attention"})
 ROUTED = frozenset({"experts"})
@@ -58,17 +58,24 @@ def saved_of(
 
 def _with_kernels(layer: Layer, width: int, kernels: str, *, dropout: bool) -> Iterator[Saved]:
     """The list of the model room as the kernels at hand keep it."""
-    gated = _is_gated(layer)
+    gated, rms = _is_gated(layer), any(norm.kind == "rms" for norm in layer.norms)
     for one in layer.saved(width):
         if kernels == "compiled" and (one.name == "activated" or (one.name == "input" and one.part != "norms")):
             continue  # computed again from what stands before it
         yield one
-        if kernels == "eager" and one.part == "norms" and one.name == "input":
+        if kernels == "eager" and rms and one.part == "norms" and one.name == "input":
             yield Saved("norms", "input in fp32", one.elements, "fp32")
         if kernels == "eager" and gated and one.name == "activated":
             yield one._replace(name="activation")
     if dropout:
         yield Saved("norms", "dropout masks", width)  # two masks of a byte an element
+
+
+def final_saved(norm: Norm | None, width: int, kernels: str) -> tuple[float, ...]:
+    """What is kept after the last layer, in the order of `tally.KEPT`: of the norm there, and the head's input."""
+    layer = Layer(norms=(norm,) if norm is not None else ())
+    head_input = Saved("head", "input", width)
+    return (*_sums([*_with_kernels(layer, width, kernels, dropout=False), head_input]), 0.0)
 
 
 def _is_gated(layer: Layer) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from isoflop.model.count import head_weight
 from isoflop.model.parts import Attention, Moe
 from isoflop.model.shard import kv_head_counts, split_of
-from isoflop.training.saved import LayerSaved, saved_of
+from isoflop.training.saved import LayerSaved, final_saved, saved_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,9 +38,10 @@ FEATURES = (*(f"params {split}" for split in SPLITS), *(f"trained {split}" for s
 class Tally:
     """A model's layers as rows of `FEATURES`, and what stands outside the layers.
 
-    `embedding` and `head` are parameters (head 0 where it is tied), `first` and `last` other parameters before the
-    first and after the last layer. `vocabulary` is the width of the logits, `working` the features of saved tensors of
-    the largest layer with nothing recomputed, `placeholder` its parameters with each expert's shape once.
+    `embedding` and `head` are parameters (head 0 where it is tied), `rest` what stands outside the layers beside them.
+    `trained_ends` 0: embedding and head are frozen. `vocabulary` is the width of the logits, `working` the features of
+    saved tensors of the largest layer with nothing recomputed, `final` those after the last layer, `placeholder` the
+    parameters of a layer with each expert's shape once, `unit` those of the largest layer by what divides them.
     """
 
     rows: FloatArray
@@ -54,6 +55,7 @@ class Tally:
     width: int
     kv_heads: int
     working: FloatArray
+    final: FloatArray
     widest: float
     widest_routed: float
     placeholder: float
@@ -114,6 +116,7 @@ def _tally(
         width=model.width,
         kv_heads=min(kv_head_counts(model), default=2**31),
         working=np.array(working[largest].features),
+        final=np.array(final_saved(model.stack.norm, model.width, kernels)),
         widest=max(one.widest for one in working),
         widest_routed=max(one.widest_routed for one in working),
         placeholder=float(max(placeholders)),

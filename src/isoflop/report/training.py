@@ -1,0 +1,219 @@
+"""Advice on a training run drawn: does it fit, in which layouts, what takes the memory, what would help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
+from isoflop.report.table import Column, table_html, table_markdown, table_text
+from isoflop.report.words import finite, percent, say
+
+if TYPE_CHECKING:
+    from isoflop.report.json import Json
+    from isoflop.report.table import Cell
+    from isoflop.training import Advice, Need
+
+MOST_LAYOUTS = 8
+MOST_CHANGES = 6
+
+
+def training_blocks(advice: Advice) -> Blocks:
+    """What is asked and answered, as rows and sections that every renderer draws."""
+    rows = (_run_row(advice), *_layout_rows(advice), _rule_row(advice), *_most_rows(advice))
+    sections = [Section(heading="Assumed", lines=("; ".join(advice.assumed) + ".",))] if advice.assumed else []
+    help_lines = tuple(_change_line(change.says, change.need) for change in advice.changes[:MOST_CHANGES])
+    heading = "Would help" if advice.good else "To make it fit"
+    sections += [Section(heading=heading, lines=help_lines)] if help_lines else []
+    sections.append(Section(heading="Mind", lines=_mind(advice)))
+    return Blocks(title=_title(advice), rows=rows, sections=tuple(sections))
+
+
+def _title(advice: Advice) -> str:
+    place, chosen = advice.place, advice.chosen
+    number = f"{place.chips:,} x " if place.chips else ""
+    if chosen is None:
+        few = advice.fewest
+        said = "does not fit" + (f"; {few.layout.chips:,} chips do" if few else ", nor on more chips")
+    else:
+        said = {"fits": "fits", "tight": "fits only just", "does not fit": "does not fit"}[chosen.verdict]
+    return f"{advice.run.model.name} on {number}{place.title}: {said}"
+
+
+def _run_row(advice: Advice) -> Row:
+    run = advice.run
+    recipe = run.recipe
+    adapter = recipe.adapter
+    what = f"LoRA of rank {adapter.rank} on {adapter.base} weights" if adapter else f"recipe {recipe.name}"
+    state = f": {recipe.state_bytes_per_param:g} bytes of state a parameter" if not adapter else ""
+    return Row(label="a step", value=f"{run.batch:,} x {run.sequence:,} tokens", remark=what + state)
+
+
+def _layout_rows(advice: Advice) -> list[Row]:
+    held = advice.chosen or advice.fewest
+    if held is None:
+        return []
+    needs = f"{_size(held.bytes)} of {_size(held.capacity)}"
+    interval = f"5 to 95 %: {_size(held.low)} to {_size(held.high)}; {advice.place.note}"
+    return [
+        Row(label="layout", value=_words(held)),
+        Row(label="each chip", value=needs, remark=interval),
+    ]
+
+
+def _words(held: Need) -> str:
+    """A layout with what goes with it."""
+    again = [policy for policy in held.run.recipe.recompute if policy != "none"]
+    said = held.layout.words() + (f", recompute {' and '.join(again)}" if again else ", nothing recomputed")
+    return said + (", embedding and head counting as a layer each" if held.run.ends and held.layout.pp > 1 else "")
+
+
+def _rule_row(advice: Advice) -> Row:
+    held = advice.chosen or advice.fewest
+    remark = "24 bytes a parameter; activations follow batch and sequence instead"
+    if held is not None:
+        remark += f": here {_size(held.bytes * held.layout.chips)} on all chips"
+    return Row(label="rule of thumb", value=_size(advice.rule_bytes), remark=remark)
+
+
+def _most_rows(advice: Advice) -> list[Row]:
+    most = advice.most
+    if most is None or not advice.good:
+        return []
+    size = say(most.params, "params") if most.params else "none"
+    said = f"micro-batch {most.micro_batch:,}; or {most.sequence:,} tokens a sequence; or {size} parameters"
+    return [Row(label="at most", value=said)]
+
+
+def _change_line(says: str, needed: Need) -> str:
+    return f"{says}: {_size(needed.bytes)}, {needed.verdict}"
+
+
+def _mind(advice: Advice) -> tuple[str, ...]:
+    """What a reader should know before believing it."""
+    from isoflop.training import engine
+
+    lines = ["time is not predicted yet: layouts stand in the order of recomputation and splitting, not of speed"]
+    if not engine(advice.run.recipe.engine).fitted:
+        lines.append(f"no constant of the engine '{advice.run.recipe.engine}' was fitted to a measurement")
+    return tuple(lines)
+
+
+def _size(amount: float) -> str:
+    """Bytes as GiB, TiB."""
+    return say(amount, "peak_memory").replace("/chip", "")
+
+
+def layout_table(advice: Advice) -> tuple[list[Column | str], list[tuple[Cell, ...]]]:
+    """Layouts that fit, a row each: the degrees, recomputation, need with its interval."""
+    columns: list[Column | str] = [
+        *(Column(name=name, right=True) for name in ("dp", "tp", "pp", "vpp", "cp", "ep")),
+        Column(name="zero", title="ZeRO", right=True),
+        Column(name="micro_batch", title="micro", right=True),
+        Column(name="recompute"),
+        Column(name="peak", title="GiB", right=True),
+        Column(name="free", title="free", right=True),
+    ]
+    rows: list[tuple[Cell, ...]] = []
+    for one in advice.fits[:MOST_LAYOUTS]:
+        layout = one.layout
+        degrees = (layout.dp, layout.tp, layout.pp, layout.vpp, layout.cp, layout.ep, layout.zero, layout.micro_batch)
+        free = 1 - one.bytes / one.capacity
+        rows.append(
+            (*map(str, degrees), " and ".join(one.run.recipe.recompute), f"{one.bytes / 2**30:.1f}", percent(free))
+        )
+    return columns, rows
+
+
+def training_text(
+    advice: Advice, *, explain: bool = False, width: int = 80, color: bool = False, ascii_only: bool = False
+) -> str:
+    """The advice for a terminal: rows, the ledger, layouts that fit."""
+    from isoflop.report.text import ledger_text
+
+    parts = [blocks_text(training_blocks(advice), width=width, color=color, ascii_only=ascii_only)]
+    if advice.memory is not None:
+        parts.append(ledger_text(advice.memory, width=width, color=color, ascii_only=ascii_only))
+    if len(advice.fits) > 1:
+        parts.append("Layouts that fit" + _more(advice))
+        parts.append(table_text(*layout_table(advice), width=width, color=color, ascii_only=ascii_only))
+    if explain:
+        parts.append(_explained(advice))
+    return "\n\n".join(parts)
+
+
+def _more(advice: Advice) -> str:
+    hidden = len(advice.fits) - MOST_LAYOUTS
+    return f" ({hidden} more kinds: --json)" if hidden > 0 else ""
+
+
+def _explained(advice: Advice) -> str:
+    from isoflop.training import engine
+
+    made = engine(advice.run.recipe.engine)
+    fitted = f" Fitted: {made.fitted}." if made.fitted else " No constant of it was fitted to a measurement."
+    return (
+        f"Engine {advice.run.recipe.engine}: {made.title}; {made.kernels} kernels; allocator overhead "
+        f"{made.overhead[0]:g} ({made.overhead[1]:g} to {made.overhead[2]:g}); spread of measured over predicted "
+        f"x/÷ {made.spread:g}.{fitted}"
+    )
+
+
+def training_markdown(advice: Advice) -> str:
+    """The advice as Markdown."""
+    from isoflop.report.markdown import ledger_markdown
+
+    parts = [blocks_markdown(training_blocks(advice))]
+    parts += [ledger_markdown(advice.memory)] if advice.memory is not None else []
+    parts += [table_markdown(*layout_table(advice))] if len(advice.fits) > 1 else []
+    return "\n\n".join(parts)
+
+
+def training_html(advice: Advice) -> str:
+    """The advice as one self-contained page."""
+    from isoflop.report.html import ledger_html, page
+
+    parts = [blocks_html(training_blocks(advice))]
+    parts += [ledger_html(advice.memory)] if advice.memory is not None else []
+    parts += [table_html(*layout_table(advice))] if len(advice.fits) > 1 else []
+    return page("isoflop training", *parts)
+
+
+def training_json(advice: Advice) -> dict[str, Json]:
+    """The advice for scripts, in base units."""
+    from isoflop.report.json import SCHEMA_VERSION, ledger_json
+
+    run, most = advice.run, advice.most
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "fits": advice.good,
+        "model": run.model.name,
+        "device": advice.place.device,
+        "chips": advice.place.chips,
+        "capacity": advice.place.capacity,
+        "sequence": run.sequence,
+        "batch": run.batch,
+        "chosen": None if advice.chosen is None else need_json(advice.chosen),
+        "fewest": None if advice.fewest is None else need_json(advice.fewest),
+        "memory": None if advice.memory is None else ledger_json(advice.memory),
+        "layouts": [need_json(one) for one in advice.fits],
+        "changes": [{"says": one.says, **need_json(one.need)} for one in advice.changes],
+        "most": None
+        if most is None
+        else {"micro_batch": most.micro_batch, "sequence": most.sequence, "params": finite(most.params, "params")},
+        "rule_of_thumb_bytes": finite(advice.rule_bytes, "rule_of_thumb_bytes"),
+        "assumed": list(advice.assumed),
+    }
+
+
+def need_json(one: Need) -> dict[str, Json]:
+    """A layout with what it needs."""
+    return {
+        "layout": {name: getattr(one.layout, name) for name in one.layout.__dataclass_fields__},
+        "recompute": list(one.run.recipe.recompute),
+        "value": finite(one.bytes, "peak_memory"),
+        "low": finite(one.low, "peak_memory"),
+        "high": finite(one.high, "peak_memory"),
+        "unit": "byte/chip",
+        "interval": 0.9,
+        "verdict": one.verdict,
+    }
