@@ -95,9 +95,21 @@ def build(config: Any) -> Any:  # noqa: ANN401
 
 
 def tensors(module: Any, *, text_only: bool = True) -> dict[str, tuple[int, ...]]:  # noqa: ANN401
-    """Name -> shape of every parameter once; "buffer:" before the names of what is stored and not trained."""
+    """Name -> shape of every parameter once; "buffer:" before the names of what is stored and not trained.
+
+    Corrections of a router that are parameters without a gradient count as stored. LongCat's fused tensor of experts
+    has rows for choices that compute nothing; they hold no weights and are left out.
+    """
     stored = set(module.state_dict())
-    listed = [(name, tuple(one.shape)) for name, one in module.named_parameters()]
+    listed = [
+        (f"buffer:{name}" if name.endswith("bias") and not one.requires_grad else name, tuple(one.shape))
+        for name, one in module.named_parameters()
+    ]
+    rows = {name.removesuffix("down_proj"): shape[0] for name, shape in listed if name.endswith("experts.down_proj")}
+    listed = [
+        (name, (rows[name.removesuffix("gate_up_proj")], *shape[1:]) if name.endswith("experts.gate_up_proj") else shape)
+        for name, shape in listed
+    ]
     listed += [(f"buffer:{name}", tuple(one.shape)) for name, one in module.named_buffers() if name in stored]
     return {name: shape for name, shape in listed if not (text_only and any(word in name for word in ASIDE))}
 

@@ -94,7 +94,7 @@ def latent_attention(fields: Fields) -> LatentAttention:
         q_rank=fields.maybe("q_lora_rank"),
         kv_rank=fields.count("kv_lora_rank"),
         nope_width=fields.count("qk_nope_head_dim"),
-        rope_width=fields.count("qk_rope_head_dim"),
+        rope_width=fields.count("qk_rope_head_dim", least=0),
         value_width=fields.count("v_head_dim"),
         bias=fields.flag("attention_bias", default=False),
     )
@@ -194,7 +194,7 @@ def decoder(  # noqa: PLR0913 - the pieces of a decoder
 
 def next_token_layers(fields: Fields, layer: Layer, *names: str) -> tuple[Apart, ...]:
     """Multi-token prediction as DeepSeek-V3 has it: norms of both inputs, a projection, a layer, a norm."""
-    times = fields.maybe(*(names or ("num_nextn_predict_layers",)), least=0) or 0
+    times = fields.maybe(*(names or ("num_nextn_predict_layers", "num_mtp_layers")), least=0) or 0
     if not times:
         return ()
     wide = width(fields)
@@ -220,3 +220,8 @@ def uniform(  # noqa: PLR0913 - what the layers share
         Layer(norms=norms, mixers=(replace(mixer, window=window),), mlp=mlp, parallel=parallel) for window in listed
     ]
     return decoder(fields, layers, tied=tied, norm=norm)
+
+
+def as_always(fields: Fields, **values: object) -> None:
+    """Fields that have one value in all releases of a family; another value leaves them not understood."""
+    fields.ignore(*(name for name, value in values.items() if fields.values.get(name) == value))

@@ -2,49 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import (
+    RMS,
     RMS_PAIR,
+    attention,
     decoder,
-    experts,
     gated,
     latent_attention,
     layer_count,
     next_token_layers,
-    scaled,
-)  # fmt: skip
+)
+from isoflop.model.families.mixtures import fine_grained, sparse
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:
+    from isoflop.model.families.mixtures import RouterBias
     from isoflop.model.fields import Fields
+    from isoflop.model.parts import Attention, LatentAttention, Norm
     from isoflop.model.spec import ModelSpec
+
+
+def deepseek(fields: Fields) -> ModelSpec:
+    """The first MoE, of 16B: as V2, with plain multi-head attention."""
+    return _deepseek(fields, attention(fields), "none")
 
 
 def deepseek_v2(fields: Fields) -> ModelSpec:
     """V2: a router without correction."""
-    return _deepseek(fields, "none")
+    return _deepseek(fields, latent_attention(fields), "none")
 
 
 def deepseek_v3(fields: Fields) -> ModelSpec:
     """V3: the router's scores are corrected by a stored value an expert."""
-    return _deepseek(fields, "stored")
+    corrected = fields.word("topk_method", default="noaux_tc") == "noaux_tc"
+    return _deepseek(fields, latent_attention(fields), "stored" if corrected else "none")
 
 
-def _deepseek(fields: Fields, router_bias: Literal["none", "stored"]) -> ModelSpec:
-    mixer = latent_attention(fields)
-    mlp = gated(fields, bias=False)
-    expert = replace(mlp, width=fields.count("moe_intermediate_size"))
-    shared = scaled(expert, fields.count("n_shared_experts", default=0, least=0))
-    mixture = Layer(
-        norms=RMS_PAIR, mixers=(mixer,), mlp=experts(fields, expert, shared=shared, router_bias=router_bias)
-    )
-    dense = replace(mixture, mlp=mlp)
-    first = fields.count("first_k_dense_replace", default=0, least=0)
-    often = fields.count("moe_layer_freq", default=1)
-    layers = [mixture if place >= first and place % often == 0 else dense for place in range(layer_count(fields))]
-    return decoder(fields, layers, tied=False, apart=next_token_layers(fields, mixture))
+def glm4_moe_lite(fields: Fields) -> ModelSpec:
+    """GLM-4.7-Flash: V3 with its first layer dense."""
+    return _deepseek(fields, latent_attention(fields), "stored", first=1)
 
 
-READS = {"deepseek_v2": deepseek_v2, "deepseek_v3": deepseek_v3, "kimi_k2": deepseek_v3}
+def axk1(fields: Fields) -> ModelSpec:
+    """A.X-K1: a third norm after every mixture."""
+    return _deepseek(fields, latent_attention(fields), "stored", first=1, after=(RMS,))
+
+
+def _deepseek(
+    fields: Fields,
+    mixer: Attention | LatentAttention,
+    router_bias: RouterBias,
+    *,
+    first: int = 0,
+    after: tuple[Norm, ...] = (),
+) -> ModelSpec:
+    bias = fields.flag("mlp_bias", default=False)
+    mixture = fine_grained(fields, router_bias=router_bias, bias=bias)
+    mixed = sparse(fields, layer_count(fields), first=first)
+    dense = Layer(norms=RMS_PAIR, mixers=(mixer,), mlp=gated(fields, bias=bias))
+    routed = Layer(norms=(*RMS_PAIR, *after), mixers=(mixer,), mlp=mixture)
+    layers = [routed if one else dense for one in mixed]
+    return decoder(fields, layers, tied=False, apart=next_token_layers(fields, routed))
+
+
+READS = {
+    "axk1": axk1,
+    "deepseek": deepseek,
+    "deepseek_v2": deepseek_v2,
+    "deepseek_v3": deepseek_v3,
+    "glm4_moe_lite": glm4_moe_lite,
+    "kimi_k2": deepseek_v3,
+}

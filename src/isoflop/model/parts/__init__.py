@@ -10,6 +10,7 @@ need no class: `Recurrent` and the `extras` of the others hold them as data.
 from __future__ import annotations
 
 from isoflop.model.parts.attention import Attention, Index, Positions, Reach
+from isoflop.model.parts.compressed import CompressedAttention
 from isoflop.model.parts.feedforward import Activation, Mlp, Moe
 from isoflop.model.parts.latent import LatentAttention
 from isoflop.model.parts.recurrent import Convolution, Recurrent
@@ -20,6 +21,7 @@ __all__ = [
     "MOST",
     "Activation",
     "Attention",
+    "CompressedAttention",
     "Convolution",
     "Embedding",
     "Head",
