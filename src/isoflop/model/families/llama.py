@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.common import RMS_PAIR, attention, decoder, gated, layer_count, sliding
-from isoflop.model.spec import Layer
+from isoflop.model.families.common import attention, gated, layer_count, sliding, uniform
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields
@@ -15,15 +13,19 @@ if TYPE_CHECKING:
 
 def llama(fields: Fields) -> ModelSpec:
     """Llama 1 to 3: grouped queries, gated feed-forward part, two RMS norms."""
-    layer = Layer(norms=RMS_PAIR, mixers=(attention(fields),), mlp=gated(fields))
-    return decoder(fields, [layer] * layer_count(fields), tied=False)
+    return uniform(fields, attention(fields), gated(fields))
 
 
 def mistral(fields: Fields) -> ModelSpec:
-    """Llama with a sliding window in every layer where one is given, and never a bias."""
-    windowed = attention(fields, bias="", window=fields.maybe("sliding_window"))
-    layer = Layer(norms=RMS_PAIR, mixers=(windowed,), mlp=gated(fields, bias=False))
-    return decoder(fields, [layer] * layer_count(fields), tied=False)
+    """A sliding window in every layer where one is given, and never a bias."""
+    return uniform(fields, attention(fields, bias="", window=fields.maybe("sliding_window")), gated(fields, bias=False))
+
+
+def ministral(fields: Fields) -> ModelSpec:
+    """Mistral with windows layer by layer."""
+    layers, window = layer_count(fields), fields.maybe("sliding_window")
+    listed = sliding(fields, layers) if fields.has("layer_types") else [window] * layers
+    return uniform(fields, attention(fields, bias=""), gated(fields, bias=False), windows=listed)
 
 
 def qwen2(fields: Fields) -> ModelSpec:
@@ -49,10 +51,16 @@ def _qwen(fields: Fields, bias: str | None, *, normed: bool) -> ModelSpec:
         else [window if place >= first else None for place in range(layers)]
     )
     fields.ignore("layer_types")
-    mlp = gated(fields, bias=False)
-    return decoder(
-        fields, [Layer(norms=RMS_PAIR, mixers=(replace(mixer, window=one),), mlp=mlp) for one in windows], tied=False
-    )
+    return uniform(fields, mixer, gated(fields, bias=False), windows=windows)
 
 
-READS = {"llama": llama, "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
+READS = {
+    "Yi": llama,
+    "iquestcoder": llama,
+    "llama": llama,
+    "ministral": ministral,
+    "ministral3": mistral,
+    "mistral": mistral,
+    "qwen2": qwen2,
+    "qwen3": qwen3,
+}
