@@ -132,6 +132,10 @@ class Fields:
         """Say what holds where the file is silent, and nothing was assumed before; a null in the file stays a null."""
         self._assumed = {**values, **self._assumed}
 
+    def drop(self, *names: str) -> None:
+        """Go on as if the file did not have these fields."""
+        self.values = {name: value for name, value in self.values.items() if name not in names}
+
     def ignore(self, *names: str) -> None:
         """Say that these fields leave shape, FLOP and state of this family alone."""
         self._read.update(names)

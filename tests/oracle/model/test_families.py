@@ -15,7 +15,7 @@ from tests.oracle.model.zoo import SMALL, silent, sweep  # noqa: E402
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore")]
 
 
-@pytest.mark.parametrize("kind", sorted(SMALL))
+@pytest.mark.parametrize("kind", sorted(kind for kind, entry in SMALL.items() if "unbuilt" not in entry))
 def test_a_verified_reading_has_the_parameters_of_the_real_model(kind: str) -> None:
     """Whatever one field is set to, the count is exact or the reading says that it is not verified."""
     cases = list(sweep(kind))

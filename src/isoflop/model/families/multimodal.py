@@ -18,6 +18,7 @@ from isoflop.model.families.generic import generic
 from isoflop.model.families.multimodal_text import LIKE, TEXTS
 
 if TYPE_CHECKING:
+    from isoflop.model.families import Read
     from isoflop.model.fields import Fields
     from isoflop.model.spec import ModelSpec
 
@@ -33,7 +34,8 @@ class Plan:
     stands in, `flat` whether released files have its fields among the others. `tied` is what holds for the head where
     `tie_word_embeddings` is nowhere, `rule` which one of two counts in transformers 5: the outer one, one that is true
     ("either"), the inner one, or none, as the head is the model's own ("never"). Before version 5 the inner one
-    counted. `ignore`: fields beside the text part that sound like it.
+    counted. `ignore`: fields beside the text part that sound like it. `both_ways`: tokens of image and prompt see
+    each other, which is said of each file's text part and counted as causal.
     """
 
     text: str = ""
@@ -42,6 +44,7 @@ class Plan:
     tied: bool = False
     rule: Literal["outer", "either", "inner", "never"] = "outer"
     ignore: tuple[str, ...] = ()
+    both_ways: bool = False
 
 
 OTHER_PARTS = (
@@ -84,7 +87,7 @@ def composite(fields: Fields, *, kind: str, plan: Plan) -> ModelSpec:
         if not plan.flat:
             raise fields.missing(plan.key)
         fields.assume({"tie_word_embeddings": plan.tied})
-        return _noted(fields, read_text(fields, plan.text, named=False), kind)
+        return _noted(fields, read_text(fields, plan, named=False), kind)
     spec = _beside(fields, inner, plan)
     return _noted(fields, spec, inner.word("model_type", default=plan.text), plan.key)
 
@@ -103,16 +106,25 @@ def unknown(fields: Fields, kind: str) -> ModelSpec | None:
     return _noted(fields, _beside(fields, inner, plan), inner.word("model_type"), key)
 
 
-def read_text(fields: Fields, kind: str, *, named: bool = True) -> ModelSpec:
-    """The model in the fields of a text part; `named`: it says its own type, `kind` where it does not."""
-    kind = fields.word("model_type", default=kind) if named else kind
-    read = TEXTS.get(kind) or readers().get(kind) or readers().get(LIKE.get(kind, ""))
+def read_text(fields: Fields, plan: Plan, *, named: bool = True) -> ModelSpec:
+    """The model in the fields of a text part, of the type that it names (`named`) or else the plan's.
+
+    Types with a text class of their own are read by that, whatever the text part calls itself, as transformers does.
+    """
+    kind = fields.word("model_type", default=plan.text) if named else plan.text
+    if plan.text in {**TEXTS, **LIKE} and (kind in PLANS or _reader(kind) is None):
+        kind = plan.text
+    read = _reader(kind)
     if read is None:
         fields.doubt(f"model_type '{shorten(kind)}' of the text part is not known: read like Llama, by usual names")
         return generic(fields)
     defaults = class_defaults(kind) or class_defaults(LIKE.get(kind, kind))
     fields.assume({name: value for name, value in defaults.items() if name != "tie_word_embeddings" or _headed(kind)})
     return read(fields)
+
+
+def _reader(kind: str) -> Read | None:
+    return TEXTS.get(kind) or readers().get(kind) or readers().get(LIKE.get(kind, ""))
 
 
 def ignore_matching(fields: Fields, patterns: tuple[str, ...]) -> None:
@@ -127,7 +139,11 @@ def _headed(kind: str) -> bool:
 
 def _beside(fields: Fields, inner: Fields, plan: Plan) -> ModelSpec:
     """The text part, and what the fields beside it say of it: repeated ones have to agree, and the head may be tied."""
-    spec = read_text(inner, plan.text)
+    if plan.both_ways:
+        inner.drop("use_bidirectional_attention")
+        fields.ignore("use_bidirectional_attention")
+    inner.ignore("num_image_tokens")
+    spec = read_text(inner, plan)
     fields.ignore(*_BESIDE, *plan.ignore)
     known = {"vocab_size": spec.vocabulary, "hidden_size": spec.width, **inner.values}
     fields.ignore(*(name for name, value in fields.values.items() if name in known and value == known[name]))
@@ -177,11 +193,12 @@ _LISTED: tuple[tuple[Plan, str], ...] = (
     (Plan(text="mistral", flat=True), "llava_mistral"),
     (Plan(text="qwen2", tied=True), "internvl got_ocr2 ovis2 pp_chart2table"),
     (Plan(text="qwen2", rule="either"), "llava_onevision fast_vlm video_llama_3"),
-    (Plan(text="qwen2", rule="never"), "audioflamingo3 musicflamingo qwen2_audio vibevoice_asr"),
+    (Plan(text="qwen2", rule="never"), "audioflamingo3 qwen2_audio vibevoice_asr"),
+    (Plan(text="qwen2", rule="never", ignore=("head_dim", "max_position_embeddings")), "musicflamingo"),
     (Plan(text="qwen2", flat=True), "llava_qwen dots_ocr"),
     (Plan(text="qwen3"), "qianfan_ocr"),
     (Plan(text="qwen3", tied=True), "lighton_ocr qwen3_asr fun_asr_nano moss_transcribe_diarize"),
-    (Plan(text="gemma", tied=True, ignore=("vocab_size", "_vocab_size", "hidden_size")), "paligemma"),
+    (Plan(text="gemma", tied=True, both_ways=True, ignore=("vocab_size", "_vocab_size", "hidden_size")), "paligemma"),
     (Plan(text="gemma3_text", tied=True, rule="either"), "shieldgemma2"),
     (Plan(text="cohere2", tied=True), "aya_vision cohere2_vision"),
     (Plan(text="granite", tied=True), "granite_speech granite_speech_plus"),

@@ -77,12 +77,13 @@ def ernie_vl(fields: Fields) -> ModelSpec:
     """Experts for text and for images apart: counted are those for text, and the shared ones."""
     bias = fields.flag("use_bias", default=False)
     layers = layer_count(fields)
+    fields.ignore("moe_norm_min")
     sizes = fields.counts("moe_intermediate_size", length=2, least=1) or (1536, 512)
     dense = gated(fields, bias=bias)
     expert = replace(dense, width=sizes[0])
     times = shared_experts(fields)
     shared = replace(expert, width=sizes[0] * times) if times else None
-    mixture = experts(fields, replace(expert, bias=False), shared=shared, router_bias="parameter")
+    mixture = experts(fields, replace(expert, bias=False), shared=shared, router_bias="stored")
     mixers = [attention(fields, bias="qkvo" if bias else "")] * layers
     return decoder(fields, stacked(mixers, sparse(fields, layers, first=1), mixture, dense), tied=True)
 
@@ -109,6 +110,9 @@ def paddle_ocr(fields: Fields) -> ModelSpec:
 
 def voxtral_realtime(fields: Fields) -> ModelSpec:
     """Mistral with a scale of each layer's second norm that is computed from how far speech runs ahead."""
+    absent = [name for name in _VOXTRAL if name not in fields.values]
+    if absent:
+        fields.doubt(f"{', '.join(absent)} are taken from the text class, which the config around it may override")
     mixer = attention(fields, bias="", window=fields.maybe("sliding_window"))
     wide = width(fields)
     scale = tuple(
@@ -117,6 +121,9 @@ def voxtral_realtime(fields: Fields) -> ModelSpec:
     )
     layer = Layer(norms=RMS_PAIR, mixers=(mixer,), mlp=gated(fields, bias=False), extras=scale)
     return decoder(fields, [layer] * layer_count(fields), tied=True)
+
+
+_VOXTRAL = ("hidden_size", "intermediate_size", "num_hidden_layers", "head_dim", "vocab_size", "sliding_window")
 
 
 def muse_glimmer(fields: Fields) -> ModelSpec:
