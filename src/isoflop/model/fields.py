@@ -6,6 +6,7 @@ does not know may be the one that changes the count.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 T = TypeVar("T")
+
+MOST_LAYERS = 10_000
+"""No model has more layers, and no list or text that matters more entries: specs are built layer by layer."""
+
+_MOST_NAMED = 100
+_COUNTS_LAYERS = re.compile(r"(layers?|blocks)$")
 
 
 class Fields:
@@ -70,6 +77,8 @@ class Fields:
             return default
         if not isinstance(value, str):
             raise self.wrong(name, value, "a text")
+        if len(value) > MOST_LAYERS:
+            raise self.wrong(name, value, f"a text of at most {MOST_LAYERS:,} characters")
         return value
 
     def choice(self, options: Mapping[str, T], *names: str, default: T) -> T:
@@ -97,18 +106,20 @@ class Fields:
             return None
         if not isinstance(value, list):
             raise self.wrong(name, value, "a list of whole numbers")
-        found = tuple(self._whole(f"{name}[{place}]", one, least) for place, one in enumerate(value))
-        self._check_length(name, found, length)
-        return found
+        self._check_length(name, value, length)
+        return tuple(self._whole(f"{name}[{place}]", one, least) for place, one in enumerate(value))
 
     def words(self, *names: str, length: int | None = None) -> tuple[str, ...] | None:
         """A list of texts, of `length` where that is given; None where it is absent."""
         name, value = self._take(names)
         if value is None:
             return None
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, list):
             raise self.wrong(name, value, "a list of texts")
         self._check_length(name, value, length)
+        for place, one in enumerate(value):
+            if not isinstance(one, str):
+                raise self.wrong(f"{name}[{place}]", one, "a text")
         return tuple(value)
 
     def per_layer(self, *names: str, layers: int, default: int | None = None, least: int = 1) -> tuple[int, ...]:
@@ -142,6 +153,7 @@ class Fields:
 
     def doubt(self, text: str) -> None:
         """Say why this reading may be wrong: it becomes unverified."""
+        text = shorten(text, most=300)
         if text not in self.doubts:
             self.doubts.append(text)
 
@@ -156,7 +168,8 @@ class Fields:
             for name, value in self.values.items()
             if name not in self._read and value is not None and value is not False and not is_inert(name)
         )
-        return (*own, *(name for inner in self._inner.values() for name in inner.not_understood()))
+        found = (*own, *(name for inner in self._inner.values() for name in inner.not_understood()))
+        return found if len(found) <= _MOST_NAMED else (*found[:_MOST_NAMED], f"and {len(found) - _MOST_NAMED} more")
 
     def missing(self, name: str) -> BadFile:
         """The error for a field that has to be there."""
@@ -164,7 +177,9 @@ class Fields:
 
     def wrong(self, name: str, value: object, wanted: str) -> BadFile:
         """The error for a field that holds something else than it should."""
-        return BadFile(f"{self.file}: {self._called(name)} = {shorten(repr(value))}; give {wanted}.")
+        large = "a list" if isinstance(value, list) else "an object" if isinstance(value, Mapping) else ""
+        said = large or shorten(repr(value))
+        return BadFile(f"{self.file}: {self._called(name)} = {said}; give {wanted}.")
 
     def _called(self, name: str) -> str:
         return f"{self.prefix}{shorten(name)}"
@@ -187,11 +202,13 @@ class Fields:
 
     def _whole(self, name: str, value: object, least: int) -> int:
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
-        if isinstance(whole, bool) or not isinstance(whole, int) or not least <= whole < MOST:
-            raise self.wrong(name, value, f"a whole number from {least} to {MOST - 1:,}")
+        most = MOST_LAYERS if _COUNTS_LAYERS.search(name) else MOST - 1
+        if isinstance(whole, bool) or not isinstance(whole, int) or not least <= whole <= most:
+            raise self.wrong(name, value, f"a whole number from {least} to {most:,}")
         return whole
 
-    def _check_length(self, name: str, found: object, length: int | None) -> None:
-        assert isinstance(found, list | tuple)
+    def _check_length(self, name: str, found: list[object], length: int | None) -> None:
+        if len(found) > MOST_LAYERS:
+            raise BadFile(f"{self.file}: {self._called(name)} has {len(found)} entries; the most is {MOST_LAYERS:,}.")
         if length is not None and len(found) != length:
             raise BadFile(f"{self.file}: {self._called(name)} has {len(found)} entries for {length} layers.")
