@@ -1,9 +1,9 @@
 """Models by name: one TOML file each in `presets/`.
 
 A file holds the parts of `spec` field by field, or a table `config` with the fields of the model's config.json, which
-the family's reader reads. A name is a file's stem ("llama-3.1-8b"), an alias inside a file, or any beginning that fits
-one file only. Upper case, spaces and underscores do not matter. Only the file that is asked for is read, unless a name
-has to be searched for.
+the family's reader reads (`null` names those that are null there: TOML has no word for it). A name is a file's stem
+("llama-3.1-8b"), an alias inside a file, or any beginning that fits one file only. Upper case, spaces and underscores
+do not matter. Only the file that is asked for is read, unless a name has to be searched for.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class _ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: _Text
     source: _Text
     config: dict[str, Any]
+    null: tuple[_Text, ...] = ()
     aliases: tuple[_Text, ...] = ()
     notes: tuple[_Text, ...] = ()
     published: _Published | None = None
@@ -133,8 +134,13 @@ def _stems() -> tuple[str, ...]:
 
 @cache
 def _aliases() -> dict[str, str]:
-    """Alias -> stem; reads every file, so it is asked last."""
-    return {_plain(alias): stem for stem in _stems() for alias in _catalogued(stem).aliases}
+    """Alias -> stem; looks into every file, so it is asked last."""
+    found: dict[str, str] = {}
+    for stem in _stems():
+        listed = read_toml(FOLDER / f"{stem}.toml").get("aliases", ())
+        assert isinstance(listed, list | tuple)
+        found.update((_plain(str(alias)), stem) for alias in listed)
+    return found
 
 
 def _plain(name: str) -> str:
@@ -185,7 +191,8 @@ def read_preset(path: Path) -> Preset:
 def _from_config(file: _ConfigFile, path: Path) -> Preset:
     from isoflop.model.config import reading_of  # most presets list their parts and need no reader
 
-    reading = reading_of(file.config, f"{path}, [config]", file.name)
+    config = {**file.config, **dict.fromkeys(file.null)}
+    reading = reading_of(config, f"{path}, [config]", file.name)
     return _preset(file, replace(reading.spec, source=file.source, notes=file.notes), reading)
 
 
