@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from isoflop.errors import BadInput, UnknownName
 from isoflop.model import counts, model, shape_for
-from isoflop.training import RECIPES, TERMS, Adapter, Layout, Layouts, Recipe, Run, faults, ledger, peak
+from isoflop.training import (
+    RECIPES,
+    TERMS,
+    Adapter,
+    Layout,
+    Layouts,
+    Recipe,
+    Run,
+    activation_ledger,
+    faults,
+    ledger,
+    peak,
+)
 from isoflop.training.spec import POLICIES, SCHEDULES
 
 LLAMA = Run(model=model("llama-3.1-8b"), sequence=8192, batch=512)
@@ -168,6 +180,15 @@ def test_recomputing_more_never_keeps_more() -> None:
     amounts = [saved(*one) for one in order]
     assert amounts == sorted(amounts, reverse=True)
     assert amounts[-1] < 0.1 * amounts[0]
+
+
+@given(run=runs, layout=layouts)
+def test_components_add_up_to_what_is_saved(run: Run, layout: Layout) -> None:
+    if faults(run, layout):
+        return
+    apart = activation_ledger(run, layout)
+    assert apart.total == pytest.approx(float(peak(run, layout).terms["saved for backward"].item()), rel=1e-9)
+    assert all(term.value > 0 for term in apart.terms)
 
 
 def test_unfused_attention_keeps_scores_that_grow_with_the_square() -> None:

@@ -54,9 +54,12 @@ def _layout_rows(advice: Advice) -> list[Row]:
         return []
     needs = f"{_size(held.bytes)} of {_size(held.capacity)}"
     interval = f"5 to 95 %: {_size(held.low)} to {_size(held.high)}; {advice.place.note}"
+    kinds = (
+        f"{_size(held.allocated)} allocated, {_size(held.reserved)} reserved, {held.bytes / 1e9:.1f} GB on the device"
+    )
     return [
         Row(label="layout", value=_words(held)),
-        Row(label="each chip", value=needs, remark=interval),
+        Row(label="each chip", value=needs, remark=f"{interval}; {kinds}"),
     ]
 
 
@@ -137,7 +140,7 @@ def training_text(
         parts.append("Layouts that fit" + _more(advice))
         parts.append(table_text(*layout_table(advice), width=width, color=color, ascii_only=ascii_only))
     if explain:
-        parts.append(_explained(advice))
+        parts += [_explained(advice), *_activations(advice, width=width, color=color, ascii_only=ascii_only)]
     return "\n\n".join(parts)
 
 
@@ -156,6 +159,17 @@ def _explained(advice: Advice) -> str:
         f"{made.overhead[0]:g} ({made.overhead[1]:g} to {made.overhead[2]:g}); spread of measured over predicted "
         f"x/÷ {made.spread:g}.{fitted}"
     )
+
+
+def _activations(advice: Advice, *, width: int, color: bool, ascii_only: bool) -> list[str]:
+    """What is saved for backward, by component."""
+    from isoflop.report.text import ledger_text
+    from isoflop.training import activation_ledger
+
+    held = advice.chosen or advice.fewest
+    if held is None:
+        return []
+    return [ledger_text(activation_ledger(held.run, held.layout), width=width, color=color, ascii_only=ascii_only)]
 
 
 def training_markdown(advice: Advice) -> str:
@@ -181,8 +195,9 @@ def training_html(advice: Advice) -> str:
 def training_json(advice: Advice) -> dict[str, Json]:
     """The advice for scripts, in base units."""
     from isoflop.report.json import SCHEMA_VERSION, ledger_json
+    from isoflop.training import activation_ledger
 
-    run, most = advice.run, advice.most
+    run, most, held = advice.run, advice.most, advice.chosen or advice.fewest
     return {
         "schema_version": SCHEMA_VERSION,
         "fits": advice.good,
@@ -195,6 +210,7 @@ def training_json(advice: Advice) -> dict[str, Json]:
         "chosen": None if advice.chosen is None else need_json(advice.chosen),
         "fewest": None if advice.fewest is None else need_json(advice.fewest),
         "memory": None if advice.memory is None else ledger_json(advice.memory),
+        "activations": None if held is None else ledger_json(activation_ledger(held.run, held.layout)),
         "layouts": [need_json(one) for one in advice.fits],
         "changes": [{"says": one.says, **need_json(one.need)} for one in advice.changes],
         "most": None
@@ -210,6 +226,8 @@ def need_json(one: Need) -> dict[str, Json]:
     return {
         "layout": {name: getattr(one.layout, name) for name in one.layout.__dataclass_fields__},
         "recompute": list(one.run.recipe.recompute),
+        "allocated": finite(one.allocated, "peak_memory"),
+        "reserved": finite(one.reserved, "peak_memory"),
         "value": finite(one.bytes, "peak_memory"),
         "low": finite(one.low, "peak_memory"),
         "high": finite(one.high, "peak_memory"),

@@ -9,6 +9,7 @@ True
 
 from __future__ import annotations
 
+from isoflop.training.activations import activation_ledger
 from isoflop.training.advice import Advice, Most, Place, advise
 from isoflop.training.engine import Engine, engine, engines
 from isoflop.training.inverse import (
@@ -59,6 +60,7 @@ __all__ = [
     "Recipe",
     "Run",
     "Schedule",
+    "activation_ledger",
     "advise",
     "changes",
     "engine",

@@ -30,10 +30,15 @@ Verdict = Literal["fits", "tight", "does not fit"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What one layout of a run needs on its worst rank [bytes, as the driver shows them], against a capacity."""
+    """What one layout of a run needs on its worst rank [bytes, as the driver shows them], against a capacity.
+
+    `allocated` is what its tensors take, `reserved` what the allocator holds for them.
+    """
 
     run: Run
     layout: Layout
+    allocated: float
+    reserved: float
     bytes: float
     low: float
     high: float
@@ -55,8 +60,12 @@ class Change:
 
 def need(run: Run, layout: Layout, capacity: float) -> Need:
     """What `layout` needs; it has to be legal (`legal.faults`)."""
-    middle, low, high = (float(one.item()) for one in peak(run, layout).of_kind("device"))
-    return Need(run=run, layout=layout, bytes=middle, low=low, high=high, capacity=capacity)
+    found = peak(run, layout)
+    middle, low, high = (float(one.item()) for one in found.of_kind("device"))
+    return Need(
+        run=run, layout=layout, allocated=float(found.allocated.item()), reserved=float(found.reserved.item()),
+        bytes=middle, low=low, high=high, capacity=capacity,
+    )  # fmt: skip
 
 
 def fitting(run: Run, chips: int, domain: int, capacity: float) -> list[Need]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from isoflop.quantity.types import FloatArray
-    from isoflop.training.spec import Run
+    from isoflop.training.spec import Run, Schedule
 
 TERMS = (
     "weights",
@@ -115,6 +115,25 @@ def ledger(run: Run, layout: Layout, kind: str = "device", limit: float | None =
     where = f", stage {int(found.stage.item()) + 1} of {layout.pp}" if layout.pp > 1 else ""
     title = f"Peak memory ({kind}) of {run.model.name}: {layout.words()}{where}"
     return Ledger(quantity="peak_memory", title=title, terms=tuple(terms), limit=limit)
+
+
+def in_flight(schedule: Schedule, stage: int, pp: int, vpp: int, steps: FloatArray) -> FloatArray:
+    """Micro-batches whose saved tensors a rank of `stage` holds at once, in whole stages, of `steps` micro-batches.
+
+    1F1B and zero-bubble (ZB-H1): as many as stages are left. Interleaved: chunks of the warm-up. GPipe: all. DualPipe:
+    one more than stages, of the stages at both ends together. Sources: Narayanan et al. 2021, section 2.2; Qi et al.
+    2023, section 3; DeepSeek-AI 2024, section 3.2.1.
+    """
+    if schedule == "gpipe":
+        return steps
+    if schedule == "dualpipe":
+        most, each = pp + 1.0, 2.0
+    elif vpp > 1:
+        most, each = (2.0 * (pp - stage - 1) + (vpp - 1) * pp + 1) / vpp, 1.0
+    else:
+        most, each = float(pp - stage), 1.0
+    held: FloatArray = np.minimum(most, steps) / each
+    return held
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,20 +249,6 @@ class _Shared:
         kept: FloatArray = np.where(self.kept_whole, whole, sharded)
         return kept
 
-    def _in_flight(self, stage: int) -> FloatArray:
-        """Micro-batches whose saved tensors a rank of this stage holds at once, in whole stages."""
-        schedule = self.run.schedule
-        if schedule == "gpipe":
-            return self.steps
-        if self.both_ends:
-            return np.minimum(self.pp + 1.0, self.steps) / 2  # of the stages at both ends together
-        if self.vpp > 1:
-            chunks = 2.0 * (self.pp - stage - 1) + (self.vpp - 1) * self.pp + 1
-            interleaved: FloatArray = np.minimum(chunks, self.steps * self.vpp) / self.vpp
-            return interleaved
-        held: FloatArray = np.minimum(float(self.pp - stage), self.steps)
-        return held
-
     def _saved(self, stage: int, rows: FloatArray) -> FloatArray:
         """What is saved of all micro-batches in flight, and the final norm's at the last stage."""
         each = self._bytes(rows[2 * len(SPLITS) : 2 * len(SPLITS) + len(KEPT)])
@@ -251,7 +256,8 @@ class _Shared:
         stream = self.compute * self.tally.width * self.tokens
         meeting = stream * self.engine.boundary * self.vpp if self.pp > 1 else 0.0
         last = self._bytes(self.tally.final) if stage == self.pp - 1 else 0.0
-        saved: FloatArray = self._in_flight(stage) * (each + meeting) + last
+        flight = in_flight(self.run.schedule, stage, self.pp, self.vpp, self.steps)
+        saved: FloatArray = flight * (each + meeting) + last
         return saved
 
     def _bytes(self, kept: FloatArray) -> FloatArray:

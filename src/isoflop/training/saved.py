@@ -42,18 +42,31 @@ def saved_of(
     layer: Layer, width: int, recompute: Iterable[str], kernels: str, *, fused: bool, dropout: bool
 ) -> LayerSaved:
     """What is kept of one layer of `width`."""
+    every = list(_with_kernels(layer, width, kernels, dropout=dropout))
+    widest = max((one.elements for one in every if one.split == "inner" and one.part not in ROUTED), default=0.0)
+    routed = max((one.elements for one in every if one.part in ROUTED), default=0.0)
+    kept = kept_of(layer, width, recompute, kernels, dropout=dropout)
+    return LayerSaved((*_sums(kept), pairs_of(layer, recompute, fused=fused)), widest, routed)
+
+
+def kept_of(
+    layer: Layer, width: int, recompute: Iterable[str], kernels: str, *, dropout: bool = False
+) -> tuple[Saved, ...]:
+    """The tensors that are kept of one layer, scores of unfused attention apart."""
     policies = frozenset(recompute) - {"none"}
-    listed = list(_with_kernels(layer, width, kernels, dropout=dropout))
-    widest = max((one.elements for one in listed if one.split == "inner" and one.part not in ROUTED), default=0.0)
-    routed = max((one.elements for one in listed if one.part in ROUTED), default=0.0)
     if "full" in policies:
-        return LayerSaved((0.0, float(width), 0.0, 0.0, 0.0, 0.0, 0.0), widest, routed)
+        return (Saved("layer", "input", width),)
+    listed = _with_kernels(layer, width, kernels, dropout=dropout)
     if "every-second-matmul" in policies:
-        listed = list(_every_second(listed, width))
-    else:
-        listed = [one for one in listed if not _dropped(one, policies)]
-    pairs = 0.0 if fused or "core-attention" in policies or policies & {"every-second-matmul"} else _pairs(layer)
-    return LayerSaved((*_sums(listed), pairs), widest, routed)
+        return tuple(_every_second(listed, width))
+    return tuple(one for one in listed if not _dropped(one, policies))
+
+
+def pairs_of(layer: Layer, recompute: Iterable[str], *, fused: bool) -> float:
+    """Scores kept a token and key: before and after the softmax, in the compute format, by every head."""
+    if fused or set(recompute) & {"core-attention", "every-second-matmul", "full"}:
+        return 0.0
+    return float(sum(2 * one.heads for one in layer.mixers if isinstance(one, Attention | LatentAttention)))
 
 
 def _with_kernels(layer: Layer, width: int, kernels: str, *, dropout: bool) -> Iterator[Saved]:
@@ -109,11 +122,6 @@ def _every_second(listed: Iterable[Saved], width: int) -> Iterator[Saved]:
         elif one.name in {"kv", "inner"}:
             yield one._replace(elements=one.elements / 2)
     yield Saved("mlp", "down", width)
-
-
-def _pairs(layer: Layer) -> float:
-    """Scores kept a token and key: before and after the softmax, in the compute format, by every head."""
-    return float(sum(2 * one.heads for one in layer.mixers if isinstance(one, Attention | LatentAttention)))
 
 
 def _sums(listed: Iterable[Saved]) -> tuple[float, ...]:
