@@ -120,7 +120,7 @@ def mistral_large4(fields: Fields) -> ModelSpec:
     _all_indexed(fields, layers)
     own = own_index(fields, layers)
     stack = stacked(
-        [_following(mixer, own=one) for mixer, one in zip(mixers, own, strict=True)],
+        [following(mixer, own=one) for mixer, one in zip(mixers, own, strict=True)],
         sparse(fields, layers, first=1),
         fine_grained(fields, router_bias="none"),
         gated(fields, bias=False),
@@ -139,10 +139,11 @@ def indexed(fields: Fields) -> LatentAttention:
 
 def sharing(mixer: LatentAttention, own: tuple[bool, ...]) -> list[LatentAttention]:
     """The mixer of every layer, with its own index or an earlier layer's choice."""
-    return [_following(mixer, own=one) for one in own]
+    return [following(mixer, own=one) for one in own]
 
 
-def _following(mixer: LatentAttention, *, own: bool) -> LatentAttention:
+def following(mixer: LatentAttention, *, own: bool) -> LatentAttention:
+    """The mixer with its own index, or with what an earlier layer's index chose."""
     assert mixer.index is not None
     return mixer if own else replace(mixer, index=replace(mixer.index, shared=True))
 
@@ -158,5 +159,4 @@ READS = {
     "deepseek_v32": deepseek_v32,
     "glm_moe_dsa": glm_moe_dsa,
     "hy_v4": hy_v4,
-    "mistral_large4_text": mistral_large4,
 }

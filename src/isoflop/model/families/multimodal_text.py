@@ -20,6 +20,8 @@ from isoflop.model.families.common import (
     uniform,
     width,
 )
+from isoflop.model.families.deepseek_sparse import mistral_large4
+from isoflop.model.families.glm_next import glm5_next
 from isoflop.model.families.mixtures import fine_grained, only, shared_experts, sparse, stacked
 from isoflop.model.parts import Attention, Embedding, Linear, vector
 from isoflop.model.spec import Layer, groups_of
@@ -188,8 +190,10 @@ TEXTS = {
     "ernie4_5_vl_moe_text": ernie_vl,
     "glm4v_moe_text": glm4v_moe,
     "glm4v_text": glm4v,
+    "glm5_next_text": glm5_next,
     "glm_ocr_text": glm_ocr,
     "hunyuan_vl_text": hunyuan_vl,
+    "mistral_large4_text": mistral_large4,
     "mllama_text_model": mllama,
     "molmo2_text": molmo2,
     "muse_glimmer_text": muse_glimmer,
