@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from isoflop.laws import Published
     from isoflop.model import ModelSpec
     from isoflop.quantity import FloatArray, Unit
-    from isoflop.relation import Relation
+    from isoflop.relation import Answer, Relation
 
     Known = str | float | FloatArray
 
@@ -35,7 +35,7 @@ CHOICES = {
     "device": "a device by name or the path of a device.toml; with a count it gives chips too (64xH100-SXM)",
     "on": "the same as device",
     "dtype": "the number format whose dense peak counts (bf16 where there is one); sparse by name: bf16-sparse",
-    "model": "a model by preset, size (7B) or path: gives its parameters",
+    "model": "a model by preset, size (7B), path of a config.json or hf:org/name: gives its parameters",
     "law": "a scaling law by name or path: gives loss, and the compute-optimal split as a policy",
     "allocation": "optimal (the law's own split, the default with law=), none, or tokens per parameter (20)",
     "grid": "the electricity grid by name: gives grid_intensity",
@@ -58,7 +58,10 @@ class Usual:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a question comes down to: facts, the relations it brings, and what was chosen from the catalogues."""
+    """What a question comes down to: facts, the relations it brings, and what was chosen from the catalogues.
+
+    `warnings` are what every answer to it has to say: a model whose shape is not verified.
+    """
 
     facts: tuple[Fact, ...]
     relations: tuple[Relation[...], ...] = ()
@@ -70,6 +73,7 @@ class Question:
     grid: Grid | None = None
     ties: Mapping[str, Unit] = field(default_factory=dict)
     choices: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def fact(self, key: str) -> Fact | None:
         """What is known of a quantity before anything is computed."""
@@ -79,6 +83,10 @@ class Question:
         """Whether the user stated this quantity."""
         fact = self.fact(key)
         return fact is not None and fact.rank == "given"
+
+    def warned(self, answer: Answer) -> Answer:
+        """An answer to this question with what it has to say beside its own warnings."""
+        return replace(answer, warnings=(*self.warnings, *answer.warnings)) if self.warnings else answer
 
     def without(self, *keys: str) -> Question:
         """The same question with some facts left out."""
@@ -144,7 +152,7 @@ def _look_up(
     """Catalogue figures and relations for the choices; the user's usual values, then ours, for what is still open."""
     device, dtype, found = device_facts(choices.get("device"), choices.get("dtype"))
     price, price_facts = price_fact(device, choices, given="price" in facts or "price" in usual)
-    spec, named = model_facts(choices.get("model"))
+    spec, named, warnings = model_facts(choices.get("model"))
     _refuse_other_size(spec, named, facts)
     grid, grid_facts = grid_fact(choices.get("grid"), given="grid_intensity" in facts)
     law, relations = law_relations(choices.get("law"), choices.get("allocation"))
@@ -161,6 +169,7 @@ def _look_up(
         grid=grid,
         ties=ties,
         choices=dict(choices),
+        warnings=warnings,
     )
 
 

@@ -102,13 +102,14 @@ def _other_device(price: Price, device: Device) -> str:
     return f"; listed for {' or '.join(price.devices)}"
 
 
-def model_facts(name: str | None) -> tuple[ModelSpec | None, list[Fact]]:
-    """A model's parameters under the three conventions, as given: naming a model states them."""
+def model_facts(name: str | None) -> tuple[ModelSpec | None, list[Fact], tuple[str, ...]]:
+    """A model's parameters under the three conventions, as given: naming a model states them; and what to mind."""
     if name is None:
-        return None, []
-    from isoflop.model import known_quantities, model  # a question without a model does not pay for the room
+        return None, [], ()
+    from isoflop.model import describe, known_quantities  # a question without a model does not pay for the room
 
-    spec = model(name)
+    described = describe(name)
+    spec = described.spec
     counted = known_quantities(spec)
     note = f"counted from the shape of {spec.name}"
     facts = [
@@ -126,7 +127,7 @@ def model_facts(name: str | None) -> tuple[ModelSpec | None, list[Fact]]:
         facts.append(_HALF_MET)
     share = Point(counted["active_params"] / counted["params"])
     facts.append(Fact(quantity="active_share", spread=share, rank="catalogue", source=spec.source, note=note))
-    return spec, facts
+    return spec, facts, (described.warning,) if described.warning else ()
 
 
 def grid_fact(name: str | None, *, given: bool) -> tuple[Grid | None, list[Fact]]:

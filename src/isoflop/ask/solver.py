@@ -59,7 +59,7 @@ def solve_question(question: Question, target: str, *, samples: int = SAMPLES, s
     check_draws(samples, seed)
     relations, wanted = system(question.relations), quantity(target).name
     try:
-        return solve_facts(relations, question.facts, wanted, samples=samples, seed=seed)
+        return question.warned(solve_facts(relations, question.facts, wanted, samples=samples, seed=seed))
     except Undetermined as error:
         offers = _offers(relations, question, wanted)
         if not offers:

@@ -20,7 +20,7 @@ WORDS = {
     "budget": ("train_cost", "What may be spent: '$4k'."),
     "deadline": ("train_time", "When it must be done: '30 days'."),
     "on": ("on", "Devices: tpu-v4, 64xh100-sxm, or a device.toml."),
-    "model": ("model", "A preset, a size (7B) or a path."),
+    "model": ("model", "A preset, a size (7B), a config.json, hf:org/name."),
     "params": ("params", "Parameters, where no model is named."),
     "tokens": ("tokens", "Training tokens: 1.4T."),
     "loss": ("loss", "The loss to reach, in nats per token."),

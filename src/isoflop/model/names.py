@@ -1,8 +1,8 @@
 """What a model may be called: a preset, a size, a file, a folder, a name on the Hub; and what is known of it.
 
 Tried in this order: `hf:org/name` (the only one that may use the network), a text that ends like a file or holds a
-slash, a preset by name, alias or beginning, a size ("7B"), a file or folder that is there under that name. A folder
-called like a preset is `./gpt2`.
+slash, a preset by its whole name or alias, a file or folder that is there under that name, the beginning of a preset's
+name, a size ("7B"). A folder called like a preset is `./gpt2`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import BadFile, BadInput, MissingData, UnknownName, shorten
-from isoflop.model.presets import LISTING, Preset, find_preset, model_names, preset, read_preset
+from isoflop.model.presets import LISTING, Preset, find_preset, is_preset, model_names, preset, read_preset
 from isoflop.model.sizes import shape_for
 from isoflop.model.spec import ModelSpec
 from isoflop.quantity import quantity, read
@@ -35,7 +35,7 @@ WEIGHTS = (".safetensors", ".gguf")
 INDEX = ".index.json"
 
 _FILES = (".toml", ".json", *WEIGHTS)
-_SIZE = re.compile(r"\s*[~.\d]")
+_SIZE = re.compile(r"\s*~?\s*\.?\d")
 _ORG_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -138,13 +138,14 @@ def describe(name: Name) -> Description:
         return Description(spec=reading.spec, origin="hub", reading=reading)
     if name.lower().endswith(_FILES) or "/" in name or "\\" in name:
         return _of_path(Path(name))
-    found = find_preset(name)
+    there = _is_there(name)
+    found = None if there and not is_preset(name) else find_preset(name)
     if found is not None:
         return _of_preset(preset(found))
+    if there:
+        return _of_path(Path(name))
     if _SIZE.match(name):
         return Description(spec=shape_for(read(name, quantity("params")).spread.median), origin="size")
-    if _is_there(name):
-        return _of_path(Path(name))
     raise UnknownName("model", name, model_names(), listing=LISTING)
 
 

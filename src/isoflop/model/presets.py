@@ -116,6 +116,11 @@ def preset(name: str) -> Preset:
     return _catalogued(found)
 
 
+def is_preset(name: str) -> bool:
+    """Whether `name` is the whole name or an alias of a preset."""
+    return _plain(name) in _stems() or _plain(name) in _aliases()
+
+
 @lru_cache(maxsize=1024)
 def find_preset(name: str) -> str | None:
     """The name of the preset that `name` means, None for none; remembered: the folder does not change."""

@@ -53,6 +53,9 @@ _PARTS = (
 
 _RECURRENT = re.compile(r"mamba|delta|recurren|convolution|linear attention|kda|rwkv|ssm")
 
+_BUILT_AS = {"kimi_k2": "deepseek_v3"}
+"""Families that are another one under a name of their own."""
+
 MAKERS = ("AutoModelForCausalLM", "AutoModelForImageTextToText", "AutoModelForSeq2SeqLM", "AutoModel")
 
 
@@ -141,7 +144,8 @@ def _tensors(reading: Reading, transformers: ModuleType) -> dict[str, int]:
     """Name -> numbers of every parameter of the text model; "buffer:" before what is stored and not trained."""
     left_out = {"model_type", "auto_map", "quantization_config", "compression_config"}
     fields = {name: value for name, value in reading.config.items() if name not in left_out}
-    kind = str(reading.config.get("model_type", reading.model_type))
+    named = str(reading.config.get("model_type", reading.model_type))
+    kind = _BUILT_AS.get(named, named)
     if kind not in transformers.models.auto.configuration_auto.CONFIG_MAPPING_NAMES:
         said = f"transformers {transformers.__version__} has no model_type '{shorten(kind)}'"
         raise MissingData(f"{said}, so there is no second opinion.")

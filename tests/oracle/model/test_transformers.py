@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from isoflop.model import Attention, Mlp, ModelSpec, Moe, counts, forward_flops, model, model_names, shape_for
+from isoflop.model import (
+    Attention,
+    Mlp,
+    ModelSpec,
+    Moe,
+    counts,
+    describe,
+    forward_flops,
+    model,
+    model_names,
+    preset,
+    shape_for,
+)
+from isoflop.torchmodel.oracle import opinion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +128,18 @@ def built(spec: ModelSpec) -> Any:  # noqa: ANN401 (a class of transformers)
         return maker.from_config(config).eval()
 
 
-@pytest.mark.parametrize("name", [name for name in model_names() if name.startswith(FAMILIES)])
+PARTS = [name for name in model_names() if name.startswith(FAMILIES) and preset(name).reading is None]
+CONFIGS = [name for name in model_names() if preset(name).reading is not None]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_oracle_counts_every_preset_that_is_a_config_alike(name: str) -> None:
+    found = opinion(describe(name))
+    assert found.same, found.differing
+    assert found.stored == found.ours_stored
+
+
+@pytest.mark.parametrize("name", PARTS)
 def test_every_preset_has_the_parameters_of_the_real_model(name: str) -> None:
     spec = model(name)
     assert counts(spec).params == sum(weight.numel() for weight in built(spec).parameters())
