@@ -42,8 +42,9 @@ def gemma(fields: Fields) -> ModelSpec:
 
 
 def gemma2(fields: Fields) -> ModelSpec:
-    """Every other layer has a window."""
+    """Every other layer has a window; the first files name it twice."""
     _one_way(fields)
+    fields.maybe("sliding_window", "sliding_window_size")
     return uniform(
         fields,
         attention(fields),

@@ -25,6 +25,7 @@ def gemma3n(fields: Fields) -> ModelSpec:
     layers, streams, wide = layer_count(fields), fields.count("altup_num_inputs"), width(fields)
     rank, each = fields.count("laurel_rank"), fields.count("hidden_size_per_layer_input")
     fields.ignore("activation_sparsity_pattern", "altup_active_idx", "altup_coef_clip", "altup_correct_scale")
+    fields.ignore("altup_lr_multiplier")
     extras = (
         Linear(name="low rank down", inputs=wide, outputs=rank, part="laurel"),
         Linear(name="low rank up", inputs=rank, outputs=wide, part="laurel"),

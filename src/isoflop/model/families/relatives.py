@@ -31,6 +31,7 @@ def arcee(fields: Fields) -> ModelSpec:
 def smollm3(fields: Fields) -> ModelSpec:
     """Every fourth layer without positions; where windows are used, those layers have them."""
     layers = layer_count(fields)
+    fields.ignore("max_window_layers")
     slides = fields.flag("use_sliding_window", default=False)
     window = fields.maybe("sliding_window") if slides else None
     rotated = fields.counts("no_rope_layers", length=layers)
@@ -72,7 +73,8 @@ def hunyuan(fields: Fields) -> ModelSpec:
         fields.assume({"head_dim": fields.count("attention_head_dim")})
     if fields.values.get("attention_head_dim") == fields.values.get("head_dim"):
         fields.ignore("attention_head_dim")
-    fields.ignore("add_classification_head", "class_num", "pool_type", "dense_list", "org_vocab_size")
+    fields.ignore("add_classification_head", "class_num", "pool_type", "dense_list", "org_vocab_size", "pad_id")
+    fields.ignore("im_start_id", "im_end_id", "im_newline_id", "mask_init_id", "text_start_id", "text_end_id")
     return uniform(fields, attention(fields, qk_norm="head"), gated(fields, bias=False))
 
 

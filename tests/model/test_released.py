@@ -1,0 +1,29 @@
+"""Config files as they were released: read without a doubt, with the parameters and FLOP of the real modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isoflop.model import counts, forward_flops
+from isoflop.model.config import reading_of
+from isoflop.quantity.toml_file import read_toml
+
+CASES: dict[str, Any] = {
+    name: case
+    for file in sorted((Path(__file__).parent / "released").glob("*.toml"))
+    for name, case in read_toml(file).items()
+}
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_released_config_is_read_exactly(name: str) -> None:
+    case = CASES[name]
+    reading = reading_of(case["config"], "config.json", name)
+    assert reading.verified, (reading.not_understood, reading.doubts)
+    assert counts(reading.spec).params == case["params"]
+    if "forward_flops" in case:
+        whole = 1024 * forward_flops(reading.spec, 1024, convention="full-attention").total
+        assert whole == pytest.approx(case["forward_flops"], rel=1e-9)
