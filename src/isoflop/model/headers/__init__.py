@@ -6,18 +6,47 @@ file, contradicts: such files are refused.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isoflop.errors import BadFile, shorten
+from isoflop.errors import BadFile, MissingData, shorten
 from isoflop.model.headers.gguf import read_gguf
 from isoflop.model.headers.safetensors import INDEX, read_index, read_safetensors, read_shards
-from isoflop.model.headers.tensors import Held, Many, Tensor, Tensors
+from isoflop.model.headers.tensors import Held, Many, Tensor, Tensors, ledger_of
 
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["Held", "Many", "Tensor", "Tensors", "read_tensors"]
+    from isoflop.model.config import Reading
+
+__all__ = ["Held", "Many", "Tensor", "Tensors", "ledger_of", "model_of", "read_tensors"]
+
+
+def model_of(path: str | PathLike[str]) -> tuple[Reading, Tensors]:
+    """The model in files of weights, and their tensors, each held against the other.
+
+    GGUF says itself what it is; safetensors needs a config.json beside it. Where the two disagree, the reading has a
+    doubt with both numbers.
+    """
+    tensors = read_tensors(path)
+    if tensors.kind == "gguf":
+        from isoflop.model.headers.gguf_model import spec_of_gguf
+
+        return spec_of_gguf(tensors), tensors
+    from isoflop.model.config import read_config
+    from isoflop.model.headers.check import check
+
+    folder = Path(path) if _is_folder(Path(path)) else Path(path).parent
+    if not (folder / "config.json").is_file():
+        raise MissingData(
+            f"{shorten(str(folder), most=200)}: no config.json beside the weights, so heads and layers are not known; "
+            "the tensors alone can be listed."
+        )
+    reading = read_config(folder)
+    doubts = (*tensors.doubts, *check(tensors, reading))
+    doubted = replace(reading, doubts=(*reading.doubts, *doubts), verified=reading.verified and not doubts)
+    return doubted, tensors
 
 
 def read_tensors(path: str | PathLike[str]) -> Tensors:

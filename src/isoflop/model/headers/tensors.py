@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from isoflop.relation.answer import Ledger, Term
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -69,6 +71,15 @@ class Tensors:
             for dtype, listed in found.items()
         }
         return dict(sorted(held.items(), key=lambda pair: -pair[1].bytes))
+
+
+def ledger_of(tensors: Tensors) -> Ledger:
+    """Bytes of a checkpoint by number format, exact to the byte: what its headers say."""
+    terms = tuple(
+        Term(name=dtype, value=float(held.bytes), note=f"{held.tensors:,} tensors, {held.numbers:,} numbers")
+        for dtype, held in tensors.by_dtype().items()
+    )
+    return Ledger(quantity="weight_bytes", title=f"Tensors of {tensors.files[0]}", terms=terms)
 
 
 class Many(NamedTuple):
