@@ -391,6 +391,20 @@ def optimum(entry: Published, flops: float) -> str:
     return f"{split}, loss {best.loss:.3f}" if isinstance(best, Allocation) else split
 
 
+# --- accuracy --------------------------------------------------------------------------------------------------------
+
+
+def accuracy() -> str:
+    """Predictions held against the measured rows that come with isoflop."""
+    from isoflop.accuracy import committed_rows, read_configs, validate_training
+    from isoflop.accuracy.tables import training_tables
+
+    report = validate_training(committed_rows(), read_configs(None))
+    return page(
+        "accuracy", "Accuracy", "## Peak memory of training", introduction("accuracy_memory"), training_tables(report)
+    )
+
+
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
@@ -457,6 +471,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "runs.md": runs,
     "models.md": models,
     "laws.md": laws,
+    "accuracy.md": accuracy,
     "commands.md": commands,
 }
 

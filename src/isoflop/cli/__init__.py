@@ -21,6 +21,7 @@ COMMANDS = {
     "solve": "Any unknown quantity from any knowns.",
     "training": "Does a training run fit: memory by the tensor, layouts, what would help.",
     "check": "Whether claims can all be true, and which is suspect.",
+    "validate": "Predictions held against measured rows: errors, intervals, false fits.",
     "model": "Parameters, FLOP, state and bytes of any transformer, from its config.",
     "devices": "Chips: peak rates, memory, links, power, with sources.",
     "nodes": "Machines: chips, links, network, storage, power.",

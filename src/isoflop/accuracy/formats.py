@@ -1,0 +1,184 @@
+"""Formats and kernels of a row: which recipe its columns say, and what is usual where they say nothing."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from isoflop.accuracy.software import NEVER
+from isoflop.errors import MissingData
+from isoflop.training import FORMAT_BYTES, Adapter, Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isoflop.accuracy.rows import Settings
+    from isoflop.accuracy.software import Software
+    from isoflop.training import Policy
+
+LOW_PRECISION = 1.2
+"""How far off memory may be in 8 or 4 bit: copies of weights come on top, kept inputs shrink. Not modelled."""
+
+NOT_UNDERSTOOD = 1.1
+"""The same for a part of optimizer_dtypes that is not known."""
+
+PRECISIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "bf16": "bf16", "fp16": "fp16", "fp32": "fp32", "tf32": "fp32", "fp8": "bf16", "mxfp8": "bf16", "nvfp4": "bf16",
+        "mxfp4": "bf16",
+    }
+)  # fmt: skip
+"""Value of the column precision -> the format of what is kept; work in 8 or 4 bit keeps 16."""
+
+LOW = frozenset({"fp8", "mxfp8", "nvfp4", "mxfp4"})
+
+MODULES: Mapping[str, Policy] = MappingProxyType(
+    {
+        "core_attn": "core-attention",
+        "layernorm": "norms",
+        "moe_act": "activations",
+        "mla_up_proj": "latent-up",
+        "mlp": "mlp",
+        "moe": "mlp",
+        "shared_experts": "mlp",
+    }
+)
+"""Megatron's names of what selective recomputation can leave out."""
+
+_PER_OPERATION = "per-op"
+_MIXES = MappingProxyType({"PURE": "bf16", "DEFAULT": "fp32"})
+"""Composer's ways to mix: the format in which gradients travel."""
+
+
+class _Formats(NamedTuple):
+    weights: str
+    gradients: str
+    master: str
+    states: tuple[str, ...]
+    reduce: str
+
+
+def recipe_of(row: Settings, software: Software, year: int) -> tuple[list[Recipe], list[str], float]:
+    """(recipes it may mean, the likeliest first; what they take for granted; a factor for what is not modelled)."""
+    if row.precision not in PRECISIONS:
+        said = f"'{row.precision}' is none of {', '.join(PRECISIONS)}" if row.precision else "it is empty"
+        raise MissingData(f"column precision: {said}")
+    assumed: list[str] = []
+    compute = PRECISIONS[row.precision]
+    formats, widen = _formats(row, software, compute, assumed)
+    recompute = _recompute(row, software, assumed)
+    attention = _fused_attention(row, software, year, assumed)
+    if row.precision in LOW and software.held == "compute":
+        assumed.append(f"copies in {row.precision} are not modelled")
+        widen *= LOW_PRECISION
+    adapter = None
+    if row.flop_convention.lower().startswith("lora"):
+        adapter = Adapter(base=compute)
+        assumed.append(f"LoRA of rank {adapter.rank} on every matrix")
+    found = [
+        Recipe(
+            name=software.name,
+            engine=engine,
+            weights=one.weights,
+            gradients=one.gradients,
+            master=one.master,
+            states=one.states,
+            reduce=one.reduce,
+            compute=compute,
+            recompute=recompute,
+            fused_attention=fused,
+            fused_loss=software.fused_loss != NEVER and year >= software.fused_loss,
+            dropout=year <= software.dropout,
+            adapter=adapter,
+        )
+        for one in formats
+        for fused in attention
+        for engine in _engines(row, software, assumed)
+    ]
+    return found, list(dict.fromkeys(assumed)), widen
+
+
+def _engines(row: Settings, software: Software, assumed: list[str]) -> tuple[str, ...]:
+    """The engine, compiled where the settings say so, or where work in 8 bit would not pay without."""
+    if not software.compiled:
+        return (software.engine,)
+    said = f"{row.framework} {row.software_era} {row.cuda_graph}".lower()
+    if "compile off" in said or "eager" in said:
+        return (software.engine,)
+    if "compile" in said or (software.compiles == "fp8" and row.precision in LOW):
+        return (software.compiled,)
+    assumed.append("not compiled")
+    return (software.engine, software.compiled)
+
+
+def _formats(row: Settings, software: Software, compute: str, assumed: list[str]) -> tuple[list[_Formats], float]:
+    """Formats of what is kept for a parameter, from optimizer_dtypes."""
+    parts = [part.strip() for part in row.optimizer_dtypes.split(";") if part.strip()]
+    given = dict(part.split("=", 1) for part in parts if "=" in part)
+    given = {key: value.split(" ")[0] for key, value in given.items()}
+    strange = [
+        f"{key}={value}" for key, value in given.items() if value not in FORMAT_BYTES and key != "fsdp_mixed_precision"
+    ]
+    strange += [
+        key for key in given if key not in {"master", "m", "v", "grad_comm", "grad_main", "fsdp_mixed_precision"}
+    ]
+    strange += [part for part in parts if "=" not in part and not part.startswith("adam")]
+    if strange:
+        assumed.append(f"optimizer_dtypes: {', '.join(strange)} is not modelled")
+    given = {key: value for key, value in given.items() if value in FORMAT_BYTES} | {
+        "mix": _MIXES.get(given.get("fsdp_mixed_precision", ""), "")
+    }
+    widen = NOT_UNDERSTOOD if strange else 1.0
+    states = (given.get("m", "fp32"), given.get("v", "fp32"))
+    reduce = given.get("grad_comm") or given["mix"] or software.reduce
+    if software.held == "master":
+        shards = given.get("master", "fp32")
+        return [_Formats(shards, given.get("grad_main", shards), "none", states, reduce)], widen
+    if compute == "fp32":
+        return [_Formats("fp32", "fp32", "none", states, "fp32")], widen
+    gradients = [given["grad_comm"]] if "grad_comm" in given else [software.gradients, _other(software.gradients)]
+    if "grad_comm" not in given:
+        assumed.append(f"gradients summed in {software.gradients}")
+    return [_Formats(compute, one, given.get("master", "fp32"), states, reduce) for one in gradients], widen
+
+
+def _other(form: str) -> str:
+    return "bf16" if form == "fp32" else "fp32"
+
+
+def _recompute(row: Settings, software: Software, assumed: list[str]) -> tuple[Policy, ...]:
+    match row.recompute:
+        case "none":
+            return ("none",)
+        case "full":
+            return ("full",)
+        case "selective":
+            pass
+        case "":
+            raise MissingData("column recompute is empty")
+        case other:
+            raise MissingData(f"column recompute: '{other[:40]}' is none of none, selective, full")
+    if row.recompute_modules.startswith(_PER_OPERATION):
+        return ("every-second-matmul",)
+    names = [name.strip() for name in row.recompute_modules.split("+") if name.strip()]
+    unknown = [name for name in names if name not in MODULES]
+    if unknown:
+        raise MissingData(f"column recompute_modules: '{unknown[0][:40]}' is none of {', '.join(MODULES)}")
+    if not names:
+        usual: Policy = "core-attention" if software.held == "compute" else "every-second-matmul"
+        assumed.append(f"recompute_modules {usual}")
+        return (usual,)
+    return tuple(dict.fromkeys(MODULES[name] for name in names))
+
+
+def _fused_attention(row: Settings, software: Software, year: int, assumed: list[str]) -> tuple[bool, ...]:
+    text = row.attention_impl.lower()
+    if "unfused" in text or "eager" in text or "materialised" in text:
+        return (False,)
+    if text:
+        return (True,)
+    usual = year >= software.fused_attention
+    if usual and year >= software.fused_attention + 1:
+        return (True,)
+    assumed.append(f"attention {'fused' if usual else 'unfused'}")
+    return (usual, not usual)
