@@ -76,7 +76,7 @@ def _float(digits: str, name: str) -> float:
 def _depth(value: object) -> int:
     level: list[object] = [value]
     depth = 0
-    while level and depth <= DEEPEST:
+    while level and depth <= DEEPEST + 1:
         inner: list[object] = []
         for one in level:
             if isinstance(one, dict):
