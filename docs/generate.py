@@ -17,8 +17,9 @@ import tempfile
 import tomllib
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -29,6 +30,7 @@ from isoflop.cli import isoflop as cli
 from isoflop.errors import MissingData
 from isoflop.laws import Allocation, published_laws
 from isoflop.model import counts, model_names, preset
+from isoflop.model import families as family_files
 from isoflop.quantity import quantities, quantity, unit, write
 from isoflop.relation import tree
 from isoflop.relation.notation import latex as latex_of
@@ -337,7 +339,24 @@ def models() -> str:
         sizes = (f"{size:,}" for size in (counted.params, counted.active_params, counted.non_embedding_params))
         rows.append((f"`{name}`", *sizes, str(known.spec.context or ""), said, known.spec.source))
     head = ("name", "parameters", "active", "non-embedding", "context", "published", "shape from")
-    return page("models", "Models", table(head, rows))
+    return page("models", "Models", table(head, rows), "## Families", introduction("families"), families())
+
+
+def families() -> str:
+    """Every model_type that is read, by the file that reads it; which of them real modules judge."""
+    judged = {
+        kind
+        for path in (HERE.parent / "tests/oracle/model/families").glob("*.toml")
+        for kind in tomllib.loads(path.read_text(encoding="utf-8"))
+    }
+    rows = []
+    for found in iter_modules(family_files.__path__):
+        module = import_module(f"{family_files.__name__}.{found.name}")
+        kinds = sorted(getattr(module, "READS", ()))
+        said = (module.__doc__ or "").strip().partition("\n")[0]
+        if kinds:
+            rows.append((found.name, ", ".join(f"`{kind}`{'' if kind in judged else ' *'}" for kind in kinds), said))
+    return table(("file", "model_type", "what it is"), rows)
 
 
 def laws() -> str:
@@ -460,7 +479,7 @@ def printed(command: str) -> str:
 
 # --- writing ---------------------------------------------------------------------------------------------------------
 
-WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md", "docs/check.md")
+WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md", "docs/check.md", "docs/model.md")
 """Pages written by hand whose console blocks are refreshed."""
 
 PAGES: dict[str, Callable[[], str]] = {

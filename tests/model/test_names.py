@@ -108,7 +108,8 @@ def test_weights_beside_a_config_are_listed(tmp_path: Path) -> None:
         found = describe(name)
         assert found.tensors is not None
         assert (found.tensors.bytes, found.tensors.numbers) == (24, 12)
-        assert found.spec.width == 64
+        assert (found.spec.width, found.origin, found.verified) == (64, "file", False)
+        assert "the file lists 12 numbers" in found.warning
         assert bare_tensors(name) is None
     assert describe(weights.parent / "config.json").tensors is None
 
@@ -119,7 +120,7 @@ def test_weights_alone_have_no_shape(tmp_path: Path) -> None:
     assert found is not None
     assert found.bytes == 24
     assert bare_tensors(tmp_path) is not None
-    with pytest.raises(MissingData, match=r"1 tensors and 24 bytes, but no shape: put the model's config\.json"):
+    with pytest.raises(MissingData, match=r"no config\.json beside the weights"):
         model(weights)
 
 

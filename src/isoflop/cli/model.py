@@ -24,7 +24,7 @@ KV_DTYPES = ("fp32", "bf16", "fp16", "fp8", "int8", "int4")
 @click.option("--sequence", help="Tokens of a training sequence; else 4,096, or the model's context where it is less.")
 @click.option("--context", help="Tokens of a sequence in the cache; else the model's context.")
 @click.option("--convention", type=click.Choice(CONVENTIONS), default="model", show_default=True, help="Of FLOP.")
-@click.option("--kv-dtype", type=click.Choice(KV_DTYPES), default="bf16", show_default=True, help="Of the cache.")
+@click.option("--kv-dtype", type=click.Choice(KV_DTYPES), help="Of the cache; else as the config asks, or bf16.")
 @click.option("--list", "listing", is_flag=True, help="All presets; so does no model at all.")
 @click.option("--explain", is_flag=True, help="Print the numbered derivation: which shapes multiply to what.")
 @click.option("--oracle", is_flag=True, help="Count the real modules of transformers too, and say what differs.")
@@ -72,11 +72,11 @@ def _sheet(name: str, asked: Mapping[str, str | None]) -> Sheet:
 
     described = describe(name)
     at = lengths(
-        described.spec,
+        described,
         sequence=_tokens(asked["sequence"], "sequence_length"),
         context=_tokens(asked["context"], "context"),
         convention=str(asked["convention"]),
-        kv_dtype=str(asked["kv_dtype"]),
+        kv_dtype=asked["kv_dtype"],
     )
     return sheet(described, at)
 
@@ -103,7 +103,7 @@ def _print_tensors(name: str, form: str) -> bool:
     if form == "json":
         click.echo(report.dumps({"schema_version": 1, "name": name, **report.tensors_json(tensors)}))
         return True
-    print_table(*held(tensors), form)
+    print_table(*held(tensors, form), form)
     if form == "text":
         echo_wrapped(
             "\nExact, from the headers. The shape is not in there: with the model's config.json beside it, parameters, "

@@ -99,8 +99,8 @@ def below(sheets: Sequence[Sheet]) -> Iterator[str]:
             yield f"Mind: {one.described.warning}"
 
 
-def held(tensors: Tensors) -> Table:
-    """What files of weights list, by number format."""
+def held(tensors: Tensors, form: str) -> Table:
+    """What files of weights list, by number format; the total for people."""
     columns = [
         Column(name="format"),
         *(Column(name=name, right=True, written=_whole) for name in ("tensors", "numbers", "bytes")),
@@ -110,7 +110,7 @@ def held(tensors: Tensors) -> Table:
         (dtype, *map(float, one), one.bytes / (tensors.bytes or 1)) for dtype, one in tensors.by_dtype().items()
     ]
     total = (len(tensors.tensors), tensors.numbers, tensors.bytes)
-    return columns, [*rows, ("total", *map(float, total), 1.0)]
+    return columns, rows if form == "csv" else [*rows, ("total", *map(float, total), 1.0)]
 
 
 def _whole(value: float) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from isoflop.model.headers import Tensors
     from isoflop.model.weight_bytes import Storage
 
-Origin = Literal["preset", "size", "config", "hub", "spec"]
+Origin = Literal["preset", "size", "config", "hub", "file", "spec"]
 
 HUB = "hf:"
 """What stands before a name that may be looked up on the Hub."""
@@ -81,8 +81,9 @@ class Description:
 
     @property
     def storage(self) -> Storage | None:
-        """How the config says that its weights are stored; None where there is no config."""
-        if self.reading is None:
+        """How the config says that its weights are stored; None without a config, and for a preset that is silent."""
+        silent = self.origin == "preset" and not self.dtype
+        if self.reading is None or (silent and self.reading.quantization is None):
             return None
         from isoflop.model.weight_bytes import storage_of  # what is asked for a shape does without
 
@@ -150,19 +151,19 @@ def describe(name: Name) -> Description:
 
 
 def bare_tensors(name: Name) -> Tensors | None:
-    """The tensors of a file or folder of weights that has no config.json beside it; None for everything else."""
+    """The tensors of files that have no shape: safetensors without a config.json beside; None for everything else."""
     if isinstance(name, ModelSpec | int | float) or str(name).startswith(HUB):
         return None
     path = Path(name)
-    if not _is_there(str(path)):
+    if not _is_there(str(path)) or not _holds_weights(path):
         return None
     folder = path if path.is_dir() else path.parent
-    held = _holds_weights(path) if path.is_dir() else path.suffix in WEIGHTS or path.name.endswith(INDEX)
-    return _tensors(path) if held and not (folder / CONFIG).exists() else None
+    if (folder / CONFIG).exists():
+        return None
+    from isoflop.model.headers import read_tensors
 
-
-def _holds_weights(folder: Path) -> bool:
-    return any(next(folder.glob(f"*{ending}"), None) for ending in WEIGHTS)
+    tensors = read_tensors(path)
+    return None if tensors.kind == "gguf" else tensors
 
 
 def _is_there(name: str) -> bool:
@@ -177,47 +178,24 @@ def _of_path(path: Path) -> Description:
         return _of_preset(read_preset(path))
     if not _is_there(str(path)):
         raise BadFile(_missing(str(path)))
-    if path.is_dir():
-        config, held = path / CONFIG, _holds_weights(path)
-        if config.exists():
-            return _of_config(config, path if held else None)
-        if not held:
-            raise MissingData(f"{_called(path)}: no {CONFIG} in this folder; give the path of one.")
-        return _of_weights(path)
-    if path.suffix in WEIGHTS or path.name.endswith(INDEX):
-        config = path.parent / CONFIG
-        return _of_config(config, path) if config.exists() else _of_weights(path)
-    return _of_config(path, None)
+    if _holds_weights(path):
+        from isoflop.model.headers import model_of
 
-
-def _of_config(config: Path, held: Path | None) -> Description:
-    """A config.json, with what the weights beside it list."""
+        reading, tensors = model_of(path)
+        return Description(spec=reading.spec, origin="file", reading=reading, tensors=tensors)
+    if path.is_dir() and not (path / CONFIG).exists():
+        raise MissingData(f"{shorten(str(path), most=200)}: no {CONFIG} in this folder; give the path of one.")
     from isoflop.model.config import read_config
 
-    reading = read_config(config)
-    return Description(spec=reading.spec, origin="config", reading=reading, tensors=_tensors(held))
+    reading = read_config(path)
+    return Description(spec=reading.spec, origin="config", reading=reading)
 
 
-def _of_weights(path: Path) -> Description:
-    """Files of weights without a config: the shape is only in GGUF files."""
-    tensors = _tensors(path)
-    assert tensors is not None
-    raise MissingData(
-        f"{_called(path)}: {len(tensors.tensors):,} tensors and {tensors.bytes:,} bytes, but no shape: put the model's "
-        f"{CONFIG} beside it."
-    )
-
-
-def _tensors(path: Path | None) -> Tensors | None:
-    if path is None:
-        return None
-    from isoflop.model.headers import read_tensors
-
-    return read_tensors(path)
-
-
-def _called(path: Path) -> str:
-    return shorten(str(path), most=200)
+def _holds_weights(path: Path) -> bool:
+    """Whether a file is one of weights, or a folder holds such files."""
+    if path.is_dir():
+        return any(next(path.glob(f"*{ending}"), None) for ending in WEIGHTS)
+    return path.suffix in WEIGHTS or path.name.endswith(INDEX)
 
 
 def _missing(name: str) -> str:

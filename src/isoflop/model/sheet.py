@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from isoflop.model.names import Description
-    from isoflop.model.parts import Saved, StateKind
+    from isoflop.model.parts import Saved, StateKind, Weight
     from isoflop.model.spec import ModelSpec
     from isoflop.model.weight_bytes import Storage
     from isoflop.relation.answer import Ledger
@@ -171,18 +171,25 @@ class Sheet:
 
 
 def lengths(
-    spec: ModelSpec,
+    described: Description,
     *,
     sequence: float | None = None,
     context: float | None = None,
     convention: str = "model",
-    kv_dtype: str = "bf16",
+    kv_dtype: str | None = None,
 ) -> Lengths:
-    """The lengths that are counted at: what is given, else the smaller of 4,096 and the model's context."""
+    """The lengths that are counted at: what is given, else the smaller of 4,096 and the model's context.
+
+    The cache is in 16 bits where nothing else is given and the config asks for nothing smaller.
+    """
+    spec = described.spec
     usual = min(LONGEST_DEFAULT, spec.context or LONGEST_DEFAULT)
     counted = next((one for one in CONVENTIONS if one == convention), None)
     if counted is None:
         raise UnknownName("FLOP convention", convention, CONVENTIONS, hint=f"Give one of: {', '.join(CONVENTIONS)}.")
+    if kv_dtype is None:
+        asked = described.storage.kv_dtype if described.storage else USUAL
+        kv_dtype = asked if KV_BYTES.get(asked, 2) < KV_BYTES[USUAL] else USUAL
     if kv_dtype not in KV_BYTES:
         raise UnknownName("number format of a cache", kv_dtype, KV_BYTES, hint=f"Give one of: {', '.join(KV_BYTES)}.")
     for name, value in (("sequence", sequence), ("context", context)):
@@ -196,7 +203,7 @@ def lengths(
 def sheet(described: Description, at: Lengths | None = None) -> Sheet:
     """Everything that is counted of a model."""
     spec = described.spec
-    at = at or lengths(spec)
+    at = at or lengths(described)
     counted = counts(spec)
     storage = described.storage
     return Sheet(
@@ -215,13 +222,13 @@ def sheet(described: Description, at: Lengths | None = None) -> Sheet:
 
 def shapes(spec: ModelSpec) -> tuple[Shape, ...]:
     """Every kind of tensor once, with the number of layers that hold one like it, in the order of the model."""
-    found: dict[tuple[object, ...], Shape] = {}
+    layers: dict[Weight, int] = defaultdict(int)
     for times, weight in weights(spec):
-        part, name, rows, columns, _, copies, active, trained = weight
-        known = found.get(weight)
-        layers = times + (known.layers if known else 0)
-        found[weight] = Shape(part, name, layers, rows, columns, copies, active, trained)
-    return tuple(found.values())
+        layers[weight] += times
+    return tuple(
+        Shape(one.part, one.name, many, one.rows, one.columns, one.copies, one.active, one.trained)
+        for one, many in layers.items()
+    )
 
 
 def _components(spec: ModelSpec, at: Lengths, stored: Ledger) -> tuple[Component, ...]:

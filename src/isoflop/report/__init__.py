@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from isoflop.report.markdown import answer_markdown, ledger_markdown
     from isoflop.report.mermaid import answer_mermaid
     from isoflop.report.model import component_table, model_html, model_markdown, model_text
-    from isoflop.report.model_json import model_json, models_json, opinion_json, tensors_json
-    from isoflop.report.model_steps import model_steps, steps_table
+    from isoflop.report.model_derivation import model_steps, steps_table
+    from isoflop.report.model_object import model_json, models_json, opinion_json, tensors_json
     from isoflop.report.notebook import register
     from isoflop.report.plan import plan_blocks, plan_html, plan_json, plan_markdown, plan_text
     from isoflop.report.table import Cell, Column, table_csv, table_html, table_markdown, table_text
@@ -127,8 +127,8 @@ _HOMES = {
     "markdown": ("answer_markdown", "ledger_markdown"),
     "mermaid": ("answer_mermaid",),
     "model": ("component_table", "model_html", "model_markdown", "model_text"),
-    "model_json": ("model_json", "models_json", "opinion_json", "tensors_json"),
-    "model_steps": ("model_steps", "steps_table"),
+    "model_object": ("model_json", "models_json", "opinion_json", "tensors_json"),
+    "model_derivation": ("model_steps", "steps_table"),
     "notebook": ("register",),
     "plan": ("plan_blocks", "plan_html", "plan_json", "plan_markdown", "plan_text"),
     "chart_plan": ("plan_chart",),

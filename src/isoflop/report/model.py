@@ -9,7 +9,7 @@ from isoflop.report import model_words as words
 from isoflop.report.blocks import Blocks, Section, blocks_html, blocks_markdown, blocks_text
 from isoflop.report.layout import Paper, wrap
 from isoflop.report.markup import markdown_text
-from isoflop.report.model_steps import model_steps, steps_table
+from isoflop.report.model_derivation import model_steps, steps_table
 from isoflop.report.table import Cell, Column, table_html, table_markdown, table_text
 from isoflop.report.words import percent
 
@@ -32,7 +32,7 @@ def model_body(sheet: Sheet) -> tuple[Blocks, ...]:
         ("Parameters", words.count_rows(sheet), ()),
         ("FLOP of matrix products", words.work_rows(sheet), ()),
         (f"State of one sequence, cache in {sheet.at.kv_dtype}", words.state_rows(sheet), ()),
-        ("Bytes of the weights", words.weight_rows(sheet), ()),
+        ("Bytes of the weights", words.weight_rows(sheet), words.weight_notes(sheet)),
         (
             "Memory of training, not sharded: two rules of bytes a parameter, and activations",
             words.training_rows(sheet),

@@ -170,12 +170,18 @@ def weight_rows(sheet: Sheet) -> Iterator[Row]:
         yield Row(label=dtype, value=say(sheet.weights[dtype], "weight_bytes"), remark=_PLAIN.get(dtype, ""))
     storage, tensors = sheet.storage, sheet.described.tensors
     if storage is not None:
-        yield Row(label="as stored", value=say(storage.ledger.total, "weight_bytes"), remark=storage.scheme)
+        each = f"{storage.bits_per_weight:.3g} bits a weight, with all that stands beside it"
+        yield Row(label="as stored", value=say(storage.ledger.total, "weight_bytes"), remark=each)
         for term in storage.apart:
-            yield Row(label="apart", value=say(term.value, "weight_bytes"), remark=f"{term.name}, {term.note}")
+            yield Row(label="apart", value=say(term.value, "weight_bytes"), remark=term.name)
     if tensors is not None:
-        held = f"{len(tensors.tensors):,} tensors: {', '.join(tensors.by_dtype())}"
+        held = f"{len(tensors.tensors):,} tensors, from the headers"
         yield Row(label="in the files", value=say(tensors.bytes, "weight_bytes"), remark=held)
+
+
+def weight_notes(sheet: Sheet) -> tuple[str, ...]:
+    """In which number format the weights are stored."""
+    return (f"As stored: {sheet.storage.scheme}.",) if sheet.storage else ()
 
 
 def training_rows(sheet: Sheet) -> Iterator[Row]:
@@ -197,7 +203,7 @@ def minded(sheet: Sheet) -> tuple[str, ...]:
     """What a reader should know: what is not verified, what the source notes, what files lack."""
     described, storage = sheet.described, sheet.storage
     doubts = (*(storage.doubts if storage else ()), *(described.tensors.doubts if described.tensors else ()))
-    return tuple(text for text in (described.warning, *sheet.spec.notes, *doubts) if text)
+    return tuple(dict.fromkeys(text for text in (described.warning, *sheet.spec.notes, *doubts) if text))
 
 
 def training_note(sheet: Sheet) -> str:

@@ -113,6 +113,9 @@ def _flops(sheet: Sheet) -> Iterator[_Line]:
                 gives = "recurrence" if isinstance(mixer, Recurrent) else "attention scores"
                 formula = f"{times} layers x {number(each)} ({mixer_words(mixer)})"
                 yield section, gives, formula, times * each, "FLOP/token"
+            scores = {part: value for part, value in scores.items() if part not in {"recurrence", "attention scores"}}
+            for part, value in scores.items():
+                yield section, part, "beside mixers and matrices", value, "FLOP/token"
         else:
             for part, value in scores.items():
                 yield section, part, "averaged over tokens read and written", value, "FLOP/token"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.model.sheet import RULES
 from isoflop.report.json import SCHEMA_VERSION
-from isoflop.report.model_steps import model_steps
+from isoflop.report.model_derivation import model_steps
 from isoflop.report.model_words import minded
 from isoflop.report.words import finite
 
