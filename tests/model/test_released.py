@@ -9,12 +9,14 @@ import pytest
 
 from isoflop.model import counts, forward_flops
 from isoflop.model.config import reading_of
+from isoflop.quantity.json_file import read_json
 from isoflop.quantity.toml_file import read_toml
 
+FOLDER = Path(__file__).parent / "released"
 CASES: dict[str, Any] = {
     name: case
-    for file in sorted((Path(__file__).parent / "released").glob("*.toml"))
-    for name, case in read_toml(file).items()
+    for file in sorted(FOLDER.iterdir())
+    for name, case in (read_json(file) if file.suffix == ".json" else read_toml(file)).items()
 }
 
 

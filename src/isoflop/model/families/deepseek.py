@@ -30,8 +30,12 @@ def deepseek(fields: Fields) -> ModelSpec:
 
 
 def deepseek_v2(fields: Fields) -> ModelSpec:
-    """V2: a router without correction."""
-    return _deepseek(fields, latent_attention(fields), "none")
+    """V2: a router without correction; the text part of DeepSeek-VL2 corrects it, or does without latent attention."""
+    corrected = fields.word("topk_method") == "noaux_tc"
+    if fields.flag("use_mla", default=True):
+        return _deepseek(fields, latent_attention(fields), "stored" if corrected else "none")
+    fields.ignore("kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
+    return _deepseek(fields, attention(fields), "stored" if corrected else "none")
 
 
 def deepseek_v3(fields: Fields) -> ModelSpec:

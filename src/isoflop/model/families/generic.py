@@ -29,7 +29,7 @@ def generic(fields: Fields) -> ModelSpec:
     mlp = gated(fields, "intermediate_size", "ffn_hidden_size", "n_inner", "d_ff", "ffn_dim")
     dense = Layer(norms=RMS_PAIR, mixers=(mixer,), mlp=mlp)
     layers = layer_count(fields)
-    if not fields.has("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"):
+    if not fields.maybe("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", least=0):
         return decoder(fields, [dense] * layers, tied=False)
     expert = replace(mlp, width=fields.count("moe_intermediate_size", "expert_ffn_hidden_size", default=mlp.width))
     shared = scaled(expert, fields.count("n_shared_experts", "num_shared_experts", default=0, least=0))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from isoflop.errors import shorten
 from isoflop.model.families import class_defaults, readers
 from isoflop.model.families.generic import generic
-from isoflop.model.families.multimodal_text import LIKE, TEXTS
+from isoflop.model.families.multimodal_text import LIKE, TEXTS, chameleon
 
 if TYPE_CHECKING:
     from isoflop.model.families import Read
@@ -52,7 +52,7 @@ OTHER_PARTS = (
     "perceiver_config", "resampler_config", "adapter_config", "adaptor_config", "aligner_config", "encoder_config",
     "talker_config", "token2wav_config", "code2wav_config", "tts_config", "diffusion_head_config",
     "semantic_model_config", "*_tokenizer_encoder_config", "word_timestamp_config", "speech_config", "gen_*_config",
-    "audio", "vision", "embd_layer", "sam_config",
+    "audio", "vision", "embd_layer", "sam_config", "*_processor", "*_lora", "siglip_config", "depth_decoder_config",
 )  # fmt: skip
 """Objects that hold the other modalities' parts."""
 
@@ -62,7 +62,7 @@ OWN = (
     "projection_dim", "projection_hidden_size", "max_value_projector_patch_to_query_dict", "connector_*",
     "adapter_*", "resampler_*", "downsample_*", "spatial_*", "scale_factor", "merge_kernel_size", "merger_*",
     "insert_layer_id", "drop_vision_*", "deepstack_*", "density_router_*", "canvas_length", "vocabulary_map",
-    "position_id_per_seconds", "seconds_per_chunk", "enable_*_output", "acoustic_tokenizer_chunk_size",
+    "position_id_per_seconds", "seconds_per_chunk", "enable_*_output", "enable_talker", "acoustic_tokenizer_chunk_size",
     "default_num_delay_tokens", "slice_*", "im_*_id", "newline_id", "label_smoothing", "logit_scale_init_value",
     "token_classification_bias", "is_vqa", "latent_query_num", "has_lora_adapter", "batch_vision_input",
     "max_slice_nums", "use_image_id", "tile_tag", "candidate_resolutions", "global_view_pos", "dynamic_image_size",
@@ -78,10 +78,19 @@ OWN = (
 _BESIDE = ("patch_size", "window_size", "out_hidden_size")
 """Beside a nested text part these are the other parts'; in a flat file they might be the text part's."""
 
+_IN_TEXT = (
+    "num_image_tokens", "is_composition", "is_llama_config", "neftune_noise_alpha", "perceiver_config", "lm_head",
+    "pixel_shuffle_factor", "use_resampler", "rm_head", "for_llm_compressor",
+)  # fmt: skip
+"""Fields of released text parts that say nothing of the text decoder."""
+
 
 def composite(fields: Fields, *, kind: str, plan: Plan) -> ModelSpec:
     """The text part of a file whose type is known."""
     ignore_matching(fields, (*OTHER_PARTS, *OWN))
+    fields.ignore(*plan.ignore)
+    if fields.count("use_llm_lora", default=0, least=0):
+        fields.doubt("use_llm_lora: the adapters of the text part are not counted")
     inner = fields.within(plan.key)
     if inner is None:
         if not plan.flat:
@@ -127,6 +136,14 @@ def _reader(kind: str) -> Read | None:
     return TEXTS.get(kind) or readers().get(kind) or readers().get(LIKE.get(kind, ""))
 
 
+def minicpmv(fields: Fields) -> ModelSpec:
+    """MiniCPM-V and -o: flat fields of the family that code of their own builds on, another one in each version."""
+    version = str(fields.values.get("version"))
+    text = {"2.6": "qwen2", "4.0": "llama", "4": "llama", "4.5": "qwen3"}.get(version, "llama")
+    fields.doubt(f"its own code decides what the layers are; version {shorten(version)} was read like {text}")
+    return composite(fields, kind="minicpmv", plan=Plan(text=text, flat=True))
+
+
 def ignore_matching(fields: Fields, patterns: tuple[str, ...]) -> None:
     """Ignore every field whose name fits one of the patterns."""
     fields.ignore(*(name for name in fields.values if any(fnmatchcase(name, pattern) for pattern in patterns)))
@@ -142,11 +159,11 @@ def _beside(fields: Fields, inner: Fields, plan: Plan) -> ModelSpec:
     if plan.both_ways:
         inner.drop("use_bidirectional_attention")
         fields.ignore("use_bidirectional_attention")
-    inner.ignore("num_image_tokens")
+    inner.ignore(*_IN_TEXT)
     spec = read_text(inner, plan)
-    fields.ignore(*_BESIDE, *plan.ignore)
+    fields.ignore(*_BESIDE)
     known = {"vocab_size": spec.vocabulary, "hidden_size": spec.width, **inner.values}
-    fields.ignore(*(name for name, value in fields.values.items() if name in known and value == known[name]))
+    fields.ignore(*(name for name, value in fields.values.items() if name in known and known[name] in (value, None)))
     if spec.head is None:
         return spec
     return replace(spec, head=replace(spec.head, tied=_tied(fields, inner, plan, nested=spec.head.tied)))
@@ -195,7 +212,8 @@ _LISTED: tuple[tuple[Plan, str], ...] = (
     (Plan(text="qwen2", rule="either"), "llava_onevision fast_vlm video_llama_3"),
     (Plan(text="qwen2", rule="never"), "audioflamingo3 qwen2_audio vibevoice_asr"),
     (Plan(text="qwen2", rule="never", ignore=("head_dim", "max_position_embeddings")), "musicflamingo"),
-    (Plan(text="qwen2", flat=True), "llava_qwen dots_ocr"),
+    (Plan(text="qwen2", flat=True), "llava_qwen"),
+    (Plan(text="qwen2", flat=True, ignore=("attention_bias",)), "dots_ocr"),
     (Plan(text="qwen3"), "qianfan_ocr"),
     (Plan(text="qwen3", tied=True), "lighton_ocr qwen3_asr fun_asr_nano moss_transcribe_diarize"),
     (Plan(text="gemma", tied=True, both_ways=True, ignore=("vocab_size", "_vocab_size", "hidden_size")), "paligemma"),
@@ -236,8 +254,13 @@ _LISTED: tuple[tuple[Plan, str], ...] = (
     (Plan(text="deepseek_v3", rule="inner"), "kimi_vl"),
     (Plan(text="qwen3_moe", rule="inner"), "interns1"),
     (Plan(text="minimax_text_01", rule="inner"), "minimax_vl_01"),
-    (Plan(text="phi3", flat=True), "phi3_v"),
+    (Plan(text="phi3", flat=True), "phi3_v phi4mm"),
 )
 PLANS = {kind: replace(plan, text=plan.text or f"{kind}_text") for plan, kinds in _LISTED for kind in kinds.split()}
 
-READS = {kind: partial(composite, kind=kind, plan=plan) for kind, plan in PLANS.items()}
+READS: dict[str, Read] = {
+    **{kind: partial(composite, kind=kind, plan=plan) for kind, plan in PLANS.items()},
+    "chameleon": chameleon,
+    "minicpmo": minicpmv,
+    "minicpmv": minicpmv,
+}

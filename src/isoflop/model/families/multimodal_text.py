@@ -158,6 +158,13 @@ def molmo2(fields: Fields) -> ModelSpec:
     )
 
 
+def chameleon(fields: Fields) -> ModelSpec:
+    """Images are tokens like others: Llama with queries and keys normalised over each head, weights of their own."""
+    fields.ignore("vq_config", "vocabulary_map", "model_parallel_size", "swin_norm")
+    mixer = replace(shared_out(fields, attention(fields, qk_norm="full")), norm_bias=True)
+    return uniform(fields, mixer, gated(fields))
+
+
 def mllama(fields: Fields) -> ModelSpec:
     """Llama 3.2 Vision: layers of their own that read the image by cross-attention, each half behind a learned gate.
 
