@@ -23,7 +23,7 @@ from isoflop.model.families.common import (
 from isoflop.model.families.deepseek_sparse import mistral_large4
 from isoflop.model.families.glm_next import glm5_next
 from isoflop.model.families.mixtures import fine_grained, only, shared_experts, sparse, stacked
-from isoflop.model.parts import Attention, Embedding, Linear, vector
+from isoflop.model.parts import Attention, Embedding, Linear, Norm, vector
 from isoflop.model.spec import Layer, groups_of
 
 if TYPE_CHECKING:
@@ -129,16 +129,38 @@ _VOXTRAL = ("hidden_size", "intermediate_size", "num_hidden_layers", "head_dim",
 
 
 def muse_glimmer(fields: Fields) -> ModelSpec:
-    """A gate on every element of attention's output; counted from the last, every fourth layer sees everything."""
+    """A gate on every element of attention's output."""
+    mixer, windows = _muse(fields)
+    return uniform(fields, mixer, gated(fields, bias=False), norms=AROUND, windows=windows)
+
+
+def muse_spark(fields: Fields) -> ModelSpec:
+    """The same with narrower mixtures, normalised on the way in and out, and gates on what each part adds."""
+    fields.ignore("residual_gate_temperature")
+    mixer, windows = _muse(fields)
+    wide, inner = width(fields), fields.count("moe_hidden_size")
+    mixture = replace(
+        experts(fields, gated(fields, "moe_intermediate_size", bias=False), router_bias="stored"),
+        inner_width=inner,
+        extras=(vector("pre-expert norm", inner), vector("post-expert norm", inner)),
+    )
+    gates = (vector("attention gate", wide, part="gates"), vector("mlp gate", wide, part="gates"))
+    mixed = sparse(fields, len(windows))
+    mixers = [replace(mixer, window=window) for window in windows]
+    norms = (RMS, RMS, RMS, Norm(kind="rms", scale=False))
+    layers = stacked(mixers, mixed, mixture, gated(fields, bias=False), norms=norms, extras=gates)
+    return decoder(fields, layers, tied=False)
+
+
+def _muse(fields: Fields) -> tuple[Attention, tuple[int | None, ...]]:
+    """Attention with a gate, and the window of each layer: from the last, every fourth sees everything."""
     fields.ignore("qk_scale_factor", "output_multiplier", "layer_rope_theta")
     layers = layer_count(fields)
     mixer = replace(attention(fields), gate="element")
     if fields.has("layer_types"):
-        windows = sliding(fields, layers)
-    else:
-        window = fields.maybe("sliding_window")
-        windows = tuple(window if (layers - 1 - place) % 4 else None for place in range(layers))
-    return uniform(fields, mixer, gated(fields, bias=False), norms=AROUND, windows=windows)
+        return mixer, sliding(fields, layers)
+    window = fields.maybe("sliding_window")
+    return mixer, tuple(window if (layers - 1 - place) % 4 else None for place in range(layers))
 
 
 def molmo2(fields: Fields) -> ModelSpec:
@@ -204,6 +226,7 @@ TEXTS = {
     "mllama_text_model": mllama,
     "molmo2_text": molmo2,
     "muse_glimmer_text": muse_glimmer,
+    "muse_spark_text": muse_spark,
     "paddleocr_vl_text": paddle_ocr,
     "voxtral_realtime_text": voxtral_realtime,
 }
