@@ -61,6 +61,11 @@ class Fields:
         name, value = self._take(names)
         return None if value is None else self._whole(name, value, least)
 
+    def auto(self, *names: str, value: int) -> int:
+        """A whole number; `value`, which follows from others, where it is "auto", null or absent."""
+        name, found = self._take(names)
+        return value if found is None or found == "auto" else self._whole(name, found, 1)
+
     def flag(self, *names: str, default: bool) -> bool:
         """True or false."""
         name, value = self._take(names)
@@ -146,6 +151,13 @@ class Fields:
     def drop(self, *names: str) -> None:
         """Go on as if the file did not have these fields."""
         self.values = {name: value for name, value in self.values.items() if name not in names}
+
+    def changed(self, values: Mapping[str, object]) -> Fields:
+        """The same fields with `values` in place of theirs, for a layer that differs; what it reads counts here."""
+        other = Fields({**self.values, **values}, self.file, self.prefix)
+        other.assume(self._assumed)
+        other.doubts, other._read = self.doubts, self._read
+        return other
 
     def ignore(self, *names: str) -> None:
         """Say that these fields leave shape, FLOP and state of this family alone."""

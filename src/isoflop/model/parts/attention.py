@@ -103,7 +103,8 @@ class Attention:
     one number a head or an element. `values` "keys": keys serve as values too, there is no matrix for them;
     "projection": the same, but values are kept apart, because only keys are rotated (Gemma 4). `kv` "earlier": it reads
     the keys and values of an earlier layer; it has none of its own and keeps no state. `sums`: values that each score
-    weighs (two in differential attention). `extras`: further weights.
+    weighs (two in differential attention). `inputs`: width of what queries, keys and values are made of, where not
+    the layer's (Zamba joins the embedding to it). `extras`: further weights.
     """
 
     heads: int
@@ -123,14 +124,14 @@ class Attention:
     values: Literal["own", "keys", "projection"] = "own"
     kv: Literal["own", "earlier"] = "own"
     sums: int = 1
+    inputs: int | None = None
     index: Index | None = None
     extras: tuple[Linear, ...] = ()
 
     def __post_init__(self) -> None:
         check_counts(self, "heads", "kv_heads", "head_width", "sums")
         check_counts(self, "relative_buckets", least=0)
-        if self.value_width is not None:
-            check_counts(self, "value_width")
+        check_counts(self, *(name for name in ("value_width", "inputs") if getattr(self, name) is not None))
         Reach(window=self.window, chunk=self.chunk)
         if self.heads % self.kv_heads:
             raise BadInput(
@@ -162,7 +163,8 @@ class Attention:
         inner, kv = self.heads * self.head_width, self.kv_heads * self.head_width
         out, values = self.heads * self._value_width, self.kv_heads * self._value_width
         there = "q" + ("" if self.kv == "earlier" else "kv" if self.values == "own" else "k") + "o"
-        shapes = {"q": (width, inner), "k": (width, kv), "v": (width, values), "o": (out, width)}
+        into = self.inputs or width
+        shapes = {"q": (into, inner), "k": (into, kv), "v": (into, values), "o": (out, width)}
         found = [Weight(part, letter, *shapes[letter], kv_runs if letter in "kv" else "token") for letter in there]
         found += [Weight(part, f"{letter} bias", shapes[letter][1]) for letter in self.bias if letter in there]
         found += self._norms(part, inner, kv)
@@ -234,7 +236,7 @@ class Attention:
         """Input of the projections, queries, keys, values, output, and the softmax's statistics (fused attention)."""
         out, kv = self.heads * self._value_width, self.kv_heads * (self.head_width + self._value_width)
         found = [
-            Saved("attention", "input", width),
+            Saved("attention", "input", self.inputs or width),
             Saved("attention", "q", self.heads * self.head_width, split="inner"),
             Saved("attention", "kv", kv, split="inner"),
             Saved("attention", "output", out, split="inner"),

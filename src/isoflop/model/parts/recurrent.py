@@ -14,14 +14,24 @@ from isoflop.model.parts.weight import Linear, Saved, State, Weight, check_count
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convolution:
-    """A short causal convolution over time, each channel by itself: it keeps the last `kernel` - 1 inputs."""
+    """A short causal convolution over time, each channel by itself: it keeps the last `kernel` - 1 inputs.
+
+    `group`: channels that are mixed with one another. `dilation`: it reads every so many tokens, and keeps all between.
+    """
 
     channels: int
     kernel: int
     bias: bool = False
+    group: int = 1
+    dilation: int = 1
 
     def __post_init__(self) -> None:
-        check_counts(self, "channels", "kernel")
+        check_counts(self, "channels", "kernel", "group", "dilation")
+
+    @property
+    def taps(self) -> int:
+        """Inputs that one output is made of."""
+        return self.kernel * self.group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +42,8 @@ class Recurrent:
     vectors among them (`runs` "never"). `products`: matrix-sized products a token makes with the memory: 2 write and
     read (Mamba, linear attention), 3 read before they write (the delta rule). Counted is the recurrent form, 2 FLOP an
     element and product; chunked kernels for training do more (with chunks of 64 and heads of 128, about half as much
-    again) to use matrix units. `heads` = 0: no memory beside the convolution's.
+    again) to use matrix units. `heads` = 0: no memory beside the convolution's. `shifts`: numbers kept of the tokens
+    before without a convolution (RWKV). `beside`: numbers kept beside the memories (running maxima).
     """
 
     part: str
@@ -43,9 +54,11 @@ class Recurrent:
     products: Literal[1, 2, 3] = 2
     convolutions: tuple[Convolution, ...] = ()
     causal: bool = True
+    shifts: int = 0
+    beside: int = 0
 
     def __post_init__(self) -> None:
-        check_counts(self, "heads", "key_width", "value_width", least=0)
+        check_counts(self, "heads", "key_width", "value_width", "shifts", "beside", least=0)
 
     @property
     def memory(self) -> int:
@@ -62,7 +75,7 @@ class Recurrent:
         del width
         found = [weight for one in self.projections for weight in one.weights(self.part)]
         for one in self.convolutions:
-            found.append(Weight(self.part, "convolution", one.channels, one.kernel))
+            found.append(Weight(self.part, "convolution", one.channels, one.taps))
             if one.bias:
                 found.append(Weight(self.part, "convolution bias", one.channels))
         return tuple(found)
@@ -70,7 +83,7 @@ class Recurrent:
     def mixing_flops(self, sequence: float, *, full: bool) -> float:
         """Convolutions and products with the memory, the same for every token."""
         del sequence, full
-        convolving = sum(2 * one.channels * one.kernel for one in self.convolutions)
+        convolving = sum(2 * one.channels * one.taps for one in self.convolutions)
         return float(convolving + 2 * self.products * self.memory)
 
     def decode_flops(self, context: float) -> float:
@@ -80,8 +93,8 @@ class Recurrent:
     def state(self, context: float) -> tuple[State, ...]:
         """The memories and the last inputs of the convolutions."""
         del context
-        convolved = sum(one.channels * (one.kernel - 1) for one in self.convolutions)
-        found = (State("conv", convolved), State("recurrent", self.memory))
+        convolved = sum(one.channels * (one.kernel - 1) * one.dilation for one in self.convolutions)
+        found = (State("conv", convolved + self.shifts), State("recurrent", self.memory + self.beside))
         return tuple(state for state in found if state.elements)
 
     def saved(self, width: int) -> tuple[Saved, ...]:
