@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from isoflop.model.parts import Weight
+from isoflop.model.spec import merged
 from isoflop.relation.answer import Ledger, Term
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def weights_apart(model: ModelSpec, apart: Apart) -> list[tuple[int, Weight]]:
 
 
 def _held(groups: Iterable[Group], width: int) -> list[tuple[int, Weight]]:
-    return [(times, weight) for times, layer in groups if layer.held for weight in layer.weights(width)]
+    return [(times, weight) for times, layer in merged(groups) if layer.held for weight in layer.weights(width)]
 
 
 def head_weight(model: ModelSpec) -> Weight:
@@ -84,7 +85,7 @@ def counts(model: ModelSpec) -> Counts:
     """Parameters of `model`: total, active, non-embedding, stored, and by part in the order they stand in it."""
     parts: dict[str, int] = defaultdict(int)
     active = stored = 0
-    for times, (part, _, rows, columns, _, copies, met, trained) in weights(model):
+    for times, (part, _, rows, columns, _, copies, met, trained, _) in weights(model):
         size = times * rows * columns
         stored += size * copies
         if trained:

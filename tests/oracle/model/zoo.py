@@ -128,7 +128,7 @@ def size(found: dict[str, tuple[int, ...]], *, stored: bool = False) -> int:
         numbers = 1
         for side in shape:
             numbers *= side
-        if not name.startswith("buffer:") or (stored and name.endswith(("bias", "layer_scalar"))):
+        if not name.startswith("buffer:") or (stored and name.endswith(("bias", "biases", "layer_scalar"))):
             total += numbers
     return total
 

@@ -11,7 +11,7 @@ from isoflop.model.parts import Index, Linear, Norm, vector
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from isoflop.model.fields import Fields
     from isoflop.model.parts import Mixer, Mlp, Moe
@@ -24,6 +24,19 @@ def fine_grained(fields: Fields, *, router_bias: RouterBias = "stored", bias: bo
     expert = gated(fields, "moe_intermediate_size", bias=False)
     shared = scaled(replace(expert, bias=bias), shared_experts(fields))
     return experts(fields, expert, shared=shared, router_bias=router_bias)
+
+
+def each_layer(fields: Fields, layers: int, *names: str) -> list[Fields]:
+    """The fields of every layer: `per_layer_config` holds what is different in some, of `names` and nothing else."""
+    fields.ignore("per_layer_config")
+    listed = fields.values.get("per_layer_config") or {}
+    found: list[Mapping[str, object]] = [{}] * layers
+    for place, values in listed.items() if isinstance(listed, dict) else ():
+        if str(place).isdecimal() and int(place) < layers and isinstance(values, dict) and set(values) <= set(names):
+            found[int(place)] = values
+        else:
+            fields.doubt(f"per_layer_config of layer {shorten(str(place))} is not understood")
+    return [fields.changed(values) for values in found]
 
 
 def only(fields: Fields, name: str, *values: object) -> None:

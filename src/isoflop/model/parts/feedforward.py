@@ -52,6 +52,7 @@ class Moe:
     that lies in the checkpoint but is no parameter. `shared_gate`: the shared expert is weighed by a learned gate (one
     vector). `inner_width`: experts work on vectors of this width, with a matrix on the way in and out. `idle`: choices
     of the router that compute nothing. `keys`: outputs of the router where it has not one an expert (product keys).
+    `router_width`: width of what it scores, where `extras` make that of a token first.
     """
 
     experts: int
@@ -63,10 +64,12 @@ class Moe:
     inner_width: int | None = None
     idle: int = 0
     keys: int | None = None
+    router_width: int | None = None
     extras: tuple[Linear, ...] = ()
 
     def __post_init__(self) -> None:
-        check_counts(self, "experts", "active", *(("keys",) if self.keys is not None else ()))
+        given = [name for name in ("keys", "router_width") if getattr(self, name) is not None]
+        check_counts(self, "experts", "active", *given)
         check_counts(self, "idle", least=0)
         if self.active > self.experts + self.idle:
             raise BadInput(f"{self.active} active experts of {self.experts}; at most all of them can be active")
@@ -74,7 +77,7 @@ class Moe:
     def weights(self, width: int) -> tuple[Weight, ...]:
         """Router, routed experts, shared expert."""
         choices = self.keys or self.experts + self.idle
-        found = [Weight("router", "router", width, choices, "token")]
+        found = [Weight("router", "router", self.router_width or width, choices, "token")]
         if self.router_bias != "none":
             found.append(Weight("router", "router bias", choices, trained=self.router_bias != "stored"))
         inner = self.inner_width or width

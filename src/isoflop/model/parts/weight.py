@@ -5,7 +5,7 @@ Everything that is counted, parameters, FLOP, bytes, follows from these lists.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from isoflop.errors import BadInput
@@ -23,7 +23,7 @@ MOST = 2**31
 
 
 class Weight(NamedTuple):
-    """A parameter tensor of `rows` x `columns`, held `copies` times, of which each token meets `active`.
+    """A parameter tensor of `rows` x `columns`, held `copies` times, of which each token meets `active`, `times` over.
 
     `part` groups weights in tables ("attention", "mlp", "experts"); `name` is the tensor's own ("q", "down").
     `trained` is false for what a checkpoint stores but no optimizer updates (the correction of a router's scores):
@@ -38,6 +38,7 @@ class Weight(NamedTuple):
     copies: int = 1
     active: int = 1
     trained: bool = True
+    times: int = 1
 
     @property
     def params(self) -> int:
@@ -52,7 +53,7 @@ class Weight(NamedTuple):
     @property
     def flops(self) -> int:
         """Matmul FLOP each time it runs: a multiplication and an addition per weight; 0 for tables and vectors."""
-        return 0 if self.runs == "never" else 2 * self.active_params
+        return 0 if self.runs == "never" else 2 * self.active_params * self.times
 
 
 class State(NamedTuple):
@@ -128,7 +129,8 @@ class Norm:
 class Linear:
     """A matrix of its own: a pooler, a projection between two widths; `runs` "never" makes it a table or a vector.
 
-    `part` is the heading it is counted under, its own name where none is given. `trained` as in `Weight`.
+    `part` is the heading it is counted under, its own name where none is given. `trained`, `copies`, `active` and
+    `times` as in `Weight`: a matrix that every head multiplies by has its heads for `times`.
     """
 
     name: str
@@ -138,14 +140,19 @@ class Linear:
     runs: Runs = "token"
     part: str = ""
     trained: bool = True
+    copies: int = 1
+    active: int = 1
+    times: int = 1
 
     def __post_init__(self) -> None:
-        check_counts(self, "inputs", "outputs")
+        check_counts(self, "inputs", "outputs", "copies", "times")
+        check_counts(self, "active", least=0)
 
     def weights(self, part: str = "") -> tuple[Weight, ...]:
         """The matrix, and its bias where it has one; `part` is the heading of a part that has none of its own."""
         under = self.part or part or self.name
-        matrix = Weight(under, self.name, self.inputs, self.outputs, self.runs, trained=self.trained)
+        many = (self.copies, self.active, self.trained, self.times)
+        matrix = Weight(under, self.name, self.inputs, self.outputs, self.runs, *many)
         return (matrix, Weight(under, f"{self.name} bias", self.outputs)) if self.bias else (matrix,)
 
 
@@ -156,9 +163,7 @@ def vector(name: str, size: int, *, part: str = "", trained: bool = True) -> Lin
 
 def check_counts(part: object, *names: str, least: int = 1) -> None:
     """Refuse what is no whole number from `least` up to `MOST`, naming the field."""
-    known = {field.name for field in fields(part)}  # type: ignore[arg-type]
     for name in names:
-        assert name in known
         value = getattr(part, name)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value < MOST:
             kind = type(part).__name__.lower()
