@@ -113,6 +113,10 @@ def test_whether_the_head_is_tied(
 def test_a_missing_or_malformed_text_part_is_refused_by_name() -> None:
     with pytest.raises(BadFile, match="no field 'text_config'"):
         read("internvl", vision_config=VISION)
+    with pytest.raises(BadFile, match="no field 'text_config'"):
+        read("qwen2_vl", vision_config=VISION)
+    with pytest.raises(BadFile, match=r"no field 'llm_config\.num_hidden_layers'"):
+        read("internvl_chat", llm_config={"model_type": "qwen2", "hidden_size": 64})
     with pytest.raises(BadFile, match="text_config = a list; give an object"):
         read("internvl", text_config=[QWEN2])
     with pytest.raises(BadFile, match=r"text_config\.hidden_size = -1"):

@@ -35,7 +35,7 @@ class Plan:
     `tie_word_embeddings` is nowhere, `rule` which one of two counts in transformers 5: the outer one, one that is true
     ("either"), the inner one, or none, as the head is the model's own ("never"). Before version 5 the inner one
     counted. `ignore`: fields beside the text part that sound like it. `both_ways`: tokens of image and prompt see
-    each other, which is said of each file's text part and counted as causal.
+    each other. `complete`: the defaults of its own code are not those of transformers: no shape may be left out.
     """
 
     text: str = ""
@@ -45,6 +45,7 @@ class Plan:
     rule: Literal["outer", "either", "inner", "never"] = "outer"
     ignore: tuple[str, ...] = ()
     both_ways: bool = False
+    complete: bool = False
 
 
 OTHER_PARTS = (
@@ -78,6 +79,7 @@ OWN = (
 _BESIDE = ("patch_size", "window_size", "out_hidden_size")
 """Beside a nested text part these are the other parts'; in a flat file they might be the text part's."""
 
+_SHAPE = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
 _IN_TEXT = (
     "num_image_tokens", "is_composition", "is_llama_config", "neftune_noise_alpha", "perceiver_config", "lm_head",
     "pixel_shuffle_factor", "use_resampler", "rm_head", "for_llm_compressor",
@@ -93,11 +95,17 @@ def composite(fields: Fields, *, kind: str, plan: Plan) -> ModelSpec:
         fields.doubt("use_llm_lora: the adapters of the text part are not counted")
     inner = fields.within(plan.key)
     if inner is None:
-        if not plan.flat:
+        if not plan.flat or not fields.has("hidden_size"):
             raise fields.missing(plan.key)
         fields.assume({"tie_word_embeddings": plan.tied})
         return _noted(fields, read_text(fields, plan, named=False), kind)
+    for name in _SHAPE if plan.complete else ():
+        if not inner.has(name):
+            raise inner.missing(name)
     spec = _beside(fields, inner, plan)
+    if plan.both_ways:
+        said = "tokens of image and prompt see each other both ways; they are counted as causal"
+        spec = replace(spec, notes=(*spec.notes, said))
     return _noted(fields, spec, inner.word("model_type", default=plan.text), plan.key)
 
 
@@ -198,7 +206,7 @@ def _noted(fields: Fields, spec: ModelSpec, kind: str, key: str = "") -> ModelSp
     return replace(spec, notes=(*spec.notes, note))
 
 
-_INNER = Plan(key="llm_config", rule="inner")
+_INNER = Plan(key="llm_config", rule="inner", complete=True)
 _LISTED: tuple[tuple[Plan, str], ...] = (
     (Plan(text="llama"), "idefics3 smolvlm llava_next video_llava vipllava perception_lm"),
     (Plan(text="llama", tied=True), "deepseek_vl deepseek_vl_hybrid janus glmasr"),
@@ -252,10 +260,10 @@ _LISTED: tuple[tuple[Plan, str], ...] = (
     (replace(_INNER, text="qwen2"), "ovis"),
     (replace(_INNER, text="qwen3"), "ovis2_5"),
     (Plan(text="llama", key="language_config", rule="inner"), "multi_modality"),
-    (Plan(text="deepseek_v2", key="language_config", rule="inner"), "deepseek_vl_v2"),
-    (Plan(text="deepseek_v3", rule="inner"), "kimi_vl"),
-    (Plan(text="qwen3_moe", rule="inner"), "interns1"),
-    (Plan(text="minimax_text_01", rule="inner"), "minimax_vl_01"),
+    (replace(_INNER, text="deepseek_v2", key="language_config"), "deepseek_vl_v2"),
+    (replace(_INNER, text="deepseek_v3", key="text_config"), "kimi_vl"),
+    (replace(_INNER, text="qwen3_moe", key="text_config"), "interns1"),
+    (replace(_INNER, text="minimax_text_01", key="text_config"), "minimax_vl_01"),
     (Plan(text="phi3", flat=True), "phi3_v phi4mm"),
 )
 PLANS = {kind: replace(plan, text=plan.text or f"{kind}_text") for plan, kinds in _LISTED for kind in kinds.split()}
