@@ -9,9 +9,11 @@ rounds counts. Whole processes are compared by CPU time, the rest by wall time. 
 from __future__ import annotations
 
 import compileall
+import json
 import resource
 import subprocess
 import sys
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -25,7 +27,8 @@ import isoflop
 from isoflop.ask import bind, solve_question
 from isoflop.ask.solver import system
 from isoflop.hardware import catalog
-from isoflop.model import counts, model
+from isoflop.model import counts, describe, model
+from isoflop.model.config import reading_of
 from isoflop.relation.evaluate import run, run_many
 from isoflop.relation.route import direct, find_route
 
@@ -209,29 +212,71 @@ def monte_carlo() -> list[Row]:
 # --- models ----------------------------------------------------------------------------------------------------------
 
 
-def describing() -> Row | None:
-    """Counting Llama 3 8B against building it without memory (torch's meta device); None without torch."""
+LLAMA_3_8B = {
+    "model_type": "llama",
+    "vocab_size": 128_256,
+    "hidden_size": 4096,
+    "intermediate_size": 14_336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 8192,
+    "rms_norm_eps": 1e-5,
+    "rope_theta": 500_000.0,
+    "tie_word_embeddings": False,
+    "torch_dtype": "bfloat16",
+}
+
+
+LLAMA_405B = {
+    **LLAMA_3_8B,
+    "hidden_size": 16_384,
+    "intermediate_size": 53_248,
+    "num_hidden_layers": 126,
+    "num_attention_heads": 128,
+}
+
+
+def describing() -> list[Row]:
+    """Counting Llama 3 8B against building it without memory (torch's meta device); nothing without torch.
+
+    From fields in memory, and from a config.json on disk, which the reference reads from disk too.
+    """
     if not (find_spec("torch") and find_spec("transformers")):
-        return None
+        return []
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
-    config = LlamaConfig(
-        vocab_size=128_256,
-        hidden_size=4096,
-        intermediate_size=14_336,
-        num_hidden_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=8,
-    )
+    def config_of(fields: Mapping[str, object]) -> LlamaConfig:
+        return LlamaConfig(**{name: value for name, value in fields.items() if name != "model_type"})
 
-    def instantiate() -> int:
+    def instantiate(config: object) -> int:
         with torch.device("meta"):
-            return sum(weight.numel() for weight in LlamaForCausalLM(config).parameters())
+            return sum(weight.numel() for weight in AutoModelForCausalLM.from_config(config).parameters())
 
-    assert counts(model("llama-3-8b")).params == instantiate()
-    mine, theirs = best(lambda: counts(model("llama-3-8b")), instantiate, repeat=20)
-    return Row(name="describe llama-3-8b", ours=mine, against="torch meta device", reference=theirs, most=1e-3)
+    def read_fields(fields: Mapping[str, object]) -> int:
+        return counts(reading_of(fields, "config.json", "llama").spec).params
+
+    against = "torch meta device"
+    config, large = config_of(LLAMA_3_8B), config_of(LLAMA_405B)
+    assert counts(model("llama-3-8b")).params == read_fields(LLAMA_3_8B) == instantiate(config)
+    preset = best(lambda: counts(model("llama-3-8b")), lambda: instantiate(config), repeat=20)
+    read = best(lambda: read_fields(LLAMA_3_8B), lambda: instantiate(config), repeat=20)
+    deep = best(lambda: read_fields(LLAMA_405B), lambda: instantiate(large), repeat=5)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.json"
+        path.write_text(json.dumps(LLAMA_3_8B), encoding="utf-8")
+        disk = best(
+            lambda: counts(describe(path).spec), lambda: instantiate(AutoConfig.from_pretrained(folder)), repeat=20
+        )
+        cold = start_up("isoflop model, new process", ("model", str(path)), 25)
+    return [
+        Row(name="describe a preset", ours=preset[0], against=against, reference=preset[1], most=1e-3),
+        Row(name="describe fields, 32 layers", ours=read[0], against=against, reference=read[1]),
+        Row(name="describe fields, 126 layers", ours=deep[0], against=against, reference=deep[1], most=1e-3),
+        Row(name="describe a config.json", ours=disk[0], against=f"{against}, from it", reference=disk[1]),
+        cold,
+    ]
 
 
 def main() -> None:
@@ -241,13 +286,12 @@ def main() -> None:
     rows = [start_up("isoflop --help", ("--help",), 7), start_up("isoflop plan", plan, 25)]
     rows += [whole_catalogue(), cold_solve(), cached_plan(), *monte_carlo()]
     described = describing()
-    if described is not None:
-        rows.append(described)
-    print(f"{'what':<24} {'ours ms':>10}  {'reference':<22} {'ms':>10} {'ratio':>10}  budget")
+    rows += described
+    print(f"{'what':<28} {'ours ms':>10}  {'reference':<28} {'ms':>10} {'ratio':>10}  budget")
     for row in rows:
-        times = f"{1e3 * row.ours:10.4g}  {row.against:<22} {1e3 * row.reference:10.4g}"
-        print(f"{row.name:<24} {times} {shown(row.ratio):>10}  {row.budget}")
-    if described is None:
+        times = f"{1e3 * row.ours:10.4g}  {row.against:<28} {1e3 * row.reference:10.4g}"
+        print(f"{row.name:<28} {times} {shown(row.ratio):>10}  {row.budget}")
+    if not described:
         print("describing a model: skipped, torch and transformers are not installed (make test installs them)")
 
 

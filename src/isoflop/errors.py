@@ -101,5 +101,7 @@ def close_matches(name: str, known: Iterable[str], *, most: int = 3) -> tuple[st
 
 def shorten(text: str, *, most: int = 60) -> str:
     """`text` as it may stand in a message: one line, at most `most` characters, no control characters."""
+    if len(text) <= most and text.isprintable():
+        return text
     clean = "".join(char if char.isprintable() else " " for char in text[: most + 1])
     return clean if len(clean) <= most else clean[: most - 3] + "..."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from isoflop.errors import BadFile, BadInput, shorten
 from isoflop.model.architectures import class_doubts
 from isoflop.model.count import counts
-from isoflop.model.families import class_defaults, readers
+from isoflop.model.families import class_defaults, reader
 from isoflop.model.families.generic import generic
 from isoflop.model.families.multimodal import KEYS, unknown
 from isoflop.model.fields import Fields
@@ -88,7 +88,7 @@ def reading_of(config: Mapping[str, object], file: str, name: str) -> Reading:
 
 def _read(fields: Fields, kind: str) -> tuple[ModelSpec, bool]:
     """The model, and whether its type is known; of an unknown type that has a text part, that part."""
-    read = readers().get(kind)
+    read = reader(kind)
     if read is not None:
         fields.assume(class_defaults(kind))
         return read(fields), True

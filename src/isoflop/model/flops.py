@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from isoflop.errors import BadInput
 from isoflop.model.count import counts, head_weight
 from isoflop.model.parts import Recurrent
+from isoflop.model.spec import merged
 from isoflop.relation.answer import Ledger, Term
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _pass(model: ModelSpec, sequence: float, inputs: float, *, full: bool) -> It
 def _through(stack: Stack, sequence: float, inputs: float, *, full: bool) -> Iterator[tuple[str, float]]:
     """(part, FLOP) of one sequence through one stack that may read `inputs` tokens of an encoder."""
     often = {"token": sequence, "input": inputs, "sequence": 1.0, "never": 0.0}
-    for times, layer in stack.groups:
+    for times, layer in merged(stack.groups):
         for weight in layer.weights(stack.width):
             yield weight.part, times * often[weight.runs] * weight.flops
         for mixer in layer.mixers:
@@ -102,7 +103,7 @@ def decode_flops(model: ModelSpec, context: float, *, inputs: float = 0.0) -> fl
     """Matmul FLOP of one new token that sees `context` tokens and, in an encoder-decoder, `inputs` cached ones."""
     check_tokens(context, "context")
     found = 0.0
-    for times, layer in model.stack.groups:
+    for times, layer in merged(model.stack.groups):
         found += times * sum(weight.flops for weight in layer.weights(model.width) if weight.runs == "token")
         found += times * (layer.products + sum(mixer.decode_flops(context) for mixer in layer.mixers))
         if layer.cross is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import BadFile, BadInput, MissingData, UnknownName, shorten
-from isoflop.model.presets import LISTING, Preset, find_preset, is_preset, model_names, preset, read_preset
+from isoflop.model.presets import LISTING, Preset, exact_preset, find_preset, model_names, preset, read_preset
 from isoflop.model.sizes import shape_for
 from isoflop.model.spec import ModelSpec
 from isoflop.quantity import quantity, read
@@ -139,12 +139,12 @@ def describe(name: Name) -> Description:
         return Description(spec=reading.spec, origin="hub", reading=reading)
     if name.lower().endswith(_FILES) or "/" in name or "\\" in name:
         return _of_path(Path(name))
-    there = _is_there(name)
-    found = None if there and not is_preset(name) else find_preset(name)
+    found = exact_preset(name)
+    if found is None and _is_there(name):
+        return _of_path(Path(name))
+    found = found or find_preset(name)
     if found is not None:
         return _of_preset(preset(found))
-    if there:
-        return _of_path(Path(name))
     if _SIZE.match(name):
         return Description(spec=shape_for(read(name, quantity("params")).spread.median), origin="size")
     raise UnknownName("model", name, model_names(), listing=LISTING)

@@ -116,9 +116,11 @@ def preset(name: str) -> Preset:
     return _catalogued(found)
 
 
-def is_preset(name: str) -> bool:
-    """Whether `name` is the whole name or an alias of a preset."""
-    return _plain(name) in _stems() or _plain(name) in _aliases()
+@lru_cache(maxsize=1024)
+def exact_preset(name: str) -> str | None:
+    """The preset whose whole name or alias `name` is, None for none."""
+    wanted = _plain(name)
+    return wanted if wanted in _stems() else _aliases().get(wanted)
 
 
 @lru_cache(maxsize=1024)

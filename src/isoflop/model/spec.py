@@ -69,6 +69,16 @@ def groups_of(layers: Iterable[Layer]) -> tuple[Group, ...]:
     return tuple(Group(len(list(run)), layer) for layer, run in groupby(layers))
 
 
+def merged(groups: Iterable[Group]) -> tuple[Group, ...]:
+    """The same layers with those that are one object counted together, wherever they stand: for what only adds up."""
+    times: dict[int, int] = {}
+    layers: dict[int, Layer] = {}
+    for many, layer in groups:
+        times[id(layer)] = times.get(id(layer), 0) + many
+        layers[id(layer)] = layer
+    return tuple(Group(times[key], layer) for key, layer in layers.items())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """Layers over one residual stream of `width`, in order, with a norm after the last where there is one."""
@@ -89,8 +99,8 @@ class Stack:
         return sum(group.times for group in self.groups)
 
     def mixers(self) -> tuple[tuple[int, Mixer], ...]:
-        """(times in a row, mixer), in order; layers that mix nothing are left out."""
-        return tuple((times, mixer) for times, layer in self.groups for mixer in layer.mixers)
+        """(times, mixer), in the order in which they first appear; layers that mix nothing are left out."""
+        return tuple((times, mixer) for times, layer in merged(self.groups) for mixer in layer.mixers)
 
     def attentions(self) -> tuple[tuple[int, Attention], ...]:
         """The same for plain attention alone."""

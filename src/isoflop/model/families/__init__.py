@@ -38,6 +38,18 @@ def readers() -> Mapping[str, Read]:
 
 
 @cache
+def reader(kind: str) -> Read | None:
+    """The reader of one type. Of the files, only those that name it in quotes are loaded; all, where none does."""
+    word = f'"{kind}"'
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if word in path.read_text(encoding="utf-8"):
+            read = getattr(import_module(f"{__name__}.{path.stem}"), "READS", {}).get(kind)
+            if read is not None:
+                return read  # type: ignore[no-any-return]
+    return readers().get(kind)
+
+
+@cache
 def _defaults() -> Mapping[str, object]:
     return read_json(Path(__file__).parents[1] / "defaults.json")
 

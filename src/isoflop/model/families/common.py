@@ -215,11 +215,10 @@ def uniform(  # noqa: PLR0913 - what the layers share
     tied: bool = False,
 ) -> ModelSpec:
     """A decoder of equal layers that differ at most in their `windows`."""
-    listed = [mixer.window] * layer_count(fields) if windows is None else windows
-    layers = [
-        Layer(norms=norms, mixers=(replace(mixer, window=window),), mlp=mlp, parallel=parallel) for window in listed
-    ]
-    return decoder(fields, layers, tied=tied, norm=norm)
+    listed = [mixer.window] * layer_count(fields) if windows is None else list(windows)
+    mixers = {one: mixer if one == mixer.window else replace(mixer, window=one) for one in dict.fromkeys(listed)}
+    kinds = {one: Layer(norms=norms, mixers=(mixers[one],), mlp=mlp, parallel=parallel) for one in mixers}
+    return decoder(fields, [kinds[window] for window in listed], tied=tied, norm=norm)
 
 
 def as_always(fields: Fields, **values: object) -> None:
