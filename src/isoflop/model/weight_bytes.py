@@ -65,7 +65,7 @@ def storage_of(reading: Reading) -> Storage:
     spec, dtype = reading.spec, reading.dtype or ASSUMED
     assumed = () if reading.dtype else (f"the config names no number format: {ASSUMED.upper()} is assumed",)
     if reading.quantization is None:
-        scheme = unquantised(dtype, correction="fp32", doubts=assumed)
+        scheme = unquantised(dtype, correction="fp32")
     else:
         scheme = scheme_of(reading.quantization, dtype)
         assumed = () if reading.quantization.get("quant_method") in _NO_DOUBT else assumed

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NVFP4 = "nvfp4-pack-quantized"
 MXFP4 = "mxfp4-pack-quantized"
 _BYTE_SCALES = {MXFP4, "mxfp6-pack-quantized", "mxfp8-quantized"}
+_PREFIXES = {NVFP4: "NV", **dict.fromkeys(_BYTE_SCALES, "MX")}
 _UNPACKED = {"float-quantized", "naive-quantized", "int-quantized", "mxfp8-quantized"}
 _KNOWN = {NVFP4, MXFP4, "mxfp6-pack-quantized", "pack-quantized", "dense", "mixed-precision", *_UNPACKED}
 
@@ -114,11 +115,14 @@ def _weights(args: Fields, kind: str, rest: Format, *, static: bool) -> Format:
     beside += [Beside(32 if strategy == "tensor_group" else scale)] if static else []  # of the activations
     beside += [Beside(64, more=8)] if packed else []  # the shape
     beside += [Beside(32, inputs=1)] if reordered else []
-    called = {NVFP4: "NVFP4", MXFP4: "MXFP4"}.get(kind, f"{'FP' if floating else 'INT'}{bits}")
+    called = f"{_PREFIXES.get(kind, '')}{'FP' if floating else 'INT'}{bits}"
+    held = 8 if kind in _UNPACKED else bits
+    kept = "" if held == bits else f" in {held} bits"
+    zeros = "" if symmetric else " and zero points"
     return Format(
         name=called.lower(),
-        words=f"{called}, {said} scales {_where(strategy, places)}{'' if symmetric else ' and zero points'}",
-        bits=8 if kind in _UNPACKED else bits,
+        words=f"{called}{kept}, {said} scales {_where(strategy, places)}{zeros}",
+        bits=held,
         word=32 if packed else 8,
         beside=tuple(beside),
     )

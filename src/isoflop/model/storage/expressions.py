@@ -51,8 +51,13 @@ class _Text:
 class Expression:
     """An expression that is held against the beginning of a text."""
 
-    def __init__(self, piece: Piece) -> None:
+    def __init__(self, piece: Piece, needed: tuple[str, ...]) -> None:
         self._piece = piece
+        self._needed = needed
+
+    def may_match(self, text: str) -> bool:
+        """Whether the text has all that it needs to."""
+        return all(one in text for one in self._needed)
 
     def match(self, text: str) -> bool:
         """Whether the text begins with what the expression means."""
@@ -64,9 +69,30 @@ def expression(text: str) -> Expression | None:
     if len(text) > MOST_LENGTH:
         return None
     try:
-        return Expression(_Parser(text).whole())
+        return Expression(_Parser(text).whole(), required(text))
     except _Unknown:
         return None
+
+
+def required(text: str) -> tuple[str, ...]:
+    """Runs of letters, digits and _ that everything has that an expression means: a quick test before it is tried."""
+    found, run, depth, place = [], "", 0, 0
+    while place < len(text):
+        char = text[place]
+        depth += (char == "(") - (char == ")")
+        if char == "|" and not depth:
+            return ()
+        if (char.isalnum() or char == "_") and not depth:
+            run += char
+        else:
+            found.append(run[:-1] if char in "*?{" else run)
+            run = ""
+        if char == "\\":
+            place += 1
+        elif char in "[{":
+            place = max(text.find("]" if char == "[" else "}", place + 2), place)
+        place += 1
+    return tuple(one for one in (*found, run) if one)
 
 
 def _char(test: Test) -> Piece:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from isoflop.model.fields import Fields
     from isoflop.model.storage.scheme import Scheme
 
+MOST_NAMES = 200_000
+
 
 @cache
 def _inert() -> Mapping[str, object]:
@@ -30,9 +32,14 @@ def ignore(fields: Fields, method: str) -> None:
 
 
 def kept_of(fields: Fields, *names: str) -> Patterns | None:
-    """The modules that a config leaves as they were; None where it has no list."""
-    found = fields.words(*names)
-    return None if found is None else Patterns(found)
+    """The modules that a config leaves as they were; None where it has no list. Every expert may be named by itself."""
+    fields.ignore(*names)
+    name, found = next(((one, fields.values[one]) for one in names if fields.has(one)), ("", None))
+    if found is None:
+        return None
+    if not isinstance(found, list) or len(found) > MOST_NAMES or not all(isinstance(one, str) for one in found):
+        raise fields.wrong(name, found, f"a list of at most {MOST_NAMES:,} names of modules")
+    return Patterns(found)
 
 
 def check_bits(fields: Fields, name: str, value: int, known: Iterable[int]) -> None:

@@ -16,8 +16,11 @@ from isoflop.model.storage.expressions import Expression, expression
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MOST_WORK = 1_500_000
-"""Expressions times names that are tried at most; a file that asks for more is no config."""
+MOST_WORK = 2_000_000
+"""Looks at a name for an expression; a file that asks for more is no config."""
+
+_MATCH = 20
+"""A match takes as long as so many looks, and so does reading an expression."""
 
 _EXPRESSION = re.compile(r"[\\^$()\[\]|+]")
 
@@ -42,6 +45,7 @@ class Patterns:
             self._plain.add(text)
             self._lengths.add(text.count(".") + 1)
             return
+        self._spend(_MATCH)
         compiled = expression(written)
         if compiled is None:
             self.unread.append(text)
@@ -55,16 +59,25 @@ class Patterns:
             for text in self._plain_hits(path):
                 found = True
                 self._seen.add(text)
-        self._work += len(paths) * len(self._expressions)
-        if self._work > MOST_WORK:
-            raise BadInput(f"{len(self._expressions):,} expressions for names of modules are too many to follow")
         for text, one in self._expressions:
             if found and text in self._seen:
                 continue
-            if any(one.match(path) for path in paths):
+            if any(self._matches(one, path) for path in paths):
                 found = True
                 self._seen.add(text)
         return found
+
+    def _matches(self, one: Expression, path: str) -> bool:
+        self._spend(1)
+        if not one.may_match(path):
+            return False
+        self._spend(_MATCH)
+        return one.match(path)
+
+    def _spend(self, looks: int) -> None:
+        self._work += looks
+        if self._work > MOST_WORK:
+            raise BadInput(f"{len(self.texts):,} patterns for names of modules are too many to follow")
 
     def _plain_hits(self, path: str) -> Iterable[str]:
         if not self._plain:

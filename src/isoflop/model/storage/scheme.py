@@ -74,10 +74,10 @@ class Scheme:
         )
 
 
-def unquantised(dtype: str, *, correction: str | None = None, doubts: tuple[str, ...] = ()) -> Scheme:
-    """Every weight in one number format."""
+def unquantised(dtype: str, *, correction: str | None = None) -> Scheme:
+    """Every weight in one number format; `correction` is another for what is stored but not trained."""
     form = plain(dtype)
-    return Scheme(words=form.words, rest=form, correction=plain(correction) if correction else form, doubts=doubts)
+    return Scheme(words=form.words, rest=form, correction=plain(correction) if correction else form)
 
 
 def _listing(texts: list[str], what: str) -> tuple[str, ...]:
