@@ -73,7 +73,6 @@ def reading_of(config: Mapping[str, object], file: str, name: str) -> Reading:
         for doubt in class_doubts(config, kind, headed=spec.head is not None):
             fields.doubt(doubt)
     doubts, unread = fields.all_doubts(), fields.not_understood()
-    quantization = next((config[key] for key in _ASIDE if isinstance(config.get(key), dict)), None)
     return Reading(
         spec=spec.renamed(name, f"config.json, model_type {shorten(kind)}" if kind else "config.json"),
         model_type=kind,
@@ -81,7 +80,7 @@ def reading_of(config: Mapping[str, object], file: str, name: str) -> Reading:
         not_understood=unread,
         doubts=doubts,
         dtype=_dtype(config),
-        quantization=quantization,  # type: ignore[arg-type]
+        quantization=_quantization(config),
         config=config,
     )
 
@@ -105,6 +104,15 @@ def _check_size(spec: ModelSpec, file: str) -> None:
     found = counts(spec).params
     if found > LARGEST:
         raise BadFile(f"{file}: its fields make a model of {found:.1e} parameters; some of them are wrong.")
+
+
+def _quantization(config: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Its quantization as written, of the whole or of its text part (Kimi-K2.5)."""
+    found = next((config[key] for key in _ASIDE if isinstance(config.get(key), dict)), None)
+    inner = next((config[key] for key in KEYS if isinstance(config.get(key), dict)), None)
+    if found is None and inner is not None:
+        return _quantization(inner)  # type: ignore[arg-type]
+    return found  # type: ignore[return-value]
 
 
 def _dtype(config: Mapping[str, object]) -> str:

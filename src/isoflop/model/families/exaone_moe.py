@@ -24,6 +24,8 @@ def exaone_moe(fields: Fields) -> ModelSpec:
     mixer = attention(fields, bias="", qk_norm="head")
     mixers = [replace(mixer, window=one) for one in windowed(fields, layers, kinds)]
     mixed = sparse(fields, layers, first=1)
+    if fields.has("mlp_layer_types"):
+        fields.ignore("is_moe_layer")
     # Its layer for further tokens is not in the modules that say how it is built.
     fields.ignore("num_nextn_predict_layers", "first_last_k_dense_replace")
     return decoder(fields, stacked(mixers, mixed, fine_grained(fields), gated(fields, bias=False)), tied=False)

@@ -71,6 +71,7 @@ OWN = (
     "system_message", "freeze_*", "tune_*", "unfreeze_*", "use_mm_proj", "use_pos_skipping", "pos_skipping_range",
     "tokenizer_padding_side", "tokenizer_model_max_length", "add_faster_video", "faster_token_stride", "delay_load",
     "force_sample", "media_placeholder_token_id", "num_channels", "ignore_index", "feature_fusion", "s2*", "vq_*",
+    "use_unified_vision_chunk",
     "tts_*", "talker_*", "special_*token*", "*_start_id", "*_end_id", "*_patch_id", "img_context_token_id",
     "eos_token", "is_composition", "use_backbone_lora", "understand_*", "layer_norm_eps",
 )  # fmt: skip
@@ -129,6 +130,7 @@ def read_text(fields: Fields, plan: Plan, *, named: bool = True) -> ModelSpec:
     Types with a text class of their own are read by that, whatever the text part calls itself, as transformers does.
     """
     kind = fields.word("model_type", default=plan.text) if named else plan.text
+    fields.ignore("quantization_config", "compression_config")
     if plan.text in {**TEXTS, **LIKE} and (kind in PLANS or _reader(kind) is None):
         kind = plan.text
     read = _reader(kind)
