@@ -7,7 +7,7 @@ their own, or among the others where a file is older than that custom ("flat").
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -36,6 +36,7 @@ class Plan:
     ("either"), the inner one, or none, as the head is the model's own ("never"). Before version 5 the inner one
     counted. `ignore`: fields beside the text part that sound like it. `both_ways`: tokens of image and prompt see
     each other. `complete`: the defaults of its own code are not those of transformers: no shape may be left out.
+    `inside`: defaults of the text part that are not those of its class.
     """
 
     text: str = ""
@@ -46,6 +47,7 @@ class Plan:
     ignore: tuple[str, ...] = ()
     both_ways: bool = False
     complete: bool = False
+    inside: Mapping[str, int] = field(default_factory=dict)
 
 
 OTHER_PARTS = (
@@ -170,6 +172,7 @@ def _beside(fields: Fields, inner: Fields, plan: Plan) -> ModelSpec:
         inner.drop("use_bidirectional_attention")
         fields.ignore("use_bidirectional_attention")
     inner.ignore(*_IN_TEXT)
+    inner.assume(plan.inside)
     spec = read_text(inner, plan)
     fields.ignore(*_BESIDE)
     known = {"vocab_size": spec.vocabulary, "hidden_size": spec.width, **inner.values}
@@ -208,13 +211,25 @@ def _noted(fields: Fields, spec: ModelSpec, kind: str, key: str = "") -> ModelSp
     return replace(spec, notes=(*spec.notes, note))
 
 
+_VOXTRAL = {
+    "vocab_size": 131072, "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 30,
+    "num_key_value_heads": 8, "max_position_embeddings": 131072, "head_dim": 128,
+}  # fmt: skip
+_VOXTRAL_REALTIME = {
+    **_VOXTRAL, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 32, "sliding_window": 8192,
+}  # fmt: skip
+_GLM_ASR = {
+    "vocab_size": 59264, "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28,
+    "num_attention_heads": 16, "num_key_value_heads": 4, "max_position_embeddings": 8192,
+}  # fmt: skip
 _INNER = Plan(key="llm_config", rule="inner", complete=True)
 _LISTED: tuple[tuple[Plan, str], ...] = (
     (Plan(text="llama"), "idefics3 smolvlm llava_next video_llava vipllava perception_lm"),
-    (Plan(text="llama", tied=True), "deepseek_vl deepseek_vl_hybrid janus glmasr"),
+    (Plan(text="llama", tied=True), "deepseek_vl deepseek_vl_hybrid janus"),
+    (Plan(text="llama", tied=True, inside=_GLM_ASR), "glmasr"),
     (Plan(text="llama", flat=True, rule="either"), "llava llava_llama"),
     (Plan(text="llama", rule="either"), "llava_next_video"),
-    (Plan(text="llama", rule="never"), "voxtral"),
+    (Plan(text="llama", rule="never", inside=_VOXTRAL), "voxtral"),
     (Plan(text="mistral"), "idefics2"),
     (Plan(text="mistral", tied=True), "mistral3"),
     (Plan(text="mistral", flat=True), "llava_mistral"),
@@ -247,7 +262,8 @@ _LISTED: tuple[tuple[Plan, str], ...] = (
     (Plan(text="mllama_text_model", rule="never"), "mllama"),
     (Plan(), "aria llama4 qwen3_vl qwen3_vl_moe qwen2_5_omni_thinker qwen3_omni_moe_thinker molmo2 muse_glimmer"),
     (Plan(), "qwen3_5 qwen3_5_moe qwen4_exp dots3_note glm5_next deepseek_ocr2 granite4_vision mistral_large4"),
-    (Plan(tied=True), "gemma3 gemma3n gemma4 gemma4_unified ernie4_5_vl_moe granite_docling voxtral_realtime"),
+    (Plan(tied=True), "gemma3 gemma3n gemma4 gemma4_unified ernie4_5_vl_moe granite_docling"),
+    (Plan(tied=True, inside=_VOXTRAL_REALTIME), "voxtral_realtime"),
     (Plan(rule="either"), "glm4v glm4v_moe glm_ocr minimax_m3_vl"),
     (Plan(rule="never"), "muse_spark inkling2"),
     (Plan(text="inkling_text", rule="never"), "inkling_mm_model"),

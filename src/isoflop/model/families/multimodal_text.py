@@ -112,9 +112,6 @@ def paddle_ocr(fields: Fields) -> ModelSpec:
 
 def voxtral_realtime(fields: Fields) -> ModelSpec:
     """Mistral with a scale of each layer's second norm that is computed from how far speech runs ahead."""
-    absent = [name for name in _VOXTRAL if name not in fields.values]
-    if absent:
-        fields.doubt(f"{', '.join(absent)} are taken from the text class, which the config around it may override")
     mixer = attention(fields, bias="", window=fields.maybe("sliding_window"))
     wide = width(fields)
     scale = tuple(
@@ -123,9 +120,6 @@ def voxtral_realtime(fields: Fields) -> ModelSpec:
     )
     layer = Layer(norms=RMS_PAIR, mixers=(mixer,), mlp=gated(fields, bias=False), extras=scale)
     return decoder(fields, [layer] * layer_count(fields), tied=True)
-
-
-_VOXTRAL = ("hidden_size", "intermediate_size", "num_hidden_layers", "head_dim", "vocab_size", "sliding_window")
 
 
 def muse_glimmer(fields: Fields) -> ModelSpec:
