@@ -5,9 +5,10 @@
     '$'
 
 Questions: `solve(target, **knowns)` for one unknown, `plan(**knowns)` for a whole training run; both end in an `Answer`
-(or a `Ledger` of terms that add up). Catalogues: `device`, `devices`, `prices`, `quantities`. Words: `read` and `write`
-turn text into values and back. Rooms, for everything else: `isoflop.quantity`, `isoflop.relation`, `isoflop.book`,
-`isoflop.model`, `isoflop.hardware`, `isoflop.laws`. What can go wrong: `isoflop.errors`.
+(or a `Ledger` of terms that add up). `describe(name)`: a model, read and counted. Catalogues: `device`, `devices`,
+`prices`, `quantities`. Words: `read` and `write` turn text into values and back. Rooms, for everything else:
+`isoflop.quantity`, `isoflop.relation`, `isoflop.book`, `isoflop.model`, `isoflop.hardware`, `isoflop.laws`. What can go
+wrong: `isoflop.errors`.
 
 Importing this package loads nothing; a name is loaded when it is first used (PEP 562).
 """
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         UnknownName,
     )
     from isoflop.hardware import device, devices, prices
+    from isoflop.model import describe
     from isoflop.quantity import quantities, read, write
     from isoflop.relation import Answer, Ledger
 
@@ -54,6 +56,7 @@ __all__ = [
     "__version__",
     "book",
     "check",
+    "describe",
     "device",
     "devices",
     "errors",
@@ -72,7 +75,7 @@ __all__ = [
 
 _ROOMS = frozenset({"book", "errors", "hardware", "laws", "model", "quantity", "relation"})
 
-_DRAWN = frozenset({"isoflop.ask", "isoflop.relation"})
+_DRAWN = {"isoflop.ask": "register", "isoflop.model": "register_models", "isoflop.relation": "register"}
 """Rooms whose answers people look at: with them come the drawings for notebooks and `str()`, which `report` owns."""
 
 _HOMES = {
@@ -90,6 +93,7 @@ _HOMES = {
         "UnknownName",
     ),
     "isoflop.hardware": ("device", "devices", "prices"),
+    "isoflop.model": ("describe",),
     "isoflop.quantity": ("quantities", "read", "write"),
     "isoflop.relation": ("Answer", "Ledger"),
 }
@@ -102,7 +106,7 @@ def __getattr__(name: str) -> object:
     for home, names in _HOMES.items():
         if name in names:
             if home in _DRAWN:
-                import_module("isoflop.report.notebook").register()
+                getattr(import_module("isoflop.report.notebook"), _DRAWN[home])()
             value = globals()[name] = getattr(import_module(home), name)
             return value
     message = f"module 'isoflop' has no attribute {name!r}; the public names are: {', '.join(__all__)}"

@@ -296,6 +296,15 @@ def test_a_broken_header_is_refused(capsys: pytest.CaptureFixture[str], tmp_path
     assert err.count("\n") == 1
 
 
+def test_the_library_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    import isoflop
+
+    described = isoflop.describe("gpt2")
+    assert str(described) == printed(capsys, "gpt2").rstrip("\n")
+    assert "124,439,808" in described._repr_html_()
+    assert "124,439,808" in described._repr_markdown_()
+
+
 @pytest.mark.oracle
 def test_the_oracle_says_whether_and_where_it_differs(capsys: pytest.CaptureFixture[str], config: Path) -> None:
     pytest.importorskip("transformers")

@@ -1,4 +1,4 @@
-"""Drawings of Answer and Ledger in notebooks.
+"""Drawings of Answer, Ledger, Plan and Description in notebooks.
 
 The classes live in a room that draws nothing, so their drawings are hung on from here, once, by `register`. What draws
 is imported when something is drawn.
@@ -6,25 +6,38 @@ is imported when something is drawn.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from isoflop.relation.answer import Answer, Ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from isoflop.ask import Plan
+    from isoflop.model import Description
+
+T = TypeVar("T")
 
 
 def register() -> None:
     """Give Answer, Ledger and Plan `_repr_html_`, `_repr_markdown_` and a readable `str()`; twice does no harm."""
     from isoflop.ask import Plan  # who draws an answer has asked, or will
 
-    for cls, html, markdown, text in (
-        (Answer, _answer_html, _answer_markdown, _answer_text),
-        (Ledger, _ledger_html, _ledger_markdown, _ledger_text),
-        (Plan, _plan_html, _plan_markdown, _plan_text),
-    ):
-        for name, draw in (("_repr_html_", html), ("_repr_markdown_", markdown), ("__str__", text)):
-            setattr(cls, name, draw)
+    _draw(Answer, _answer_html, _answer_markdown, _answer_text)
+    _draw(Ledger, _ledger_html, _ledger_markdown, _ledger_text)
+    _draw(Plan, _plan_html, _plan_markdown, _plan_text)
+
+
+def register_models() -> None:
+    """The same for the description of a model."""
+    from isoflop.model import Description
+
+    _draw(Description, _model_html, _model_markdown, _model_text)
+
+
+def _draw(cls: type[T], html: Callable[[T], str], markdown: Callable[[T], str], text: Callable[[T], str]) -> None:
+    for name, draw in (("_repr_html_", html), ("_repr_markdown_", markdown), ("__str__", text)):
+        setattr(cls, name, draw)
 
 
 def _answer_html(answer: Answer) -> str:
@@ -81,3 +94,25 @@ def _plan_text(plan: Plan) -> str:
     from isoflop.report.plan import plan_text
 
     return plan_text(plan)
+
+
+def _model_html(described: Description) -> str:
+    from isoflop.model.sheet import sheet
+    from isoflop.report.html import styled
+    from isoflop.report.model import model_html
+
+    return styled(model_html(sheet(described)))
+
+
+def _model_markdown(described: Description) -> str:
+    from isoflop.model.sheet import sheet
+    from isoflop.report.model import model_markdown
+
+    return model_markdown(sheet(described))
+
+
+def _model_text(described: Description) -> str:
+    from isoflop.model.sheet import sheet
+    from isoflop.report.model import model_text
+
+    return model_text(sheet(described))
