@@ -224,3 +224,9 @@ def uniform(  # noqa: PLR0913 - what the layers share
 def as_always(fields: Fields, **values: object) -> None:
     """Fields that have one value in all releases of a family; another value leaves them not understood."""
     fields.ignore(*(name for name, value in values.items() if fields.values.get(name) == value))
+
+
+def never_tied(fields: Fields) -> None:
+    """Doubt a head that is said to be tied, where the modules hold two matrices whatever the field says."""
+    if fields.flag("tie_word_embeddings", default=False):
+        fields.doubt("tie_word_embeddings is true, and the modules of transformers hold two matrices all the same")

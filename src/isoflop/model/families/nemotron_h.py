@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.errors import shorten
-from isoflop.model.families.common import RMS, activation, attention, decoder, experts, width
+from isoflop.model.families.common import RMS, activation, attention, decoder, experts, never_tied, width
 from isoflop.model.families.recurrences import FULL, LINEAR, kinds, mamba2
 from isoflop.model.parts import Linear, Mlp, Moe, vector
 from isoflop.model.spec import Apart, Layer, groups_of
@@ -35,8 +35,7 @@ def nemotron_h(fields: Fields) -> ModelSpec:
     fields.ignore(*_MIXTURE_FIELDS, "intermediate_size", "mlp_hidden_act", "head_dim", "expand", "mamba_expand")
     fields.ignore("num_attention_heads", "num_key_value_heads", "attention_bias", "mamba_proj_bias")
     apart = _apart(fields, [parts[kind] for kind in further])
-    if fields.flag("tie_word_embeddings", default=False):
-        fields.doubt("tie_word_embeddings is true, and the modules of transformers hold two matrices all the same")
+    never_tied(fields)
     return decoder(fields, [parts[kind] for kind in order], tied=False, apart=apart)
 
 
