@@ -33,6 +33,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     whole_pipeline: _Factor
     boundary: _Factor
     uneven_stages: _Factor
+    host: _Factor
     gathered_inputs: _Factor
     overhead: tuple[float, float, float]
     context: tuple[float, float, float]

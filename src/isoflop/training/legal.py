@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from isoflop.model.spec import ModelSpec
     from isoflop.quantity.types import FloatArray
+    from isoflop.training.engine import Engine
     from isoflop.training.spec import Run
 
     Mask = npt.NDArray[np.bool_]
@@ -30,23 +31,23 @@ class Rule(NamedTuple):
     says: str
 
 
-def faults(run: Run, layout: Layout) -> tuple[str, ...]:
-    """Why this layout cannot be run, each reason in a sentence; empty where it can."""
+def faults(run: Run, layout: Layout, made: Engine | None = None) -> tuple[str, ...]:
+    """Why this layout cannot be run, each reason in a sentence; empty where it can. `made`: in place of its engine."""
     many = Layouts.of(**{name: getattr(layout, name) for name in Layout.__dataclass_fields__})
-    return tuple(rule.says.format(layout=layout, run=run) for rule in _rules(run, many) if rule.broken.item())
+    return tuple(rule.says.format(layout=layout, run=run) for rule in _rules(run, many, made) if rule.broken.item())
 
 
-def legal(run: Run, layouts: Layouts) -> Mask:
+def legal(run: Run, layouts: Layouts, made: Engine | None = None) -> Mask:
     """True for every layout that can be run."""
     good = np.ones(layouts.dp.shape, dtype=bool)
-    for rule in _rules(run, layouts):
+    for rule in _rules(run, layouts, made):
         good &= ~rule.broken
     return good
 
 
-def _rules(run: Run, many: Layouts) -> Iterator[Rule]:
+def _rules(run: Run, many: Layouts, made: Engine | None) -> Iterator[Rule]:
     yield from _widths(run.model, many)
-    yield from _stages(run, many)
+    yield from _stages(run, many, made or engine(run.recipe.engine))
     yield from _batches(run, many)
     yield from _groups(run.model, many)
 
@@ -72,7 +73,7 @@ def _widths(model: ModelSpec, many: Layouts) -> Iterator[Rule]:
             break
 
 
-def _stages(run: Run, many: Layouts) -> Iterator[Rule]:
+def _stages(run: Run, many: Layouts, made: Engine) -> Iterator[Rule]:
     layers = run.model.layers
     stages = many.pp * many.vpp
     if run.split:
@@ -82,7 +83,7 @@ def _stages(run: Run, many: Layouts) -> Iterator[Rule]:
     else:
         whole = layers + 2 * run.ends
         yield Rule(stages > whole, f"{layers} layers are too few for {{layout.pp}} x {{layout.vpp}} stages")
-        if not engine(run.recipe.engine).uneven_stages:
+        if not made.uneven_stages:
             said = f"pp x vpp = {{layout.pp}} x {{layout.vpp}} does not divide {whole} layers"
             yield Rule(_odd(whole, stages), said + (" (embedding and head count as one each)" if run.ends else ""))
     yield Rule((many.vpp > 1) & (many.pp == 1), "vpp = {layout.vpp} needs pipeline stages: pp is 1")

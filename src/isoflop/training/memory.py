@@ -81,10 +81,10 @@ class Peak:
         return middle, middle / wide - extra[0], middle * wide + extra[1]
 
 
-def peak(run: Run, layouts: Layout | Layouts) -> Peak:
-    """The peak of every layout; a single one gives arrays of one entry."""
+def peak(run: Run, layouts: Layout | Layouts, made: Engine | None = None) -> Peak:
+    """The peak of every layout; a single one gives arrays of one entry. `made` stands for the recipe's engine."""
     many = layouts if isinstance(layouts, Layouts) else Layouts.of(**{name: getattr(layouts, name) for name in _NAMES})
-    made = engine(run.recipe.engine)
+    made = made or engine(run.recipe.engine)
     counted = tally(run.model, run.recipe, made.kernels)
     keys = many.pp * 2**20 + many.vpp
     kinds = np.unique(keys)

@@ -157,13 +157,29 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """What decides time and not bytes.
+
+    The `year` of the software, CUDA `graphs`, and which communication runs beside compute: that of tensor parallelism,
+    the dispatch to experts.
+    """
+
+    year: int = 2025
+    graphs: bool = False
+    overlap_tensor: bool = False
+    overlap_experts: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """Number formats and what else decides bytes, all explicit. Names of formats are those of `FORMAT_BYTES`.
 
     `weights` are what work is done with, `gradients` as they are summed over micro-batches, `master` the copies that
     the optimizer updates ("none" where the weights themselves are updated), `states` the optimizer's own (two moments
     for Adam). `reduce` is the format gradients travel in. `engine` names the software's mechanisms (`engine.toml`).
-    `recompute` see `POLICIES`. `fused_attention` false keeps the scores. `dropout`: masks are kept, a byte an element.
+    `matmul` is the format of the layers' products where it is not `compute` ("fp8", "fp4"); output layer and attention
+    stay in `compute`. `recompute` see `POLICIES`. `fused_attention` false keeps the scores. `dropout`: masks are kept,
+    a byte an element.
     """
 
     name: str = "mixed"
@@ -178,11 +194,15 @@ class Recipe:
     fused_attention: bool = True
     fused_loss: bool = False
     dropout: bool = False
+    matmul: str = ""
     adapter: Adapter | None = None
+    execution: Execution = field(default_factory=Execution)
 
     def __post_init__(self) -> None:
         for form in (self.weights, self.gradients, self.master, self.reduce, self.compute, *self.states):
             format_bytes(form)
+        if self.matmul and self.matmul not in MATMUL_GROUPS:
+            raise UnknownName("format of products", self.matmul, MATMUL_GROUPS)
         for policy in self.recompute:
             if policy not in POLICIES:
                 raise UnknownName("recompute policy", policy, POLICIES)
@@ -191,6 +211,10 @@ class Recipe:
     def state_bytes_per_param(self) -> float:
         """Bytes of weights, gradients, master copies and optimizer states a trained parameter."""
         return sum(map(format_bytes, (self.weights, self.gradients, self.master, *self.states)))
+
+
+MATMUL_GROUPS = {"fp32": "fp32", "tf32": "fp32", "bf16": "16", "fp16": "16", "fp8": "8", "int8": "8", "fp4": "4"}
+"""Formats of products -> the class of rates that serves them."""
 
 
 def format_bytes(form: str) -> float:

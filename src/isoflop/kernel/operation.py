@@ -1,0 +1,33 @@
+"""Times of single operations on one chip: products, attention, element-wise work. All on numbers or arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isoflop.kernel.chip import Chip
+    from isoflop.kernel.profile import Profile
+    from isoflop.quantity.types import Real
+
+
+def matmul_time(m: Real, n: Real, k: Real, *, chip: Chip, profile: Profile, group: str) -> Real:
+    """Seconds of a product of m x k and k x n in a class of number formats.
+
+    2 m n k FLOP at the peak, over the share that large products reach, longer for small sides. Neglects: that a product
+    so thin that memory decides it takes as long as its bytes; training has none (decoding does).
+    """
+    form = profile.format(group)
+    slowness = 1 / form.efficiency + form.shape * (1 / m + 1 / n + 1 / k)
+    return 2 * m * n * k / chip.rate(group) * slowness
+
+
+def attention_time(flops: Real, *, chip: Chip, profile: Profile, fused: bool) -> Real:
+    """Seconds of scores and weighted sums of `flops` FLOP, forward, with their mask counted."""
+    share = profile.attention.fused if fused else profile.attention.unfused
+    return flops / (chip.rate("16") * share)
+
+
+def elementwise_time(elements: Real, width: float, *, chip: Chip, profile: Profile, kernels: str) -> Real:
+    """Seconds of norms, activations, residual sums of a layer that saves `elements` of `width` bytes, forward."""
+    factor: float = getattr(profile.elementwise, kernels)
+    return factor * elements * width / chip.bandwidth
