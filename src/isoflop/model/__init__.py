@@ -41,8 +41,10 @@ from isoflop.model.spec import Apart, Group, Layer, ModelSpec, Stack
 from isoflop.model.state import kv_bytes_per_token, kv_elements_per_token, state_bytes, state_elements
 
 if TYPE_CHECKING:
+    from isoflop.model.headers import Tensors, model_of, read_tensors
     from isoflop.model.published import Footprint, Recount, Run, Use, Work, read_runs, recount, runs, table, tables
     from isoflop.model.restate import Restated, chip_time_of, restated
+    from isoflop.model.weight_bytes import Storage, storage_of
 
 __all__ = [
     "CONVENTIONS",
@@ -72,6 +74,8 @@ __all__ = [
     "Saved",
     "Stack",
     "State",
+    "Storage",
+    "Tensors",
     "Use",
     "Weight",
     "Work",
@@ -85,16 +89,19 @@ __all__ = [
     "kv_elements_per_token",
     "model",
     "model_names",
+    "model_of",
     "params",
     "preset",
     "read_preset",
     "read_runs",
+    "read_tensors",
     "recount",
     "restated",
     "runs",
     "shape_for",
     "state_bytes",
     "state_elements",
+    "storage_of",
     "table",
     "tables",
     "train_flops_per_token",
@@ -103,12 +110,18 @@ __all__ = [
 
 _PUBLISHED = ("Footprint", "Recount", "Run", "Use", "Work", "read_runs", "recount", "runs", "table", "tables")
 _RESTATED = ("Restated", "chip_time_of", "restated")
+_HEADERS = ("Tensors", "model_of", "read_tensors")
+_STORED = ("Storage", "storage_of")
 
 
 def __getattr__(name: str) -> object:
-    """Load the published runs when they are first asked for: a count of parameters does without."""
+    """Load published runs, files of weights and stored bytes when first asked for: a count does without."""
     if name in _PUBLISHED:
         return getattr(import_module("isoflop.model.published"), name)
+    if name in _HEADERS:
+        return getattr(import_module("isoflop.model.headers"), name)
+    if name in _STORED:
+        return getattr(import_module("isoflop.model.weight_bytes"), name)
     if name in _RESTATED:
         return getattr(import_module("isoflop.model.restate"), name)
     raise AttributeError(f"module 'isoflop.model' has no attribute {name!r}")

@@ -264,8 +264,9 @@ def _info(header: _Header) -> tuple[Tensor, int]:
         numbers *= side
     if numbers >= 2**63:
         raise BadFile(f"{called}: shape {shorten(str(inner_first))} is larger than any memory.")
-    if (inner_first or [1])[0] % block:
-        raise BadFile(f"{called}: rows of {inner_first[0]:,} do not divide into {dtype}'s blocks of {block}.")
+    row = inner_first[0] if inner_first else 1
+    if row % block:
+        raise BadFile(f"{called}: rows of {row:,} do not divide into {dtype}'s blocks of {block}.")
     return Tensor(name, dtype, tuple(reversed(inner_first)), numbers // block * size), offset
 
 
