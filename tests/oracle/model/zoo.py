@@ -15,6 +15,7 @@ import tomllib
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -261,8 +262,9 @@ def our_windows(reading: Reading) -> list[int | None]:
     """The same of our reading: tokens that a layer keeps at most, None where that is all."""
     return [
         None if (reach := mixer.reach).window is None and reach.chunk is None else int(reach.most(MOST))  # type: ignore[attr-defined]
-        for times, mixer in reading.spec.stack.mixers()
+        for times, layer in reading.spec.stack.groups
         for _ in range(times)
+        for mixer in layer.mixers
         if mixer.kv_elements
     ]
 
