@@ -253,6 +253,7 @@ def silent(kind: str) -> Iterator[tuple[str, Reading, Reading]]:
 def real_windows(config: Any) -> list[int | None]:  # noqa: ANN401
     """Window of each layer that keeps keys and values, in the cache that transformers makes for the config."""
     text = config.get_text_config(decoder=True)
+    import_module(type(text).__module__.replace("configuration_", "modeling_"))  # it may have caches of its own
     layers = library().DynamicCache(config=text).layers
     reading_earlier = getattr(text, "num_kv_shared_layers", 0)
     return [getattr(layer, "sliding_window", None) for layer in layers[: len(layers) - reading_earlier]]
