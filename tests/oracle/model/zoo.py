@@ -15,6 +15,7 @@ import tomllib
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -253,7 +254,8 @@ def silent(kind: str) -> Iterator[tuple[str, Reading, Reading]]:
 def real_windows(config: Any) -> list[int | None]:  # noqa: ANN401
     """Window of each layer that keeps keys and values, in the cache that transformers makes for the config."""
     text = config.get_text_config(decoder=True)
-    import_module(type(text).__module__.replace("configuration_", "modeling_"))  # it may have caches of its own
+    with suppress(ModuleNotFoundError):  # its modules may have caches of their own
+        import_module(type(text).__module__.replace("configuration_", "modeling_"))
     layers = library().DynamicCache(config=text).layers
     reading_earlier = getattr(text, "num_kv_shared_layers", 0)
     return [getattr(layer, "sliding_window", None) for layer in layers[: len(layers) - reading_earlier]]
