@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from isoflop.model.fields import Fields
     from isoflop.model.spec import ModelSpec
 
+IDLE = "active parameters and FLOP are those of a token all of whose choices are experts that compute; some are not"
+
 
 def longcat_flash(fields: Fields) -> ModelSpec:
     """Written as two layers for each: attention and a dense part twice, the mixture beside the first dense part.
@@ -31,7 +33,8 @@ def longcat_flash(fields: Fields) -> ModelSpec:
     mixture = experts(fields, replace(dense, width=wide), shared=dense, router_bias="stored")
     mixture = replace(mixture, idle=fields.count("zero_expert_num", default=0, least=0))
     first, second = (Layer(norms=RMS_PAIR, mixers=(mixer,), mlp=mlp) for mlp in (mixture, dense))
-    return decoder(fields, [first, second] * fields.count("num_layers"), tied=False)
+    spec = decoder(fields, [first, second] * fields.count("num_layers"), tied=False)
+    return replace(spec, notes=(IDLE,)) if mixture.idle else spec
 
 
 READS = {"longcat_flash": longcat_flash}
