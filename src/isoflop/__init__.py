@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Undetermined,
         UnitError,
         UnknownName,
+        UntrustworthyFit,
     )
     from isoflop.hardware import device, devices, prices
     from isoflop.model import describe
@@ -53,6 +54,7 @@ __all__ = [
     "Undetermined",
     "UnitError",
     "UnknownName",
+    "UntrustworthyFit",
     "__version__",
     "book",
     "check",
@@ -91,6 +93,7 @@ _HOMES = {
         "Undetermined",
         "UnitError",
         "UnknownName",
+        "UntrustworthyFit",
     ),
     "isoflop.hardware": ("device", "devices", "prices"),
     "isoflop.model": ("describe",),

@@ -8,6 +8,7 @@
     │   ├── BadFile                   2   a file that is broken, too large, too deep or lacks a source
     │   └── Contradictory             2   knowns that cannot all be true (carries the factor)
     ├── Undetermined                  3   not enough is known (carries what would complete it)
+    │   └── UntrustworthyFit          3   runs that cannot carry the fit asked of them (carries which runs are missing)
     ├── MissingData                   3   the catalogue holds no such figure, and nothing is derived silently
     └── Infeasible                    4   no value can satisfy what is asked (carries the nearest that can)
 
@@ -76,6 +77,14 @@ class Undetermined(IsoflopError):
     def __init__(self, message: str, *, completes: tuple[str, ...] = ()) -> None:
         self.completes = completes
         super().__init__(message)
+
+
+class UntrustworthyFit(Undetermined):
+    """Runs that cannot carry the fit asked of them; `missing` says which further runs would."""
+
+    def __init__(self, message: str, *, missing: tuple[str, ...] = ()) -> None:
+        self.missing = missing
+        super().__init__(f"{message} Missing: {'; '.join(missing)}." if missing else message)
 
 
 class MissingData(IsoflopError):
