@@ -140,7 +140,7 @@ def describe(name: Name) -> Description:
     if name.lower().endswith(_FILES) or "/" in name or "\\" in name:
         return _of_path(Path(name))
     found = exact_preset(name)
-    if found is None and _is_there(name):
+    if found is None and name.strip() and _is_there(name):
         return _of_path(Path(name))
     found = found or find_preset(name)
     if found is not None:
