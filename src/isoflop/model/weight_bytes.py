@@ -25,6 +25,8 @@ ASSUMED = "bf16"
 _NO_DOUBT = frozenset({"mxfp4"})
 """Methods whose files name no number format because there is but one."""
 
+_AGAIN = "files may store embedding and head a second time with it, which is not counted"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
@@ -72,7 +74,8 @@ def storage_of(reading: Reading) -> Storage:
     ledger = weight_bytes(spec, scheme)
     namer = Namer(scheme.patterns())
     apart = tuple(
-        Term(name=one.name, value=sum(_tally(modules_apart(spec, one, namer), scheme).values())) for one in spec.apart
+        Term(name=one.name, value=sum(_tally(modules_apart(spec, one, namer), scheme).values()), note=_AGAIN)
+        for one in spec.apart
     )
     return Storage(
         scheme=scheme.words,
