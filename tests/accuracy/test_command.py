@@ -54,8 +54,9 @@ def test_predictions_have_exactly_the_columns_that_are_asked_for(
     assert [row["id"] for row in found] == ["m1", "t1", "t2"]
     first, last = found[0], found[-1]
     assert float(first["peak_memory_low"]) < float(first["peak_memory"]) < float(first["peak_memory_high"])
-    assert first["step_time"] == ""
-    assert (last["status"], last["peak_memory"], last["reason"]) == ("refused", "", "column seq is empty")
+    assert float(first["step_time_low"]) < float(first["step_time"]) < float(first["step_time_high"])
+    assert (last["status"], last["peak_memory"], last["step_time"]) == ("refused", "", "")
+    assert last["reason"] == "column seq is empty"
 
 
 def test_json_is_one_object(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,4 +113,4 @@ def test_rows_without_measured_memory_have_predictions_and_no_scores(
 ) -> None:
     code, out, _ = run(capsys, str(written(tmp_path, TORCHTITAN)))
     assert code == 0
-    assert "No row has both a prediction and a measured peak memory." in out
+    assert "No row has both a prediction and a measured step time or peak memory." in out

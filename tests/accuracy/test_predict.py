@@ -76,9 +76,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
     [
         ("seq", "column seq is empty"),
         ("tp", "column tp is empty"),
-        ("recompute", "column recompute is empty"),
         ("precision", "column precision: it is empty"),
-        ("framework", "column framework: it is not known"),
         ("global_batch", "column global_batch is empty"),
         ("layers", "column layers is empty"),
         ("ffn", "column ffn is empty, and so is n_params"),
@@ -90,6 +88,26 @@ def test_a_setting_that_decides_and_is_missing_is_named(column: str, said: str) 
     assert found.status == "refused"
     assert said in found.reason
     assert found.peak_memory is None
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [("recompute", "column recompute is empty"), ("framework", "column framework: it is not known")],
+)
+def test_what_decides_bytes_by_factors_leaves_time_answered(column: str, said: str) -> None:
+    found = predicted(row_of(MEGATRON, **{column: ""}))
+    assert found.status == "ok"
+    assert found.peak_memory is None
+    assert found.step is not None
+    assert f"no peak memory: {said}" in found.reason
+
+
+@pytest.mark.parametrize(("gpu", "said"), [("", "column gpu is empty"), ("abacus", "column gpu: no device 'abacus'")])
+def test_without_a_device_there_is_memory_and_no_time(gpu: str, said: str) -> None:
+    found = predicted(row_of(MEGATRON, gpu=gpu))
+    assert found.status == "ok"
+    assert found.step is None
+    assert said in found.reason
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ True
 
 from __future__ import annotations
 
-from isoflop.accuracy.predict import Prediction, predict, read_profile
+from isoflop.accuracy.predict import Constants, Prediction, predict, read_profile
 from isoflop.accuracy.rows import Measured, Row, Rows, Settings, committed_rows, parse_rows, read_rows
 from isoflop.accuracy.shapes import Known, read_configs
+from isoflop.accuracy.times import Times
 from isoflop.accuracy.validate import Fits, Report, Score, validate_training
 
 __all__ = [
+    "Constants",
     "Fits",
     "Known",
     "Measured",
@@ -23,6 +25,7 @@ __all__ = [
     "Rows",
     "Score",
     "Settings",
+    "Times",
     "committed_rows",
     "parse_rows",
     "predict",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from isoflop.accuracy.software import NEVER
 from isoflop.errors import MissingData
 from isoflop.training import FORMAT_BYTES, Adapter, Recipe
+from isoflop.training.spec import Execution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,9 @@ PRECISIONS: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 """Value of the column precision -> the format of what is kept; work in 8 or 4 bit keeps 16."""
 
+MATMULS: Mapping[str, str] = MappingProxyType({"fp8": "fp8", "mxfp8": "fp8", "nvfp4": "fp4", "mxfp4": "fp4"})
+"""Value of the column precision -> the format of products in layers, where it is not the one that is kept."""
+
 LOW = frozenset({"fp8", "mxfp8", "nvfp4", "mxfp4"})
 
 MODULES: Mapping[str, Policy] = MappingProxyType(
@@ -44,6 +48,9 @@ MODULES: Mapping[str, Policy] = MappingProxyType(
     }
 )
 """Megatron's names of what selective recomputation can leave out."""
+
+USUALLY_KEPT = 2023
+"""The year from which attention kernels leave room enough that large runs recompute little or nothing."""
 
 _PER_OPERATION = "per-op"
 _MIXES = MappingProxyType({"PURE": "bf16", "DEFAULT": "fp32"})
@@ -66,7 +73,7 @@ def recipe_of(row: Settings, software: Software, year: int) -> tuple[list[Recipe
     assumed: list[str] = []
     compute = PRECISIONS[row.precision]
     formats, widen = _formats(row, software, compute, assumed)
-    recompute = _recompute(row, software, assumed)
+    policies = _recompute(row, software, year, assumed)
     attention = _fused_attention(row, software, year, assumed)
     if row.precision in LOW and software.held == "compute":
         assumed.append(f"copies in {row.precision} are not modelled")
@@ -86,16 +93,29 @@ def recipe_of(row: Settings, software: Software, year: int) -> tuple[list[Recipe
             reduce=one.reduce,
             compute=compute,
             recompute=recompute,
+            matmul=MATMULS.get(row.precision, ""),
+            execution=_execution(row, year),
             fused_attention=fused,
             fused_loss=software.fused_loss != NEVER and year >= software.fused_loss,
             dropout=year <= software.dropout,
             adapter=adapter,
         )
         for one in formats
+        for recompute in policies
         for fused in attention
         for engine in _engines(row, software, assumed)
     ]
     return found, list(dict.fromkeys(assumed)), widen
+
+
+def _execution(row: Settings, year: int) -> Execution:
+    """What the columns of mechanisms say of how it ran."""
+    return Execution(
+        year=year,
+        graphs=row.cuda_graph not in {"", "none"},
+        overlap_tensor=row.overlap_tp == "1",
+        overlap_experts=row.overlap_ep == "1",
+    )
 
 
 def _engines(row: Settings, software: Software, assumed: list[str]) -> tuple[str, ...]:
@@ -146,18 +166,24 @@ def _other(form: str) -> str:
     return "bf16" if form == "fp32" else "fp32"
 
 
-def _recompute(row: Settings, software: Software, assumed: list[str]) -> tuple[Policy, ...]:
+def _recompute(row: Settings, software: Software, year: int, assumed: list[str]) -> list[tuple[Policy, ...]]:
+    """What is computed again; all that may be where the row does not say, the usual of its year first."""
     match row.recompute:
         case "none":
-            return ("none",)
+            return [("none",)]
         case "full":
-            return ("full",)
+            return [("full",)]
         case "selective":
-            pass
+            return [_selective(row, software, assumed)]
         case "":
-            raise MissingData("column recompute is empty")
+            usual: list[tuple[Policy, ...]] = [("none",), ("full",)]
+            assumed.append(f"recompute {'none' if year >= USUALLY_KEPT else 'full'}")
+            return usual if year >= USUALLY_KEPT else usual[::-1]
         case other:
             raise MissingData(f"column recompute: '{other[:40]}' is none of none, selective, full")
+
+
+def _selective(row: Settings, software: Software, assumed: list[str]) -> tuple[Policy, ...]:
     if row.recompute_modules.startswith(_PER_OPERATION):
         return ("every-second-matmul",)
     names = [name.strip() for name in row.recompute_modules.split("+") if name.strip()]

@@ -1,11 +1,11 @@
-"""The prediction of a row: peak memory with its 80 % interval, or why there is none.
+"""The prediction of a row: step time and peak memory with their 80 % intervals, or why there is none.
 
 It takes `Settings` and nothing else of a row, so it cannot read what was measured.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from math import exp, log
 from types import MappingProxyType
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from isoflop.accuracy.runs import Contradiction, cases_of
+from isoflop.accuracy.times import TO_80, Times, times_of
 from isoflop.errors import BadFile, BadInput, MissingData, UnknownName, close_matches
 from isoflop.hardware import device
+from isoflop.kernel import Profile, profiles
 from isoflop.quantity.toml_file import read_toml
-from isoflop.training import Engine, Layout, Layouts, engines, peak
+from isoflop.training import Engine, Layout, Layouts, engines
 from isoflop.training.legal import faults
 from isoflop.training.memory import _Shared
 from isoflop.training.tally import tally
@@ -33,13 +35,10 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "refused", "illegal", "does_not_fit"]
 
-TO_80 = 1.2816 / 1.6449
-"""From a 5 to 95 % interval to a 10 to 90 % one, in logarithms, where the spread is normal in them."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """Bytes with their 10 and 90 % points, None where there is no prediction; `reason` says why, or what was assumed.
+    """Bytes and seconds, middle, 10 and 90 %, None where there is none; `reason` says why, or what was assumed.
 
     `does_not_fit`: even the 10 % point is more than the row's device has for use.
     """
@@ -48,27 +47,55 @@ class Prediction:
     peak_memory: float | None = None
     low: float | None = None
     high: float | None = None
+    step: Times | None = None
     reason: str = ""
 
 
-def read_profile(path: str | PathLike[str]) -> Mapping[str, Engine]:
-    """Engines by name, those of a TOML file in place of the shipped ones; an entry may give some fields only."""
-    found = dict(engines())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constants:
+    """What decides predictions beside settings: engines for memory, profiles of devices for time, by name."""
+
+    engines: Mapping[str, Engine] = field(default_factory=engines)
+    profiles: Mapping[str, Profile] = field(default_factory=profiles)
+
+
+def read_profile(path: str | PathLike[str]) -> Constants:
+    """The shipped constants with those of a TOML file in their place; an entry may give some fields only.
+
+    An entry has the name of an engine (`engine.toml`) or of a profile of devices ("hopper").
+    """
+    found, devices = dict(engines()), dict(profiles())
     for name, entry in read_toml(path).items():
-        if name not in found:
-            close = close_matches(name, found)
-            hint = f" Did you mean '{close[0]}'?" if close else f" Engines are {', '.join(sorted(found))}."
+        if name not in found and name not in devices:
+            close = close_matches(name, {**found, **devices})
+            hint = (
+                f" Did you mean '{close[0]}'?"
+                if close
+                else f" Engines are {', '.join(sorted(found))}, profiles {', '.join(sorted(devices))}."
+            )
             raise BadFile(f"{path}: no engine '{name[:60]}'.{hint}")
         if not isinstance(entry, dict):
             raise BadFile(f"{path}: '{name}' is no table of fields; write [{name}] and below it the fields to change.")
         try:
-            found[name] = msgspec.convert({**msgspec.structs.asdict(found[name]), **entry}, Engine)
+            if name in found:
+                found[name] = msgspec.convert(_merged(msgspec.structs.asdict(found[name]), entry), Engine)
+            else:
+                devices[name] = msgspec.convert(_merged(msgspec.to_builtins(devices[name]), entry), Profile)
         except msgspec.ValidationError as error:
             raise BadFile(f"{path}: [{name}]: {error}") from error
-    return MappingProxyType(found)
+    return Constants(engines=MappingProxyType(found), profiles=MappingProxyType(devices))
 
 
-def predict(row: Settings, library: tuple[Known, ...], profile: Mapping[str, Engine] | None = None) -> Prediction:
+def _merged(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    """`base` with the changes in its place, tables within tables too."""
+    found = dict(base)
+    for name, value in changes.items():
+        own = found.get(name)
+        found[name] = _merged(own, value) if isinstance(own, dict) and isinstance(value, dict) else value
+    return found
+
+
+def predict(row: Settings, library: tuple[Known, ...], constants: Constants | None = None) -> Prediction:
     """What a run with these settings takes; the reason where nothing can be said."""
     try:
         cases = cases_of(row, library)
@@ -82,37 +109,44 @@ def predict(row: Settings, library: tuple[Known, ...], profile: Mapping[str, Eng
     legal = [case for case, fault in zip(cases.cases, wrong, strict=True) if not fault]
     if not legal:
         return Prediction(status="illegal", reason="; ".join(wrong[0]))
-    points = [_interval(case, kind, profile) for case in legal for kind in cases.kinds]
+    assumed = f"assumed: {', '.join(cases.assumed)}" if cases.assumed else ""
+    made = constants or Constants()
+    step, no_time = None, ""
+    try:
+        step = times_of(row, legal, made.profiles)
+    except MissingData as error:
+        no_time = str(error)
+    if cases.no_memory:
+        reason = "; ".join(filter(None, (f"no peak memory: {cases.no_memory}", no_time, assumed)))
+        return Prediction(status="refused" if step is None else "ok", step=step, reason=reason)
+    points = [_interval(case, kind, made.engines) for case in legal for kind in cases.kinds]
     middle = points[0][0]
     low = min(point[1] for point in points) / cases.widen
     high = max(point[2] for point in points) * cases.widen
-    assumed = f"assumed: {', '.join(cases.assumed)}" if cases.assumed else ""
     limit = _usable(row.gpu)
-    if limit is not None and low > limit:
-        said = f"column gpu: {row.gpu} has {limit / 1e9:.1f} GB for use"
-        return Prediction(
-            status="does_not_fit",
-            peak_memory=middle,
-            low=low,
-            high=high,
-            reason="; ".join(filter(None, (said, assumed))),
-        )
-    return Prediction(status="ok", peak_memory=middle, low=low, high=high, reason=assumed)
+    over = limit is not None and low > limit
+    said = f"column gpu: {row.gpu} has {(limit or 0) / 1e9:.1f} GB for use" if over else ""
+    return Prediction(
+        status="does_not_fit" if over else "ok",
+        peak_memory=middle,
+        low=low,
+        high=high,
+        step=step,
+        reason="; ".join(filter(None, (said, no_time, assumed))),
+    )
 
 
-def _interval(case: Case, kind: str, profile: Mapping[str, Engine] | None) -> tuple[float, float, float]:
+def _interval(case: Case, kind: str, made: Mapping[str, Engine]) -> tuple[float, float, float]:
     """(median, 10 %, 90 %)."""
-    found = _peak(case, profile)
+    found = _peak(case, made)
     middle, low, high = (float(value.item()) for value in found.of_kind(kind))
     low = max(low, middle * 1e-3)  # a context can be a large part of a tiny run
     return middle, middle * exp(TO_80 * log(low / middle)), middle * exp(TO_80 * log(high / middle))
 
 
-def _peak(case: Case, profile: Mapping[str, Engine] | None) -> Peak:
+def _peak(case: Case, engines_by_name: Mapping[str, Engine]) -> Peak:
     run, layout = case
-    if profile is None:
-        return peak(run, layout)
-    made = profile[run.recipe.engine]
+    made = engines_by_name[run.recipe.engine]
     many = Layouts.of(**{name: getattr(layout, name) for name in Layout.__dataclass_fields__})
     return _Shared(run, tally(run.model, run.recipe, made.kernels), made, many).worst()
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from isoflop.accuracy.formats import recipe_of
 from isoflop.accuracy.shapes import Shape, shapes_of
-from isoflop.accuracy.software import software_of, year_of
+from isoflop.accuracy.software import software_of, usual_software, year_of
 from isoflop.accuracy.split import split_of
 from isoflop.errors import BadInput, MissingData
-from isoflop.training import Layout, Run
+from isoflop.training import Layout, Run, engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from isoflop.accuracy.rows import Settings
     from isoflop.accuracy.shapes import Known
     from isoflop.accuracy.software import Software
+    from isoflop.model.spec import ModelSpec
     from isoflop.training import Recipe
 
 MOST_CASES = 64
@@ -52,12 +53,16 @@ class Case(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cases:
-    """All readings of a row, the likeliest first; `assumed` says what was not stated, `widen` what is not modelled."""
+    """All readings of a row, the likeliest first; `assumed` says what was not stated, `widen` what is not modelled.
+
+    `no_memory` is the reason where its memory cannot be said, though its time can.
+    """
 
     cases: tuple[Case, ...]
     kinds: tuple[str, ...]
     assumed: tuple[str, ...] = ()
     widen: float = 1.0
+    no_memory: str = ""
 
 
 class Contradiction(BadInput):
@@ -71,7 +76,7 @@ def cases_of(row: Settings, library: tuple[Known, ...]) -> Cases:
     """
     if row.memory_kind not in KINDS:
         raise MissingData(f"column memory_kind: '{row.memory_kind}' is none of {', '.join(filter(None, KINDS))}")
-    software = _software(row)
+    software, no_memory = _software(row)
     year = year_of(row.framework, row.software_era, software.year)
     shapes = shapes_of(row, library)
     recipes, said, widen = recipe_of(row, software, year)
@@ -80,21 +85,31 @@ def cases_of(row: Settings, library: tuple[Known, ...]) -> Cases:
     if row.act_offload_layers and not row.act_offload_layers.isdigit():
         assumed.append(f"act_offload_layers {row.act_offload_layers} is not modelled")
         widen *= OFFLOADED_MODULES
-    if not row.memory_kind:
+    if not row.recompute:
+        no_memory = no_memory or "column recompute is empty"
+    if not row.memory_kind and not no_memory:
         assumed.append("memory_kind reserved")
     triples = product(shapes, recipes, layouts[0])
     cases = tuple(_case(row, *triple) for _, triple in zip(range(MOST_CASES), triples, strict=False))
     widest = max(shape.widen for shape in shapes)
-    return Cases(cases=cases, kinds=KINDS[row.memory_kind], assumed=tuple(assumed), widen=widen * widest)
+    return Cases(
+        cases=cases,
+        kinds=KINDS[row.memory_kind],
+        assumed=tuple(assumed),
+        widen=widen * widest,
+        no_memory=no_memory,
+    )
 
 
-def _software(row: Settings) -> Software:
+def _software(row: Settings) -> tuple[Software, str]:
+    """(what is known of the row's software, else of the usual one; why its memory cannot be said, "" where it can)."""
     software = software_of(row.framework, row.dp_shard)
     if software is None:
-        raise MissingData(f"column framework: {_quoted(row.framework)} is not known, and dp_shard does not say more")
+        reason = f"column framework: {_quoted(row.framework)} is not known, and dp_shard does not say more"
+        return usual_software(), reason
     if not software.engine:
-        raise MissingData(f"column framework: the memory of {software.name} programs is not modelled")
-    return software
+        return usual_software(), f"column framework: the memory of {software.name} programs is not modelled"
+    return software, ""
 
 
 def _quoted(text: str) -> str:
@@ -104,7 +119,10 @@ def _quoted(text: str) -> str:
 def _case(row: Settings, shape: Shape, recipe: Recipe, layout: Layout) -> Case:
     further = row.mtp_layers or 0
     main = shape.spec.stack.layers - further
-    split, ends = split_of(row.pp_split, layout.pp * layout.vpp, main, further)
+    stages = layout.pp * layout.vpp
+    split, ends = split_of(row.pp_split, stages, main, further)
+    if not row.pp_split and not split and not engine(recipe.engine).uneven_stages:
+        split, ends = _usual_split(shape.spec, stages)
     run = Run(
         model=shape.spec,
         sequence=_needed(row.seq, "seq"),
@@ -115,6 +133,23 @@ def _case(row: Settings, shape: Shape, recipe: Recipe, layout: Layout) -> Case:
         ends=ends,
     )
     return Case(run, layout)
+
+
+def _usual_split(model: ModelSpec, stages: int) -> tuple[tuple[int, ...], int]:
+    """How stages that do not divide the layers were filled where the row does not say.
+
+    Embedding and head take the place of a layer each where that makes it even; of models whose layers are not all
+    alike (leading dense ones, those for further tokens) the earlier stages have one more. Else it stays illegal.
+    """
+    layers = model.layers
+    if layers % stages == 0 or stages >= layers:
+        return (), 0
+    if (layers + 2) % stages == 0:
+        return (), 1
+    if len(model.stack.groups) == 1:
+        return (), 0
+    more = layers % stages
+    return (*[layers // stages + 1] * more, *[layers // stages] * (stages - more)), 0
 
 
 def _needed(value: int | None, column: str) -> int:

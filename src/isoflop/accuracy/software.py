@@ -57,6 +57,11 @@ def software_of(framework: str, dp_shard: str) -> Software | None:
     return next((entry for entry in entries() if entry.name == by_sharding), None)
 
 
+def usual_software() -> Software:
+    """What stands for software that is not known: Megatron-LM, whose mechanisms most others share."""
+    return next(entry for entry in entries() if entry.name == "Megatron-LM")
+
+
 def year_of(framework: str, era: str, default: int) -> int:
     """The year of the software: a year in the text, or an NVIDIA container ("24.07"); else `default`."""
     for text in (era, framework):

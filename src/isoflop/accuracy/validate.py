@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.accuracy.predict import Prediction, predict
+from isoflop.accuracy.predict import Constants, Prediction, predict
 from isoflop.hardware import devices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from isoflop.accuracy.rows import Row
     from isoflop.accuracy.shapes import Known
     from isoflop.quantity.types import FloatArray
-    from isoflop.training import Engine
+
+    Pair = Callable[[Row, Prediction], "Quadruple | None"]
 
 LEVEL = 0.8
 """What the interval of a prediction should cover."""
@@ -27,7 +28,7 @@ LEVEL = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Errors of peak memory over `rows` rows as shares (0.02 = 2 %): |predicted - measured| / measured.
+    """Errors of peak memory or of step time over `rows` rows as shares (0.02 = 2 %): |predicted - measured| / measured.
 
     `coverage`: rows whose measured value lies in the 80 % interval. `width`: median of (high - low) / prediction.
     """
@@ -78,13 +79,18 @@ class Fits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A prediction for every row, and scores of those that were measured: by source, and all sources alike."""
+    """A prediction for every row, and scores of those that were measured: by source, and all sources alike.
+
+    `scores` and `macro` are of peak memory, `time_scores` and `time_macro` of step time.
+    """
 
     rows: tuple[Row, ...]
     predictions: tuple[Prediction, ...]
     scores: tuple[Score, ...]
     macro: Score | None
     fits: Fits
+    time_scores: tuple[Score, ...]
+    time_macro: Score | None
 
     def counts(self) -> dict[str, int]:
         """How many rows have which status."""
@@ -94,43 +100,53 @@ class Report:
         return found
 
 
-def validate_training(
-    rows: Iterable[Row], library: tuple[Known, ...], profile: Mapping[str, Engine] | None = None
-) -> Report:
-    """Predict every row, and hold against its measured peak memory where it has one."""
+def validate_training(rows: Iterable[Row], library: tuple[Known, ...], constants: Constants | None = None) -> Report:
+    """Predict every row, and hold against its measured step time and peak memory where it has them."""
     every = tuple(rows)
     predictions = tuple(
         Prediction(status="refused", reason=f"{row.fault} (row {row.id})")
         if row.fault
-        else predict(row.settings, library, profile)
+        else predict(row.settings, library, constants)
         for row in every
     )
-    scores = scores_of(every, predictions)
+    scores, times = scores_of(every, predictions), scores_of(every, predictions, time_pair)
     return Report(
         rows=every,
         predictions=predictions,
         scores=scores,
         macro=macro_of(scores),
         fits=fits_of(every, predictions),
+        time_scores=times,
+        time_macro=macro_of(times),
     )
 
 
-def scores_of(rows: Sequence[Row], predictions: Sequence[Prediction]) -> tuple[Score, ...]:
-    """A score for each source that has rows with a prediction and a measured peak."""
+def scores_of(rows: Sequence[Row], predictions: Sequence[Prediction], pair: Pair | None = None) -> tuple[Score, ...]:
+    """A score for each source that has rows with a prediction and a measured value, of peak memory or of `pair`."""
+    of = pair or memory_pair
     by_source: dict[str, list[tuple[float, ...]]] = {}
     for row, one in zip(rows, predictions, strict=True):
-        found = _measured(row, one)
+        found = of(row, one)
         if found is not None:
             by_source.setdefault(row.source, []).append(found)
     return tuple(_score(source, np.array(found)) for source, found in by_source.items())
 
 
-def _measured(row: Row, one: Prediction) -> tuple[float, float, float, float] | None:
-    """(measured, predicted, low, high), None where one of them is missing."""
+Quadruple = tuple[float, float, float, float]
+
+
+def memory_pair(row: Row, one: Prediction) -> Quadruple | None:
+    """(measured, predicted, low, high) of peak memory, None where one of them is missing."""
     measured = row.measured.peak_memory
     if measured is None or one.peak_memory is None or one.low is None or one.high is None:
         return None
     return measured, one.peak_memory, one.low, one.high
+
+
+def time_pair(row: Row, one: Prediction) -> Quadruple | None:
+    """(measured, predicted, low, high) of step time, None where one of them is missing."""
+    measured = row.measured.step_time
+    return None if measured is None or one.step is None else (measured, *one.step)
 
 
 def _score(source: str, found: FloatArray) -> Score:
@@ -162,7 +178,7 @@ def macro_of(scores: Sequence[Score]) -> Score | None:
 def fits_of(rows: Sequence[Row], predictions: Sequence[Prediction]) -> Fits:
     """Every row with a measured peak against every device whose usable memory is known."""
     usable = np.array([one.memory.usable.value for one in devices().values() if one.memory.usable is not None])
-    pairs = (_measured(row, one) for row, one in zip(rows, predictions, strict=True))
+    pairs = (memory_pair(row, one) for row, one in zip(rows, predictions, strict=True))
     found = np.array([pair for pair in pairs if pair is not None]).reshape(-1, 4)
     measured, middle, low, high = (column[:, None] for column in found.T)
     over = measured > usable

@@ -11,6 +11,8 @@ from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import BadFile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isoflop.accuracy import Report, Score
     from isoflop.report import Cell
     from isoflop.report.json import Json
@@ -38,11 +40,15 @@ def command() -> None:
 @command.command("training")
 @click.argument("rows", metavar="ROWS.csv", type=click.Path())
 @click.option("--configs", type=click.Path(), help="A folder of config.json files, for shapes that columns cannot say.")
-@click.option("--profile", type=click.Path(), help="A TOML file whose entries replace fields of the shipped engines.")
+@click.option(
+    "--profile",
+    type=click.Path(),
+    help="A TOML file whose entries replace fields of engines and of device profiles.",
+)
 @click.option("--out", type=click.Path(), help="Write a prediction for every row to this CSV file.")
 @table_options
 def training(rows: str, *, configs: str | None, profile: str | None, out: str | None, form: str, as_json: bool) -> None:
-    """Predict the peak memory of every row of a table of training runs, and hold it against what was measured.
+    """Predict step time and peak memory of every row of a table of training runs, and hold them against measurements.
 
     The columns are those of the table that isoflop ships; any but id may be missing. Measured columns (step time,
     throughput, memory) are never read by a prediction. Each row gets a status: ok, refused (a setting is missing),
@@ -71,9 +77,9 @@ def _exit_code(report: Report) -> int:
 
 
 def _lines(report: Report) -> list[tuple[Cell, ...]]:
-    """The rows of the predictions; step time stays empty until it is predicted."""
+    """The rows of the predictions."""
     return [
-        (row.id, None, None, None, one.peak_memory, one.low, one.high, one.status, one.reason)
+        (row.id, *(one.step or (None, None, None)), one.peak_memory, one.low, one.high, one.status, one.reason)
         for row, one in zip(report.rows, report.predictions, strict=True)
     ]
 
@@ -87,9 +93,16 @@ def _write(path: str, report: Report) -> None:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(HEAD)
             for line in _lines(report):
-                writer.writerow([f"{cell:.0f}" if isinstance(cell, float) else cell for cell in line])
+                writer.writerow([_written(cell) for cell in line])
     except OSError as error:
         raise BadFile(f"{path}: cannot be written: {error.strerror or error}. Give another path to --out.") from error
+
+
+def _written(cell: Cell) -> Cell:
+    """Bytes as whole numbers, seconds with six digits."""
+    if not isinstance(cell, float):
+        return cell
+    return f"{cell:.0f}" if cell >= 1e6 else f"{cell:.6g}"
 
 
 _SCORE = ("rows", "median", "mean", "p90", "worst", "coverage", "width")
@@ -105,6 +118,10 @@ def _print_json(report: Report) -> None:
         "interval": 0.8,
         "sources": [asdict(score) for score in report.scores],
         "macro": asdict(report.macro) if report.macro else None,
+        "step_time": {
+            "sources": [asdict(score) for score in report.time_scores],
+            "macro": asdict(report.time_macro) if report.time_macro else None,
+        },
         "fits": asdict(report.fits) | {"false_fit_rate": report.fits.false_fit_rate},
         "statuses": dict(report.counts()),
         "predictions": [dict(zip(HEAD, line, strict=True)) for line in _lines(report)],
@@ -113,27 +130,40 @@ def _print_json(report: Report) -> None:
 
 
 def _print_scores(report: Report, form: str) -> None:
-    from isoflop.report import Column
-
-    columns = [Column(name="source"), Column(name="rows", right=True)]
-    columns += [Column(name=name, title=_TITLES.get(name, name), right=True, written=_percent) for name in _SCORE[1:]]
-    scores = [*report.scores, *([report.macro] if report.macro and len(report.scores) > 1 else [])]
-    rows: list[tuple[Cell, ...]] = [_cells(score, form) for score in scores]
-    if rows or form != "text":
-        print_table(columns, rows, form)
+    _print_table(report.time_scores, report.time_macro, form, "step time")
+    _print_table(report.scores, report.macro, form, "peak memory")
     if form != "text":
         return
-    if rows:
+    if report.scores or report.time_scores:
         echo_wrapped(
-            "\nErrors of peak memory: |predicted - measured| / measured. inside: measured values in the 80 % interval. "
-            "width: of that interval, against the prediction (median)."
+            "\nErrors: |predicted - measured| / measured. inside: measured values in the 80 % interval. width: of that "
+            "interval, against the prediction (median)."
         )
+    if report.scores:
         _print_decisions(report)
-    else:
-        click.echo("No row has both a prediction and a measured peak memory.")
+    if not report.scores and not report.time_scores:
+        click.echo("No row has both a prediction and a measured step time or peak memory.")
     counted = ", ".join(f"{number} {status}" for status, number in report.counts().items())
     click.echo(f"\n{len(report.rows)} row{'' if len(report.rows) == 1 else 's'}: {counted}.")
     _print_reasons(report)
+
+
+def _print_table(scores: Sequence[Score], macro: Score | None, form: str, what: str) -> None:
+    from isoflop.report import Column
+
+    columns = [Column(name="source", title=what if form == "text" else "source"), Column(name="rows", right=True)]
+    columns += [Column(name=name, title=_TITLES.get(name, name), right=True, written=_percent) for name in _SCORE[1:]]
+    if form == "csv":
+        columns.insert(1, Column(name="quantity"))
+    listed = [*scores, *([macro] if macro and len(scores) > 1 else [])]
+    if not listed:
+        return
+    rows: list[tuple[Cell, ...]] = [_cells(score, form) for score in listed]
+    if form == "csv":
+        rows = [(row[0], what, *row[1:]) for row in rows]
+    print_table(columns, rows, form)
+    if form == "text":
+        click.echo()
 
 
 _TITLES = {"worst": "max", "coverage": "inside"}

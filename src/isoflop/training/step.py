@@ -245,8 +245,7 @@ class _Clock:
         )
         logits = self.tokens * work.vocabulary / many.tp
         loss = elementwise_time(logits, 8.0, chip=self.chip, profile=self.profile, kernels="loss")
-        result: FloatArray = product * (1 + self.backward) / self.speed + loss
-        return result
+        return np.asarray(product * (1 + self.backward) / self.speed + loss)
 
     def _sharded(self, busy: FloatArray, counts: FloatArray) -> FloatArray:
         """Exposed seconds of gathering sharded weights and scattering their gradients, one micro-batch (ZeRO-3)."""
