@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from isoflop.model.families.common import decoder, gated, latent_attention, layer_count, width
 from isoflop.model.families.deepseek_sparse import following
 from isoflop.model.families.mixtures import fine_grained, hyper_connections, index, own_index, sparse, stacked
-from isoflop.model.parts import Convolution, LatentAttention, Linear, Recurrent, vector
+from isoflop.model.families.recurrences import kimi_delta
+from isoflop.model.parts import LatentAttention, Linear, Recurrent, vector
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields
@@ -61,23 +62,5 @@ def _delta(fields: Fields) -> Recurrent:
         inside.ignore("gate_lower_bound", "safe_gate")
         heads, one = inside.count("num_heads", default=heads), inside.count("head_dim", default=one)
         kernel = inside.count("short_conv_kernel_size", default=kernel)
-    wide, inner = width(fields), heads * one
     fields.ignore("linear_lower_bound")
-    matrices = {
-        "q": (wide, inner), "k": (wide, inner), "v": (wide, inner), "decay down": (wide, one),
-        "decay up": (one, inner), "write": (wide, heads), "gate down": (wide, one), "gate up": (one, inner),
-        "o": (inner, wide),
-    }  # fmt: skip
-    vectors = {"decay bias": inner, "decay rate": heads, "o norm": one}
-    return Recurrent(
-        part="delta attention",
-        projections=(
-            *(Linear(name=name, inputs=rows, outputs=columns) for name, (rows, columns) in matrices.items()),
-            *(vector(name, size) for name, size in vectors.items()),
-        ),
-        heads=heads,
-        key_width=one,
-        value_width=one,
-        products=3,
-        convolutions=(Convolution(channels=3 * inner, kernel=kernel),),
-    )
+    return kimi_delta(width=width(fields), heads=heads, head_width=one, kernel=kernel)
