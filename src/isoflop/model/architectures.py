@@ -35,6 +35,7 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
     "kimi_k2": ("deepseekv3",),
     "minimax_m3_vl": ("minimaxm3",),
     "nemo_speechlm": ("nemotron35",),
+    "nemotron-nas": ("decilm",),
     "phi-msft": ("phi",),
     "pp_chart2table": ("gotocr2",),
     "shieldgemma2": ("gemma3",),
