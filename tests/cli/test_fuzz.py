@@ -215,6 +215,29 @@ def test_listings_take_any_word(command: str, word: str) -> None:
         check([command, word, "--json"], (0, 2, 3))
 
 
+MODEL_FLAGS = {
+    "--sequence": "1 4096 32Ki 1e11 0 -1 NaN 1e300",
+    "--context": "1 128k 1e6 0 x",
+    "--convention": "6nd full-attention x",
+    "--kv-dtype": "fp8 int4 x",
+}
+
+
+@settings(max_examples=100)
+@given(
+    names=st.lists(
+        GARBAGE | VALUES | st.sampled_from(["gpt2", "7B", "t5-small", "bert-base", "/", "x/y", "./x.gguf", "hf:"]),
+        min_size=1,
+        max_size=2,
+    ),
+    flag=some(flags(MODEL_FLAGS), 0, 2),
+    form=forms("md", "html", "csv"),
+)
+def test_model_takes_any_words(names: list[str], flag: dict[str, str], form: list[str]) -> None:
+    if not any(name.startswith(("-", "hf:")) and name != "hf:" for name in names):
+        check(["model", *names, *form, *(part for pair in flag.items() for part in pair)])
+
+
 def test_the_choices_of_a_question_are_all_fuzzed() -> None:
     assert WORDS_OF_CHOICES.keys() == CHOICES.keys()
 
@@ -255,6 +278,7 @@ def test_a_count_of_devices_is_a_whole_number(count: str) -> None:
 DOORS_OF_NAMES = """{0}; solve {0}; solve params {0}=1; solve params {0}; solve params law={0}; solve params model={0}
     devices {0}; devices --dtype {0}; devices --vendor {0}; quantities --section {0}; formulas {0}; prices {0}
     plan --on {0}; plan --model {0} --tokens 1T; plan --grid {0} --budget $1 --on h100; plan --as-of {0} --on h100
+    model {0}; model ./{0}; model hf:{0}; model gpt2 --context {0}; model gpt2 --kv-dtype {0}; model {0}.json
     plan --provider {0} --on h100; plan --dtype {0} --on h100; plan --price {0} --on h100; plan {0}
     solve params tokens={0} tokens={0}; solve params device={0} on={0}; plan --tokens {0} tokens={0}"""
 
@@ -323,12 +347,24 @@ def test_a_broken_file_is_refused_at_every_door(kind: str, tmp_path: Path, monke
         (("plan", "--budget", "$4k", "--on", "8xown.toml"), (2,)),
         (("solve", "chip_time", "device=own.toml", "train_flops=1e20"), (2,)),
         (("solve", "train_cost", "device=h100", "price=own.toml", "train_flops=1e20"), (2, 3)),
+        (("model", "own.toml"), (2,)),
+        (("solve", "train_flops", "tokens=1B", "model=own.toml"), (2,)),
     ):
         assert "own.toml" in check(words, codes)
     if kind != "a link to itself":  # which is as good as no file
         Path("own.toml").rename("isoflop.toml")
         assert "isoflop.toml" in check(("config",), (2,))
         check(("solve", "train_flops", "params=1B", "tokens=1B"), (2,))
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "model.gguf", "model.safetensors.index.json"])
+def test_a_broken_model_is_refused(kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    BROKEN[kind](Path(name))
+    for asked in (f"./{name}", "."):
+        said = check(("model", asked), (2, 3))
+        assert asked in said or name in said
 
 
 @pytest.mark.parametrize("content", ["mfu = 0.4", "[default]\nmfu = 0.4", "defaults = 3", "[defaults]\nmfuu = 1"])

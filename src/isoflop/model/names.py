@@ -35,7 +35,7 @@ WEIGHTS = (".safetensors", ".gguf")
 INDEX = ".index.json"
 
 _FILES = (".toml", ".json", *WEIGHTS)
-_SIZE = re.compile(r"\s*~?\s*\.?\d")
+_SIZE = re.compile(r"\s*(?:~\s*)?\.?\d")
 _ORG_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 

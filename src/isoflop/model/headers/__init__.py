@@ -51,7 +51,13 @@ def model_of(path: str | PathLike[str]) -> tuple[Reading, Tensors]:
 
 def read_tensors(path: str | PathLike[str]) -> Tensors:
     """The tensors of a checkpoint: a safetensors file, an index of several, a GGUF file, or a folder of these."""
-    place = Path(path)
+    try:
+        return _tensors(Path(path))
+    except OSError as error:  # what fails while it is read: a disk, a file that nobody may read
+        raise BadFile(f"{shorten(str(path), most=200)}: cannot be read: {error.strerror or error}.") from error
+
+
+def _tensors(place: Path) -> Tensors:
     if _is_folder(place):
         return _of_folder(place)
     if place.name.endswith(".json"):
