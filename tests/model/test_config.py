@@ -118,6 +118,7 @@ def test_nothing_is_built_before_it_is_refused() -> None:
         (b'{"a": {"b": 1, "b": 1}}', "key 'b' stands in one object twice"),
         (b'{"a": NaN}', "holds NaN"),
         (b'{"a": -Infinity}', "holds -Infinity"),
+        (b'{"model_type": "llama", "hidden_size": Infinity}', "hidden_size = 'Infinity'"),
         (b'{"a": 1e999}', "numbers must be finite"),
         (b'{"a": ' + b"9" * 5000 + b"}", "an integer of 5000 digits"),
         (b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}", "nested deeper than 32"),

@@ -52,7 +52,7 @@ class Reading:
 def read_config(path: Path) -> Reading:
     """The model in a config.json, or in a folder that holds one."""
     file = path / "config.json" if path.is_dir() else path
-    config = read_json(file)
+    config = read_json(file, infinity=True)
     name = file.resolve().parent.name if file.name == "config.json" else file.stem
     return reading_of(config, str(file), name)
 

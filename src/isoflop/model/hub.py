@@ -35,7 +35,7 @@ def config_of(name: str) -> Reading:
     repository, revision = found["repository"], found["revision"]
     path = _fetched(repository, revision)
     source = f"hf:{repository}@{path.parent.name[:12]}"
-    reading = reading_of(read_json(path), f"hf:{name}, {FILE}", repository.rpartition("/")[2])
+    reading = reading_of(read_json(path, infinity=True), f"hf:{name}, {FILE}", repository.rpartition("/")[2])
     return reading.renamed(reading.spec.name, f"{source}, {reading.spec.source}")
 
 

@@ -17,22 +17,27 @@ MOST_BYTES = 16_000_000
 MOST_DIGITS = 40
 
 
-def read_json(path: str | PathLike[str], *, most_bytes: int = MOST_BYTES) -> Table:
+INFINITY = "Infinity"
+
+
+def read_json(path: str | PathLike[str], *, most_bytes: int = MOST_BYTES, infinity: bool = False) -> Table:
     """The object in a JSON file, after all checks of `parse_json`."""
-    return parse_json(read_text(path, most_bytes=most_bytes), str(path))
+    return parse_json(read_text(path, most_bytes=most_bytes), str(path), infinity=infinity)
 
 
-def parse_json(text: str, name: str) -> Table:
+def parse_json(text: str, name: str, *, infinity: bool = False) -> Table:
     """The object that JSON text holds; `name` is what errors call it.
 
-    Refuses text that holds no object, a key twice, nesting deeper than 32, NaN and infinite numbers.
+    Refuses text that holds no object, a key twice, nesting deeper than 32, NaN and infinite numbers. Python writes
+    `Infinity` where JSON has no such thing, and released configs hold it ("time_step_limit": [0, Infinity]): with
+    `infinity` it is read as that text, which no field that counts takes.
     """
     name = shorten(name, most=200)
     try:
         found = json.loads(
             text,
             object_pairs_hook=lambda pairs: _object(pairs, name),
-            parse_constant=lambda word: _refuse_constant(word, name),
+            parse_constant=lambda word: _constant(word, name, infinity=infinity),
             parse_int=lambda digits: _integer(digits, name),
             parse_float=lambda digits: _float(digits, name),
         )
@@ -56,7 +61,9 @@ def _object(pairs: list[tuple[str, object]], name: str) -> Table:
     return found
 
 
-def _refuse_constant(word: str, name: str) -> float:
+def _constant(word: str, name: str, *, infinity: bool) -> str:
+    if infinity and word == INFINITY:
+        return word
     raise BadFile(f"{name}: holds {word}; numbers must be finite.")
 
 
