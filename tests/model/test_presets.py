@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoflop.errors import AmbiguousInput, BadFile, BadInput, UnknownName
+from isoflop.errors import AmbiguousInput, BadFile, IsoflopError, UnknownName
 from isoflop.model import counts, model, model_names, preset, read_preset
 from isoflop.model.presets import FOLDER
 
@@ -144,6 +144,6 @@ def test_a_missing_or_huge_file_is_refused(tmp_path: Path) -> None:
 def test_any_text_is_a_model_or_an_error_of_ours(text: str) -> None:
     try:
         spec = model(text)
-    except BadInput:
+    except IsoflopError:
         return
     assert counts(spec).params > 0
