@@ -51,8 +51,9 @@ def test_training_is_three_forward_passes_and_a_mask_saves_at_most_half(spec: Mo
         assert training.total == pytest.approx(3 * forward.total, rel=1e-12)
         assert all(term.value > 0 for term in forward.terms)
     masked, full = (forward_flops(spec, sequence, convention=c).total for c in ("model", "full-attention"))
-    windowed = any(mixer.window for _, mixer in spec.stack.attentions())
-    assert (0 if windowed else full / 2) <= masked <= full
+    limits = ("window", "chunk", "index")
+    limited = any(getattr(mixer, limit, None) for _, mixer in spec.stack.mixers() for limit in limits)
+    assert (0 if limited else full / 2) <= masked <= full
 
 
 @given(spec=models, sequence=st.integers(1, 100_000), more=st.integers(1, 100_000))
