@@ -207,7 +207,7 @@ def test_weights_beside_a_config_and_alone(capsys: pytest.CaptureFixture[str], c
     files = object_of(capsys, str(beside))["weights"]["files"]
     assert (files["bytes"], files["numbers"], files["tensors"]) == (44, 17, 2)
     assert files["by_dtype"]["BF16"] == {"tensors": 1, "numbers": 12, "bytes": 24}
-    assert "in the files" in printed(capsys, str(beside.parent))
+    assert "In the files: BF16 24 bytes, F32 20 bytes." in printed(capsys, str(beside.parent))
     out = printed(capsys, str(alone))
     assert "Exact, from the headers" in out
     assert "44" in out

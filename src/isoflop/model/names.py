@@ -81,9 +81,10 @@ class Description:
 
     @property
     def storage(self) -> Storage | None:
-        """How the config says that its weights are stored; None without a config, and for a preset that is silent."""
-        silent = self.origin == "preset" and not self.dtype
-        if self.reading is None or (silent and self.reading.quantization is None):
+        """How the config says that its weights are stored; None where no config does, as for GGUF files."""
+        if self.reading is None or (self.tensors is not None and self.tensors.kind == "gguf"):
+            return None
+        if self.origin == "preset" and not self.dtype and self.reading.quantization is None:
             return None
         from isoflop.model.weight_bytes import storage_of  # what is asked for a shape does without
 

@@ -180,8 +180,13 @@ def weight_rows(sheet: Sheet) -> Iterator[Row]:
 
 
 def weight_notes(sheet: Sheet) -> tuple[str, ...]:
-    """In which number format the weights are stored."""
-    return (f"As stored: {sheet.storage.scheme}.",) if sheet.storage else ()
+    """In which number formats the weights are stored."""
+    tensors = sheet.described.tensors
+    notes = [f"As stored: {sheet.storage.scheme}."] if sheet.storage else []
+    if tensors is not None:
+        formats = (f"{dtype} {say(held.bytes, 'weight_bytes')}" for dtype, held in tensors.by_dtype().items())
+        notes.append(f"In the files: {', '.join(formats)}.")
+    return tuple(notes)
 
 
 def training_rows(sheet: Sheet) -> Iterator[Row]:
