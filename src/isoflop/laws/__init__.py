@@ -2,7 +2,8 @@
 
 Forms are classes, constants are data: `published(name)` gives a law with its source, convention, fitted range and,
 where known, the joint spread of its constants. `valley` and `roots` answer at fixed compute; `verdict` and `excess`
-judge a run.
+judge a run. `read_runs` and `fit` take a study of one's own to a law with intervals and checks; `envelope`,
+`isoflop_line` and `fit` are the three approaches.
 Losses of different laws are not comparable: each has its own data, tokenizer and floor.
 
     >>> optimum = published("besiroglu2024").law.allocate(1.094e21)
@@ -11,6 +12,9 @@ Losses of different laws are not comparable: each has its own data, tokenizer an
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from isoflop.laws.entry import Published, Spread
 from isoflop.laws.forms import Chinchilla, Kaplan, Ratio, TiedChinchilla
@@ -33,38 +37,101 @@ from isoflop.laws.published import find_law, published, published_laws
 from isoflop.laws.valley import WITHIN, Valley, roots, valley
 from isoflop.laws.verdict import NEAR, Excess, Verdict, excess, verdict
 
+if TYPE_CHECKING:
+    from isoflop.laws.again import Profile, influence, profile
+    from isoflop.laws.approach1 import Envelope, envelope
+    from isoflop.laws.approach2 import IsoFlop, Line, isoflop_bias, isoflop_line, isoflop_profiles
+    from isoflop.laws.checks import Check, check
+    from isoflop.laws.fitting import Options, fit
+    from isoflop.laws.hyper_fit import HyperFit, fit_hyper
+    from isoflop.laws.objective import Objective
+    from isoflop.laws.result import Fit
+    from isoflop.laws.runs import Runs, read_runs
+    from isoflop.laws.shape import Power, PowerSum, Shape, Term
+    from isoflop.laws.shapes import SHAPES, shape_of
+
 __all__ = [
     "FLOPS_PER_PARAM_TOKEN",
     "NEAR",
     "SERVE_FLOPS_PER_PARAM_TOKEN",
+    "SHAPES",
     "WITHIN",
     "Advisor",
     "Allocation",
     "Allocator",
+    "Check",
     "Chinchilla",
     "Convention",
+    "Envelope",
     "Excess",
+    "Fit",
     "FittedOn",
+    "HyperFit",
     "HyperParameters",
+    "IsoFlop",
     "Kaplan",
     "Law",
+    "Line",
+    "Objective",
+    "Options",
     "Path",
+    "Power",
+    "PowerSum",
     "Powers",
+    "Profile",
     "Published",
     "Ratio",
+    "Runs",
     "Settings",
+    "Shape",
     "Split",
     "Spread",
+    "Term",
     "TiedChinchilla",
     "Valley",
     "Verdict",
     "allocate_lifetime",
+    "check",
+    "envelope",
     "excess",
     "find_law",
+    "fit",
+    "fit_hyper",
+    "influence",
+    "isoflop_bias",
+    "isoflop_line",
+    "isoflop_profiles",
+    "profile",
     "published",
     "published_laws",
     "read_law",
+    "read_runs",
     "roots",
+    "shape_of",
     "valley",
     "verdict",
 ]
+
+_HOMES = {
+    "again": ("Profile", "influence", "profile"),
+    "approach1": ("Envelope", "envelope"),
+    "approach2": ("IsoFlop", "Line", "isoflop_bias", "isoflop_line", "isoflop_profiles"),
+    "checks": ("Check", "check"),
+    "fitting": ("Options", "fit"),
+    "hyper_fit": ("HyperFit", "fit_hyper"),
+    "objective": ("Objective",),
+    "result": ("Fit",),
+    "runs": ("Runs", "read_runs"),
+    "shape": ("Power", "PowerSum", "Shape", "Term"),
+    "shapes": ("SHAPES", "shape_of"),
+}
+"""What fitting needs is loaded when it is used: planning with a published law does not pay for it."""
+
+
+def __getattr__(name: str) -> object:
+    """Load the module that a public name lives in, the first time the name is used."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"isoflop.laws.{home}"), name)
+    message = f"module 'isoflop.laws' has no attribute {name!r}; the public names are: {', '.join(__all__)}"
+    raise AttributeError(message)
