@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.errors import BadFile
-from isoflop.model.families.common import LAYER_NORM, decoder, width
+from isoflop.model.families.common import LAYER_NORM, as_always, decoder, width
 from isoflop.model.parts import Attention, Linear
-from isoflop.model.spec import Layer, groups_of
+from isoflop.model.spec import Layer, ModelSpec, Stack, groups_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from isoflop.model.fields import Fields
-    from isoflop.model.parts import Embedding, Mlp, Positions
-    from isoflop.model.spec import ModelSpec
+    from isoflop.model.parts import Embedding, Mlp, Norm, Positions
 
 HEADS = ("num_attention_heads", "n_head", "n_heads")
 READ_BESIDE = "the output of an encoder beside it"
@@ -64,3 +65,30 @@ def two_norms(mixer: Attention, mlp: Mlp) -> Layer:
 def position_table(rows: int, wide: int) -> Linear:
     """Learned or stored positions that are not as wide as the embedding, or not added to it."""
     return Linear(name="position embedding", inputs=rows, outputs=wide, runs="never", part="position embedding")
+
+
+def encoder(  # noqa: PLR0913 - the pieces of an encoder
+    fields: Fields,
+    layers: Iterable[Layer],
+    embedding: Embedding,
+    *,
+    norm: Norm | None = None,
+    extras: tuple[Linear, ...] = (),
+    pooled: bool = False,
+    context: int | None = None,
+) -> ModelSpec:
+    """A stack that gives vectors and has no language head; `pooled`: a matrix for the vector of the first token."""
+    fields.ignore("tie_word_embeddings", "classifier_activation", "classifier_bias", "classifier_pooling")
+    fields.ignore("output_past", "padding_idx")
+    as_always(fields, position_embedding_type="absolute")
+    wide, groups = width(fields), groups_of(layers)
+    pooler = Linear(name="pooler", inputs=wide, outputs=wide, bias=True, runs="sequence")
+    return ModelSpec(
+        name="",
+        stack=Stack(width=wide, groups=groups, norm=norm),
+        embedding=embedding,
+        head=None,
+        extras=(*extras, pooler) if pooled else extras,
+        context=context,
+        reads=READ_BESIDE if any(layer.cross for _, layer in groups) else "",
+    )
