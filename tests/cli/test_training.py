@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from isoflop.cli import isoflop
 from isoflop.errors import BadInput, Infeasible, IsoflopError, UnknownName
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run(line: str, code: int = 0) -> str:
@@ -28,7 +32,9 @@ def test_a_run_that_fits() -> None:
         "saved for backward",
         "allocator overhead",
         "Layouts that fit",
-        "time is not predicted",
+        "fastest first",
+        "Takes the time",
+        "Why this one",
     ):
         assert said in out
     assert all(len(line) <= 80 for line in out.splitlines())
@@ -75,6 +81,73 @@ def test_fine_tuning() -> None:
     assert qlora["fits"]
 
 
+def test_days_and_dollars() -> None:
+    line = "llama-3.1-8b --on 64xh100-sxm --sequence 8192 --tokens 1T --price '$2/chip/h' --goodput 95%"
+    found = json.loads(run(f"{line} --json"))
+    bill, step = found["bill"], found["step_time"]["value"]
+    assert bill["steps"] == -(-int(1e12) // (found["batch"] * 8192))
+    assert bill["train_time"]["value"] == pytest.approx(bill["steps"] * step / 0.95)
+    assert bill["train_cost"]["value"] == pytest.approx(64 * bill["train_time"]["value"] * 2 / 3600)
+    assert bill["train_cost"]["low"] < bill["train_cost"]["value"] < bill["train_cost"]["high"]
+    terms = {term["name"]: term["value"] for term in found["step"]["terms"]}
+    assert sum(terms.values()) == pytest.approx(step)
+    assert found["mfu"]["6nd"] < found["mfu"]["model"] < found["mfu"]["full-attention"] < 0.8
+    assert found["mfu"]["model"] <= found["mfu"]["hardware"]
+    out = run(line)
+    for said in ("takes", "costs", "as given", "goodput 95%", "MFU"):
+        assert said in out
+
+
+def test_a_deadline_is_kept_or_missed() -> None:
+    line = "llama-3.1-8b --on 8xh100-sxm --sequence 8192 --tokens 1T --deadline '30 days'"
+    missed = json.loads(run(f"{line} --json"))
+    assert missed["bill"]["late"] > 0
+    assert missed["enough_chips"] > 8
+    assert "Too late" in run(f"{line} --check", code=1)
+    enough = missed["enough_chips"]
+    kept = json.loads(run(f"{line.replace('8xh100-sxm', f'{enough}xh100-sxm')} --batch {missed['batch']} --json"))
+    assert not kept["bill"]["late"]
+    found = json.loads(run(f"{line.replace('8xh100-sxm', 'h100-sxm')} --batch {missed['batch']} --json"))
+    assert found["chips"] == enough
+
+
+@pytest.mark.parametrize("tool", ["megatron", "torchtitan", "deepspeed", "accelerate"])
+def test_the_best_layout_goes_out_and_comes_in(tool: str, tmp_path: Path) -> None:
+    ending = {"megatron": "sh", "torchtitan": "toml", "deepspeed": "json", "accelerate": "yaml"}[tool]
+    path = tmp_path / f"run.{ending}"
+    line = "llama-3.1-8b --on 64xh100-sxm --sequence 8192 --batch 128"
+    run(f"{line} --export {tool} --out {path}")
+    found = json.loads(run(f"{line} --settings {path} --json", code=4 if tool == "accelerate" else 0))
+    assert f"from {path}" in found["assumed"][0]
+    assert not found["notes"]
+    if tool == "megatron":
+        best = json.loads(run(f"{line} --json"))
+        assert found["chosen"]["layout"] == best["chosen"]["layout"]
+        assert found["step_time"] == best["step_time"]
+
+
+def test_settings_that_are_not_understood_are_listed(tmp_path: Path) -> None:
+    path = tmp_path / "ds.json"
+    path.write_text('{"train_micro_batch_size_per_gpu": 1, "zero_optimization": {"stage": 3}, "moonshine": 1}')
+    out = run(f"llama-3.1-8b --on 64xh100-sxm --sequence 2048 --settings {path}")
+    assert "moonshine" in out
+    with pytest.raises(BadInput, match="leave the flags"):
+        run(f"llama-3.1-8b --on 8xh100-sxm --settings {path} --tp 2")
+
+
+@pytest.mark.parametrize("kind", ["step", "memory", "pareto", "scale"])
+def test_charts(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "chart.svg"
+    run(f"gpt2-xl --on 8xh100-sxm --batch 64 --chart {kind} --out {path}")
+    assert path.read_text(encoding="utf-8").startswith("<svg")
+    with pytest.raises(BadInput, match="give --out"):
+        run("gpt2-xl --on 8xh100-sxm --format svg")
+
+
+def test_a_device_without_a_profile_says_so() -> None:
+    assert "no profile was measured" in run("gpt2-xl --on 8xv100")
+
+
 def test_markdown_and_html() -> None:
     assert "| weights |" in run("gpt2-xl --on 8xv100 --format md")
     assert run("gpt2-xl --on 8xv100 --format html").startswith("<!DOCTYPE html>")
@@ -97,6 +170,9 @@ def test_markdown_and_html() -> None:
         ("llama-3.1-8b --on 8xh100-sxm --recompute ful", UnknownName, "recompute policy 'ful'"),
         ("llama-3.1-8b --on 8xh100-sxm --batch '1M tokens'", BadInput, "needs --sequence too"),
         ("llama-3.1-8b --on 8xh100-sxm --sequence 1.5", BadInput, "whole number"),
+        ("llama-3.1-8b --on h100-sxm --deadline 3d", BadInput, "needs --tokens too"),
+        ("llama-3.1-8b --on 8xh100-sxm --tokens 1T --price '$2/chip/h' --provider aws", BadInput, "provider cannot"),
+        ("llama-3.1-8b --on 8xh100-sxm --tokens 1T --goodput 120%", BadInput, "goodput"),
         ("llama-3.1-8b --on 8xh100-sxm --lora 8 --qlora 8", BadInput, "both given"),
     ],
 )

@@ -16,7 +16,7 @@ from isoflop.training import (
     changes,
     faults,
     fewest_chips,
-    fitting,
+    fits_at_all,
     largest_micro_batch,
     largest_model,
     largest_sequence,
@@ -51,23 +51,10 @@ def test_nothing_fits_into_nothing() -> None:
         fewest_chips(RUN, 8, 1e9, most=64)
 
 
-def test_layouts_that_fit_are_legal_distinct_and_ordered() -> None:
-    found = fitting(RUN, 16, 8, H100)
-    assert found
-    for one in found:
-        assert one.verdict == "fits"
-        assert not faults(one.run, one.layout)
-        assert one.layout.chips == 16
-    kinds = [(one.run.recipe.recompute, one.layout.tp, one.layout.pp, one.layout.cp, one.layout.zero) for one in found]
-    assert len(kinds) == len(set(kinds))
-    levels = [one.run.recipe.recompute != ("none",) for one in found]
-    assert levels == sorted(levels)
-
-
 def test_fewest_chips_do_and_fewer_do_not() -> None:
     few = fewest_chips(RUN, 8, H100)
-    assert few.verdict == "fits"
-    assert not [chips for chips in (1, 2, 4) if chips < few.layout.chips and fitting(RUN, chips, 8, H100)]
+    assert fits_at_all(RUN, few, 8, H100)
+    assert not [chips for chips in (1, 2, 4) if chips < few and fits_at_all(RUN, chips, 8, H100)]
 
 
 def test_changes_lower_the_need_and_those_that_do_come_first() -> None:

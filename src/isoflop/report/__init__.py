@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from isoflop.report.chart_plan import plan_chart
     from isoflop.report.chart_save import chart_html, chart_json, chart_png, chart_spec, chart_svg, save
     from isoflop.report.chart_theme import theme
+    from isoflop.report.chart_training import training_chart
     from isoflop.report.check import check_json, check_markdown, check_text, row_table, rows_text
     from isoflop.report.html import answer_html, ledger_html, page, style, styled
     from isoflop.report.json import answer_json, answers_json, dumps, ledger_json, schema, table_json
@@ -108,6 +109,7 @@ __all__ = [
     "tensors_json",
     "theme",
     "training_blocks",
+    "training_chart",
     "training_html",
     "training_json",
     "training_markdown",
@@ -120,6 +122,7 @@ _HOMES = {
     "chart_memory": ("memory_chart",),
     "chart_save": ("chart_html", "chart_json", "chart_png", "chart_spec", "chart_svg", "save"),
     "chart_theme": ("theme",),
+    "chart_training": ("training_chart",),
     "check": ("check_json", "check_markdown", "check_text", "row_table", "rows_text"),
     "html": ("answer_html", "ledger_html", "page", "style", "styled"),
     "json": ("answer_json", "answers_json", "dumps", "ledger_json", "schema", "table_json"),

@@ -1,4 +1,4 @@
-"""Advice on a training run drawn: does it fit, in which layouts, what takes the memory, what would help."""
+"""Advice on a training run drawn: does it fit, how fast, in which layouts, what takes memory and time, what helps."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
 from isoflop.report.table import Column, table_html, table_markdown, table_text
-from isoflop.report.words import finite, percent, say
+from isoflop.report.training_time import pace_json, timing_cells, timing_json, timing_rows, timing_sections
+from isoflop.report.words import change, finite, say
 
 if TYPE_CHECKING:
     from isoflop.report.json import Json
     from isoflop.report.table import Cell
-    from isoflop.training import Advice, Need
+    from isoflop.training import Advice, Change, Need
 
 MOST_LAYOUTS = 8
 MOST_CHANGES = 6
@@ -19,12 +20,13 @@ MOST_CHANGES = 6
 
 def training_blocks(advice: Advice) -> Blocks:
     """What is asked and answered, as rows and sections that every renderer draws."""
-    rows = (_run_row(advice), *_layout_rows(advice), _rule_row(advice), *_most_rows(advice))
+    rows = (_run_row(advice), *_layout_rows(advice), *timing_rows(advice), _rule_row(advice), *_most_rows(advice))
     sections = [Section(heading="Assumed", lines=("; ".join(advice.assumed) + ".",))] if advice.assumed else []
-    help_lines = tuple(_change_line(change.says, change.need) for change in advice.changes[:MOST_CHANGES])
-    heading = "Would help" if advice.good else "To make it fit"
+    sections += timing_sections(advice)
+    help_lines = tuple(_change_line(change, advice.held) for change in advice.changes[:MOST_CHANGES])
+    heading = "Frees memory" if advice.good else "To make it fit"
     sections += [Section(heading=heading, lines=help_lines)] if help_lines else []
-    sections.append(Section(heading="Mind", lines=_mind(advice)))
+    sections += _mind_section(advice)
     return Blocks(title=_title(advice), rows=rows, sections=tuple(sections))
 
 
@@ -49,7 +51,7 @@ def _run_row(advice: Advice) -> Row:
 
 
 def _layout_rows(advice: Advice) -> list[Row]:
-    held = advice.chosen or advice.fewest
+    held = advice.held
     if held is None:
         return []
     needs = f"{_size(held.bytes)} of {_size(held.capacity)}"
@@ -58,20 +60,30 @@ def _layout_rows(advice: Advice) -> list[Row]:
         f"{_size(held.allocated)} allocated, {_size(held.reserved)} reserved, {held.bytes / 1e9:.1f} GB on the device"
     )
     return [
-        Row(label="layout", value=_words(held)),
+        Row(label="layout", value=_words(held), remark=_searched(advice)),
         Row(label="each chip", value=needs, remark=f"{interval}; {kinds}"),
     ]
+
+
+def _searched(advice: Advice) -> str:
+    """Among how many layouts it was found."""
+    if advice.asked or advice.chosen is None:
+        return ""
+    order = "the fastest" if advice.timing else "the first"
+    return f"{order} of {advice.tried:,} legal layouts, {advice.fitting:,} of which fit"
 
 
 def _words(held: Need) -> str:
     """A layout with what goes with it."""
     again = [policy for policy in held.run.recipe.recompute if policy != "none"]
     said = held.layout.words() + (f", recompute {' and '.join(again)}" if again else ", nothing recomputed")
-    return said + (", embedding and head counting as a layer each" if held.run.ends and held.layout.pp > 1 else "")
+    said += ", embedding and head counting as a layer each" if held.run.ends and held.layout.pp > 1 else ""
+    split = held.run.split
+    return said + (f", {split[0]} layers in the first stage, {split[-1]} in the last" if split else "")
 
 
 def _rule_row(advice: Advice) -> Row:
-    held = advice.chosen or advice.fewest
+    held = advice.held
     remark = "24 bytes a parameter; activations follow batch and sequence instead"
     if held is not None:
         remark += f": here {_size(held.bytes * held.layout.chips)} on all chips"
@@ -87,18 +99,38 @@ def _most_rows(advice: Advice) -> list[Row]:
     return [Row(label="at most", value=said)]
 
 
-def _change_line(says: str, needed: Need) -> str:
-    return f"{says}: {_size(needed.bytes)}, {needed.verdict}"
+def _change_line(one: Change, held: Need | None) -> str:
+    needed = one.need
+    said = f"{one.says}: {_size(needed.bytes)}, {needed.verdict}"
+    if held is None or held.pace is None or needed.pace is None:
+        return said
+    slower = needed.run.batch * held.pace.step / (held.run.batch * needed.pace.step)
+    return said + (f", {change(slower)} tokens a second" if abs(slower - 1) >= 0.005 else ", as fast")
 
 
 def _mind(advice: Advice) -> tuple[str, ...]:
     """What a reader should know before believing it."""
     from isoflop.training import engine
 
-    lines = ["time is not predicted yet: layouts stand in the order of recomputation and splitting, not of speed"]
+    lines = list(advice.notes)
+    if advice.timing is None and advice.held is not None:
+        said = "no time is predicted: layouts stand in the order of recomputation and splitting, not of speed"
+        lines.append(f"{said} ({advice.place.untimed})" if advice.place.untimed else said)
+    machine = advice.place.machine
+    if machine is not None and advice.timing is not None:
+        lines += machine.chip.notes
+        if not machine.measured:
+            lines.append(
+                f"no profile was measured for {machine.chip.architecture}: times are those of its kind, roughly"
+            )
     if not engine(advice.run.recipe.engine).fitted:
         lines.append(f"no constant of the engine '{advice.run.recipe.engine}' was fitted to a measurement")
     return tuple(lines)
+
+
+def _mind_section(advice: Advice) -> list[Section]:
+    lines = _mind(advice)
+    return [Section(heading="Mind", lines=lines)] if lines else []
 
 
 def _size(amount: float) -> str:
@@ -107,24 +139,26 @@ def _size(amount: float) -> str:
 
 
 def layout_table(advice: Advice) -> tuple[list[Column | str], list[tuple[Cell, ...]]]:
-    """Layouts that fit, a row each: the degrees, recomputation, need with its interval."""
+    """Layouts that fit, a row each: the degrees, recomputation, need, step time and MFU."""
     columns: list[Column | str] = [
         *(Column(name=name, right=True) for name in ("dp", "tp", "pp", "vpp", "cp", "ep")),
-        Column(name="zero", title="ZeRO", right=True),
-        Column(name="micro_batch", title="micro", right=True),
+        Column(name="zero", title="Z", right=True),
+        Column(name="micro_batch", title="mb", right=True),
         Column(name="recompute"),
         Column(name="peak", title="GiB", right=True),
-        Column(name="free", title="free", right=True),
     ]
+    columns += [Column(name="step", right=True), Column(name="mfu", title="MFU", right=True)] if advice.timing else []
     rows: list[tuple[Cell, ...]] = []
     for one in advice.fits[:MOST_LAYOUTS]:
         layout = one.layout
         degrees = (layout.dp, layout.tp, layout.pp, layout.vpp, layout.cp, layout.ep, layout.zero, layout.micro_batch)
-        free = 1 - one.bytes / one.capacity
-        rows.append(
-            (*map(str, degrees), " and ".join(one.run.recipe.recompute), f"{one.bytes / 2**30:.1f}", percent(free))
-        )
+        again = " ".join(SHORT.get(policy, policy) for policy in one.run.recipe.recompute)
+        rows.append((*map(str, degrees), again, f"{one.bytes / 2**30:.1f}", *timing_cells(advice, one)))
     return columns, rows
+
+
+SHORT = {"activations": "act", "every-second-matmul": "every 2nd", "core-attention": "scores", "latent-up": "up"}
+"""Policies as they stand in a narrow table."""
 
 
 def training_text(
@@ -134,10 +168,11 @@ def training_text(
     from isoflop.report.text import ledger_text
 
     parts = [blocks_text(training_blocks(advice), width=width, color=color, ascii_only=ascii_only)]
-    if advice.memory is not None:
-        parts.append(ledger_text(advice.memory, width=width, color=color, ascii_only=ascii_only))
+    ledgers = [one for one in (advice.timing.step if advice.timing else None, advice.memory) if one is not None]
+    parts += [ledger_text(one, width=width, color=color, ascii_only=ascii_only) for one in ledgers]
     if len(advice.fits) > 1:
-        parts.append("Layouts that fit" + _more(advice))
+        order = ", fastest first" if advice.timing else ""
+        parts.append(f"Layouts that fit{order}{_more(advice)}")
         parts.append(table_text(*layout_table(advice), width=width, color=color, ascii_only=ascii_only))
     if explain:
         parts += [_explained(advice), *_activations(advice, width=width, color=color, ascii_only=ascii_only)]
@@ -154,10 +189,23 @@ def _explained(advice: Advice) -> str:
 
     made = engine(advice.run.recipe.engine)
     fitted = f" Fitted: {made.fitted}." if made.fitted else " No constant of it was fitted to a measurement."
-    return (
+    return _profile_words(advice) + (
         f"Engine {advice.run.recipe.engine}: {made.title}; {made.kernels} kernels; allocator overhead "
         f"{made.overhead[0]:g} ({made.overhead[1]:g} to {made.overhead[2]:g}); spread of measured over predicted "
         f"x/÷ {made.spread:g}.{fitted}"
+    )
+
+
+def _profile_words(advice: Advice) -> str:
+    machine = advice.place.machine
+    if machine is None:
+        return ""
+    profile, chip = machine.profile, machine.chip
+    return (
+        f"Profile {machine.name}: {profile.title}; step times within x/÷ {profile.spread:g} (5 to 95 %). "
+        f"{profile.fitted} Chip: {chip.rate('16') / 1e12:,.0f} TFLOP/s in 16 bits, memory {chip.bandwidth / 1e9:,.0f} "
+        f"GB/s, links {chip.link / 1e9:,.0f} GB/s one way, network {chip.network / 1e9:,.1f} GB/s a chip, "
+        f"{chip.domain} chips near.\n\n"
     )
 
 
@@ -166,7 +214,7 @@ def _activations(advice: Advice, *, width: int, color: bool, ascii_only: bool) -
     from isoflop.report.text import ledger_text
     from isoflop.training import activation_ledger
 
-    held = advice.chosen or advice.fewest
+    held = advice.held
     if held is None:
         return []
     return [ledger_text(activation_ledger(held.run, held.layout), width=width, color=color, ascii_only=ascii_only)]
@@ -177,6 +225,7 @@ def training_markdown(advice: Advice) -> str:
     from isoflop.report.markdown import ledger_markdown
 
     parts = [blocks_markdown(training_blocks(advice))]
+    parts += [ledger_markdown(advice.timing.step)] if advice.timing is not None else []
     parts += [ledger_markdown(advice.memory)] if advice.memory is not None else []
     parts += [table_markdown(*layout_table(advice))] if len(advice.fits) > 1 else []
     return "\n\n".join(parts)
@@ -187,6 +236,7 @@ def training_html(advice: Advice) -> str:
     from isoflop.report.html import ledger_html, page
 
     parts = [blocks_html(training_blocks(advice))]
+    parts += [ledger_html(advice.timing.step)] if advice.timing is not None else []
     parts += [ledger_html(advice.memory)] if advice.memory is not None else []
     parts += [table_html(*layout_table(advice))] if len(advice.fits) > 1 else []
     return page("isoflop training", *parts)
@@ -197,7 +247,7 @@ def training_json(advice: Advice) -> dict[str, Json]:
     from isoflop.report.json import SCHEMA_VERSION, ledger_json
     from isoflop.training import activation_ledger
 
-    run, most, held = advice.run, advice.most, advice.chosen or advice.fewest
+    run, most, held = advice.run, advice.most, advice.held
     return {
         "schema_version": SCHEMA_VERSION,
         "fits": advice.good,
@@ -212,12 +262,17 @@ def training_json(advice: Advice) -> dict[str, Json]:
         "memory": None if advice.memory is None else ledger_json(advice.memory),
         "activations": None if held is None else ledger_json(activation_ledger(held.run, held.layout)),
         "layouts": [need_json(one) for one in advice.fits],
+        "pareto": [need_json(one) for one in advice.pareto],
+        "tried": advice.tried,
+        "fitting": advice.fitting,
+        **timing_json(advice),
         "changes": [{"says": one.says, **need_json(one.need)} for one in advice.changes],
         "most": None
         if most is None
         else {"micro_batch": most.micro_batch, "sequence": most.sequence, "params": finite(most.params, "params")},
         "rule_of_thumb_bytes": finite(advice.rule_bytes, "rule_of_thumb_bytes"),
         "assumed": list(advice.assumed),
+        "notes": list(advice.notes),
     }
 
 
@@ -226,6 +281,9 @@ def need_json(one: Need) -> dict[str, Json]:
     return {
         "layout": {name: getattr(one.layout, name) for name in one.layout.__dataclass_fields__},
         "recompute": list(one.run.recipe.recompute),
+        "split": list(one.run.split),
+        "ends": one.run.ends,
+        "step_time": pace_json(one),
         "allocated": finite(one.allocated, "peak_memory"),
         "reserved": finite(one.reserved, "peak_memory"),
         "value": finite(one.bytes, "peak_memory"),

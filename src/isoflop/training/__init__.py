@@ -1,4 +1,4 @@
-"""Training runs: what fits, and later how fast; from a model, a layout and a recipe to a ledger.
+"""Training runs: what fits, how fast, for how much; from a model, a layout and a recipe to a ledger.
 
 >>> from isoflop.model import model
 >>> from isoflop.training import Layout, Run, peak
@@ -10,14 +10,15 @@ True
 from __future__ import annotations
 
 from isoflop.training.activations import activation_ledger
-from isoflop.training.advice import Advice, Most, Place, advise
+from isoflop.training.advice import Advice, Most, Place, Timing, advise, advise_run, place_of
+from isoflop.training.cost import Bill, Order, Tariff, bill_of, tariff_of
 from isoflop.training.engine import Engine, engine, engines
 from isoflop.training.inverse import (
     Change,
     Need,
     changes,
     fewest_chips,
-    fitting,
+    fits_at_all,
     largest_micro_batch,
     largest_model,
     largest_sequence,
@@ -25,6 +26,10 @@ from isoflop.training.inverse import (
 )
 from isoflop.training.legal import faults, legal
 from isoflop.training.memory import TERMS, Peak, ledger, peak
+from isoflop.training.pace import Machine, Pace, Rates, flops_per_token, machine_of, pace_of, rates_of
+from isoflop.training.scaling import Scaled, scaling
+from isoflop.training.search import Found, search
+from isoflop.training.space import AXES
 from isoflop.training.spec import (
     FORMAT_BYTES,
     POLICIES,
@@ -39,8 +44,11 @@ from isoflop.training.spec import (
     Schedule,
     format_bytes,
 )
+from isoflop.training.step import step_ledger, step_time
+from isoflop.training.why import Effect, Why, why
 
 __all__ = [
+    "AXES",
     "FORMAT_BYTES",
     "POLICIES",
     "RECIPES",
@@ -48,32 +56,56 @@ __all__ = [
     "TERMS",
     "Adapter",
     "Advice",
+    "Bill",
     "Change",
+    "Effect",
     "Engine",
+    "Found",
     "Layout",
     "Layouts",
+    "Machine",
     "Most",
     "Need",
+    "Order",
+    "Pace",
     "Peak",
     "Place",
     "Policy",
+    "Rates",
     "Recipe",
     "Run",
+    "Scaled",
     "Schedule",
+    "Tariff",
+    "Timing",
+    "Why",
     "activation_ledger",
     "advise",
+    "advise_run",
+    "bill_of",
     "changes",
     "engine",
     "engines",
     "faults",
     "fewest_chips",
-    "fitting",
+    "fits_at_all",
+    "flops_per_token",
     "format_bytes",
     "largest_micro_batch",
     "largest_model",
     "largest_sequence",
     "ledger",
     "legal",
+    "machine_of",
     "need",
+    "pace_of",
     "peak",
+    "place_of",
+    "rates_of",
+    "scaling",
+    "search",
+    "step_ledger",
+    "step_time",
+    "tariff_of",
+    "why",
 ]

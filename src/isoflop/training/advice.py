@@ -1,9 +1,9 @@
-"""The answer to "does it fit": a run on given chips, the layouts that do, what takes the memory, what would help."""
+"""The answer to "does it fit, how fast, for how much": a run on given chips, the layouts that do, what would help."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import lcm
+from math import ceil, lcm
 from typing import TYPE_CHECKING
 
 from isoflop import hardware
@@ -11,12 +11,13 @@ from isoflop.book.memory import rule_of_thumb_bytes
 from isoflop.errors import BadInput, Infeasible, MissingData
 from isoflop.model.count import counts
 from isoflop.quantity import read_cluster
+from isoflop.training.cost import bill_of
 from isoflop.training.inverse import (
     Change,
     Need,
     changes,
     fewest_chips,
-    fitting,
+    fleets,
     largest_micro_batch,
     largest_model,
     largest_sequence,
@@ -24,22 +25,31 @@ from isoflop.training.inverse import (
 )  # fmt: skip
 from isoflop.training.legal import faults
 from isoflop.training.memory import ledger
+from isoflop.training.pace import flops_per_token, machine_of, rates_of
+from isoflop.training.search import search
 from isoflop.training.spec import Layout, Recipe, Run
+from isoflop.training.step import step_ledger
+from isoflop.training.why import why
 
 if TYPE_CHECKING:
     from isoflop.model.spec import ModelSpec
     from isoflop.relation.answer import Ledger
+    from isoflop.training.cost import Bill, Order
+    from isoflop.training.pace import Machine, Rates
+    from isoflop.training.search import Found
+    from isoflop.training.why import Why
 
 USUAL_BATCH_TOKENS = 2**20
 USUAL_SEQUENCE = 4096
 USUAL_DOMAIN = 8
+MOST_CHIPS = 2**17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """What a run is held against: `chips` of a device (None: not said), a node's `domain`, memory a chip [bytes].
 
-    `note` says where the capacity is from.
+    `note` says where the capacity is from; `machine` is what steps are timed on, None where `untimed` says why not.
     """
 
     device: str
@@ -48,6 +58,8 @@ class Place:
     domain: int
     capacity: float
     note: str
+    machine: Machine | None = None
+    untimed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +72,27 @@ class Most:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
-    """The whole answer. `chosen` is the layout that was asked for, else the first that fits, else None.
+class Timing:
+    """How fast the chosen layout is: the step term by term, rates, what decides them, and the bill where one was asked.
 
-    `fits` lists layouts that do; `fewest` is the smallest number of chips where none does on those given. `assumed`
-    says what nobody gave.
+    `enough` is the fewest chips (in steps of an eighth) that keep the deadline where the bill's do not.
+    """
+
+    step: Ledger
+    rates: Rates
+    why: Why
+    bill: Bill | None
+    enough: Need | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """The whole answer. `chosen` is the layout that was asked for, else the fastest that fits, else None.
+
+    `fits` lists the fastest of each kind of layout that do, fastest first, of the `tried` legal ones; `pareto` those
+    that no other beats in time and memory. `fewest` is the smallest number of chips where none does on those given.
+    `timing` is None where there is no layout or no time is known. `assumed` says what nobody gave,
+    `notes` what a settings file leaves open.
     """
 
     run: Run
@@ -77,12 +105,22 @@ class Advice:
     changes: tuple[Change, ...]
     fewest: Need | None
     rule_bytes: float
+    tried: int = 0
+    fitting: int = 0
+    pareto: tuple[Need, ...] = ()
+    timing: Timing | None = None
     assumed: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
     @property
     def good(self) -> bool:
         """Whether there is a layout that fits, the one asked for where one was."""
         return self.chosen is not None and self.chosen.verdict != "does not fit"
+
+    @property
+    def held(self) -> Need | None:
+        """The layout that figures are of: the chosen one, else that of the fewest chips."""
+        return self.chosen or self.fewest
 
 
 def place_of(on: str) -> Place:
@@ -96,12 +134,18 @@ def place_of(on: str) -> Place:
     nodes = hardware.nodes_of(device.name) if device.name in hardware.devices() else ()
     domain = max((node.fabric.domain for node in nodes), default=USUAL_DOMAIN)
     note += ", an estimate" if figure.is_estimate else ""
+    machine, untimed = None, ""
+    try:
+        machine = machine_of(device)
+    except MissingData as error:
+        untimed = str(error)
     return Place(
-        device=device.name, title=device.title, chips=cluster.count, domain=domain, capacity=figure.value, note=note
-    )
+        device=device.name, title=device.title, chips=cluster.count, domain=domain, capacity=figure.value, note=note,
+        machine=machine, untimed=untimed,
+    )  # fmt: skip
 
 
-def advise(
+def advise(  # noqa: PLR0913 - what a run is, as keywords
     model: ModelSpec,
     on: str,
     *,
@@ -109,8 +153,9 @@ def advise(
     batch: int | None = None,
     recipe: Recipe | None = None,
     layout: Layout | None = None,
+    order: Order | None = None,
 ) -> Advice:
-    """Whether `model` can be trained on the devices `on`, and how.
+    """Whether `model` can be trained on the devices `on`, how, how fast, and for an `order` of tokens how much.
 
     `sequence` [token] is 4,096 or the model's context where that is less; `batch` [sequence] about a million tokens.
     Without a `layout` all are tried. A layout that cannot be is refused with every reason.
@@ -128,57 +173,133 @@ def advise(
     run = Run(model=model, sequence=length, batch=batch, recipe=recipe or Recipe())
     if recipe is None:
         assumed.append("mixed precision as in Megatron-LM")
+    return advise_run(run, place, layout, order, tuple(assumed))
+
+
+def advise_run(
+    run: Run, place: Place, layout: Layout | None = None, order: Order | None = None, assumed: tuple[str, ...] = ()
+) -> Advice:
+    """The same for a run that is settled already."""
+    if order is not None:
+        assumed = (*assumed, f"goodput {order.goodput:.0%} (share of the time in which steps are made that count)")
     if layout is not None:
-        return _of_layout(run, place, layout, tuple(assumed))
-    return _of_all(run, place, tuple(assumed))
+        return _of_layout(run, place, layout, order, assumed)
+    return _of_all(run, place, order, assumed)
 
 
-def _of_layout(run: Run, place: Place, layout: Layout, assumed: tuple[str, ...]) -> Advice:
-    """What one layout needs."""
+def _of_layout(run: Run, place: Place, layout: Layout, order: Order | None, assumed: tuple[str, ...]) -> Advice:
+    """What one layout needs and takes."""
     wrong = faults(run, layout)
     if place.chips is not None and place.chips != layout.chips:
         wrong = (f"dp x tp x pp x cp is {layout.chips} chips, and {place.chips} were given", *wrong)
     if wrong:
         raise Infeasible(f"the layout {layout.words()} cannot be: {'; '.join(wrong)}.")
-    needed = need(run, layout, place.capacity)
-    return _advice(run, place, needed, (), assumed, asked=True)
+    needed = need(run, layout, place.capacity, place.machine)
+    return _advice(run, place, needed, None, order, assumed)
 
 
-def _of_all(run: Run, place: Place, assumed: tuple[str, ...]) -> Advice:
+def _of_all(run: Run, place: Place, order: Order | None, assumed: tuple[str, ...]) -> Advice:
     """Every layout of the chips given, or of the fewest that do."""
     if place.chips is None:
-        few = fewest_chips(run, place.domain, place.capacity)
-        place = replace(place, chips=few.layout.chips)
-        assumed = (*assumed, f"the fewest chips that do: {few.layout.chips}")
-        if run.batch % few.layout.dp:
-            raise BadInput(f"the batch of {run.batch} sequences does not divide among {few.layout.dp} replicas")
+        few = _in_time(run, place, order)
+        said = "the fewest chips that do"
+        if few is None:
+            few = fewest_chips(run, place.domain, place.capacity)
+        else:
+            said = "the fewest chips that keep the deadline"
+        place = replace(place, chips=few)
+        assumed = (*assumed, f"{said}: {few:,}")
     assert place.chips is not None
-    found = fitting(run, place.chips, place.domain, place.capacity)
-    return _advice(run, place, found[0] if found else None, tuple(found), assumed, asked=False)
+    found = _search(run, place, place.chips)
+    if place.chips and not found.tried and run.batch % place.chips and place.chips <= run.batch:
+        raise BadInput(
+            f"no layout of {place.chips} chips divides a batch of {run.batch} sequences; give a --batch that is a "
+            "multiple of the chips"
+        )
+    return _advice(run, place, found.best[0] if found.best else None, found, order, assumed)
+
+
+def _search(run: Run, place: Place, chips: int) -> Found:
+    return search(run, chips, place.domain, place.capacity, place.machine)
+
+
+def _in_time(run: Run, place: Place, order: Order | None) -> int | None:
+    """The fewest chips whose best layout keeps the deadline, in steps of an eighth; None where none is asked."""
+    if order is None or order.deadline is None or place.machine is None:
+        return None
+    work = flops_per_token(run)["model"] * order.tokens / order.goodput
+    least = work / (place.machine.chip.rate("16") * order.deadline)  # at a utilisation of one
+    for chips in _steps(place.domain, least):
+        found = _search(run, place, chips)
+        bill = bill_of(found.best[0], order) if found.best else None
+        if bill is not None and not bill.late:
+            return chips
+    raise Infeasible(
+        f"no number of chips up to {MOST_CHIPS:,} that was tried keeps the deadline with a batch of {run.batch} "
+        "sequences; enlarge the batch, or the deadline"
+    )
+
+
+def _steps(domain: int, least: float) -> list[int]:
+    """Whole nodes (parts of one below it), an eighth more each time."""
+    found = [chips for chips in fleets(domain, domain) if chips >= least]
+    nodes = max(1, ceil(least / domain))
+    while nodes * domain <= MOST_CHIPS:
+        found.append(nodes * domain)
+        step = 2 ** max(0, nodes.bit_length() - 4)
+        nodes = (nodes // step + 1) * step
+    return sorted(set(found))
 
 
 def _advice(
-    run: Run, place: Place, chosen: Need | None, fits: tuple[Need, ...], assumed: tuple[str, ...], *, asked: bool
+    run: Run, place: Place, chosen: Need | None, found: Found | None, order: Order | None, assumed: tuple[str, ...]
 ) -> Advice:
     fewest = None
     if chosen is None:
         try:
-            fewest = fewest_chips(run, place.domain, place.capacity)
+            few = fewest_chips(run, place.domain, place.capacity)
+            fewest = _search(run, place, few).best[0]
         except Infeasible:
             fewest = None
     held = chosen or fewest
+    second = found.best[1] if found is not None and chosen is not None and len(found.best) > 1 else None
     return Advice(
         run=held.run if held else run,
         place=place,
-        asked=asked,
+        asked=found is None,
         chosen=chosen,
-        fits=fits,
+        fits=found.best if found else (),
         memory=ledger(held.run, held.layout, "device", place.capacity) if held else None,
         most=_most(held, place) if held else None,
-        changes=tuple(changes(held.run, held.layout, place.capacity)) if held else (),
+        changes=tuple(changes(held.run, held.layout, place.capacity, place.machine)) if held else (),
         fewest=fewest,
         rule_bytes=float(rule_of_thumb_bytes(counts(run.model).params)),
+        tried=found.tried if found else 0,
+        fitting=found.fit if found else 0,
+        pareto=found.pareto if found else (),
+        timing=_timing(held, second, place, order, run) if held else None,
         assumed=assumed,
+    )
+
+
+def _timing(held: Need, second: Need | None, place: Place, order: Order | None, run: Run) -> Timing | None:
+    machine = place.machine
+    if machine is None or held.pace is None:
+        return None
+    bill = bill_of(held, order) if order else None
+    enough = None
+    if bill is not None and bill.late and second is not None:
+        try:
+            chips = _in_time(run, place, order)
+            enough = _search(run, place, chips).best[0] if chips else None
+        except Infeasible:
+            enough = None
+    return Timing(
+        step=step_ledger(held.run, held.layout, machine.chip, machine.profile),
+        rates=rates_of(held.run, held.layout, held.pace, machine),
+        why=why(held, second, machine, machine.chip.node),
+        bill=bill,
+        enough=enough,
     )
 
 

@@ -14,7 +14,8 @@ from isoflop.errors import Infeasible
 from isoflop.model.sizes import LARGEST, SMALLEST, shape_for
 from isoflop.training.legal import faults
 from isoflop.training.memory import peak
-from isoflop.training.space import ends, policies, space
+from isoflop.training.pace import pace_of
+from isoflop.training.space import policies, space, variants
 from isoflop.training.spec import Layout, Layouts
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from isoflop.training.pace import Machine, Pace
     from isoflop.training.spec import Run
 
 Verdict = Literal["fits", "tight", "does not fit"]
@@ -32,7 +34,8 @@ Verdict = Literal["fits", "tight", "does not fit"]
 class Need:
     """What one layout of a run needs on its worst rank [bytes, as the driver shows them], against a capacity.
 
-    `allocated` is what its tensors take, `reserved` what the allocator holds for them.
+    `allocated` is what its tensors take, `reserved` what the allocator holds for them; `pace` how fast it is, where
+    that was asked.
     """
 
     run: Run
@@ -43,6 +46,7 @@ class Need:
     low: float
     high: float
     capacity: float
+    pace: Pace | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -58,47 +62,23 @@ class Change:
     need: Need
 
 
-def need(run: Run, layout: Layout, capacity: float) -> Need:
-    """What `layout` needs; it has to be legal (`legal.faults`)."""
+def need(run: Run, layout: Layout, capacity: float, machine: Machine | None = None) -> Need:
+    """What `layout` needs, and how fast it is on a machine; it has to be legal (`legal.faults`)."""
     found = peak(run, layout)
     middle, low, high = (float(one.item()) for one in found.of_kind("device"))
     return Need(
         run=run, layout=layout, allocated=float(found.allocated.item()), reserved=float(found.reserved.item()),
-        bytes=middle, low=low, high=high, capacity=capacity,
+        bytes=middle, low=low, high=high, capacity=capacity, pace=pace_of(run, layout, machine) if machine else None,
     )  # fmt: skip
 
 
-def fitting(run: Run, chips: int, domain: int, capacity: float) -> list[Need]:
-    """Layouts of `chips` chips that fit, one for each way to split the model, those expected to cost least first.
-
-    Until time is predicted too, "cost" is an order and no number: less recomputation, then fewer pipeline stages, less
-    tensor, context and expert parallelism, less sharding of weights, larger micro-batches. Of equal splits the largest
-    micro-batch stands for the others.
-    """
-    found: dict[tuple[float, ...], tuple[tuple[float, ...], Need]] = {}
-    for level, recompute in enumerate(policies(run)):
-        for even in ends(run):
-            tried = replace(run.with_recipe(recompute=recompute), ends=even)
-            for many in space(tried, chips, domain):
-                _, _, high = peak(tried, many).of_kind("device")
-                for place in np.flatnonzero(high <= capacity):
-                    layout = many[int(place)]
-                    order = (*_order(level, layout), even)
-                    kind = (level, layout.tp, layout.pp, layout.cp, layout.ep, layout.zero)
-                    if kind not in found or order < found[kind][0]:
-                        found[kind] = (order, need(tried, layout, capacity))
-        if len(found) >= ENOUGH:
-            break
-    return [one for _, one in sorted(found.values(), key=lambda pair: pair[0])]
-
-
-ENOUGH = 3
-"""Kinds of layout with little recomputation that make it needless to try more."""
-
-
-def _order(level: int, layout: Layout) -> tuple[float, ...]:
-    spread = layout.pp * layout.tp * layout.cp
-    return (level, spread, layout.pp, layout.cp, layout.ep, layout.zero, layout.vpp, -layout.micro_batch)
+def fits_at_all(run: Run, chips: int, domain: int, capacity: float) -> bool:
+    """Whether any layout of `chips` chips fits; recomputation, which helps most, is tried first."""
+    return any(
+        bool((peak(tried, many).of_kind("device")[2] <= capacity).any())
+        for tried in reversed(variants(run, chips))
+        for many in space(tried, chips, domain)
+    )
 
 
 def largest_micro_batch(run: Run, layout: Layout, capacity: float) -> int:
@@ -127,39 +107,40 @@ def largest_model(run: Run, layout: Layout, capacity: float) -> float:
 
     def fits(place: int) -> bool:
         shape = shape_for(float(sizes[place - 1]), vocabulary=min(run.model.vocabulary, 2**17))
-        if shape.layers < 2 * layout.pp * layout.vpp:
+        if shape.layers < 2 * layout.pp:
             return True  # too few layers for the stages, and small
-        return need(replace(run, model=shape), layout, capacity).high <= capacity
+        chunked = replace(layout, vpp=max(1, min(layout.vpp, shape.layers // layout.pp)))
+        return need(replace(run, model=shape, split=()), chunked, capacity).high <= capacity
 
     place = _most(fits, steps)
     return float(sizes[place - 1]) if place else 0.0
 
 
-def fewest_chips(run: Run, domain: int, capacity: float, *, most: int = 2**17) -> Need:
-    """The smallest number of chips (whole nodes above one) with a layout that fits, and that layout."""
-    for chips in _fleets(domain, most):
-        found = fitting(run, chips, domain, capacity)
-        if found:
-            return found[0]
+def fewest_chips(run: Run, domain: int, capacity: float, *, most: int = 2**17) -> int:
+    """The smallest number of chips (whole nodes above one) with a layout that fits."""
+    for chips in fleets(domain, most):
+        if fits_at_all(run, chips, domain, capacity):
+            return chips
     raise Infeasible(
         f"{run.model.name} does not fit on up to {most:,} chips of {capacity / 2**30:.1f} GiB with a batch of "
         f"{run.batch} sequences of {run.sequence:,} tokens. Shorten the sequence, or enlarge the batch."
     )
 
 
-def _fleets(domain: int, most: int) -> Iterator[int]:
+def fleets(domain: int, most: int) -> Iterator[int]:
+    """Numbers of chips to try: parts of a node, whole nodes, then doublings."""
     chips = 1
     while chips <= most:
         yield chips
         chips = chips * 2 if chips < domain or chips >= 8 * domain else chips + domain
 
 
-def changes(run: Run, layout: Layout, capacity: float) -> list[Change]:
+def changes(run: Run, layout: Layout, capacity: float, machine: Machine | None = None) -> list[Change]:
     """Single changes that lower the need, those that make it fit first, and of these the gentlest first."""
     tried = [*_recipe_changes(run, layout), *_layout_changes(run, layout)]
     now = need(run, layout, capacity).bytes
     found = [
-        Change(says=says, need=need(other, changed, capacity))
+        Change(says=says, need=need(other, changed, capacity, machine))
         for says, other, changed in tried
         if not faults(other, changed)
     ]

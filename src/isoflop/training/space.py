@@ -1,33 +1,69 @@
-"""The layouts that a number of chips allows, as arrays: every legal combination of degrees; recomputation beside."""
+"""The layouts that a number of chips allows, as arrays: every legal combination of `AXES`, recomputation beside.
+
+A block holds layouts of one number of stages, so that what stages share is computed once.
+"""
 
 from __future__ import annotations
 
-from itertools import product
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from isoflop.model.parts import LatentAttention, Moe
 from isoflop.model.shard import expert_counts
 from isoflop.training.engine import engine
 from isoflop.training.legal import legal
 from isoflop.training.spec import Layouts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
+    from isoflop.quantity.types import FloatArray
     from isoflop.training.spec import Policy, Run
 
 BLOCK = 10_000
 """Layouts worked on at once: what fits a processor's cache is fastest."""
 
 MOST_MICRO_BATCH = 64
+MOST_CONTEXT = 64
+LEAST_TOKENS = 512
+"""Tokens of a sequence that a context-parallel rank gets at least."""
+
+UNEVEN_CHUNKS = (1, 2, 4, 8)
+
+AXES: dict[str, str] = {
+    "tp": "divisors of the chips up to the domain of fast links that divide heads and feed-forward widths",
+    "pp": "divisors of the chips up to the layers; of the layers, where the engine wants even stages",
+    "vpp": "chunks a stage that divide its layers evenly; 1, 2, 4, 8 where the engine takes uneven stages",
+    "cp": "divisors of the chips up to 64 that leave a rank 512 tokens and divide the sequence twice",
+    "dp": "what is left of the chips; divides the batch",
+    "ep": "divisors of the experts that divide dp x cp x tp",
+    "etp": "divisors of tp that divide an expert's width",
+    "zero": "0 and 1 (megatron, torch), 2 and 3 (fsdp), 0 to 3 (deepspeed)",
+    "shard": "all of dp x cp, and every divisor of it (HSDP), where the engine shards weights",
+    "micro_batch": "divisors of the sequences of a replica up to 64",
+    "sequence_parallel": "0 and 1, where tp is above 1 and divides the sequence",
+    "recompute": "the engine's policies, from none to full; the given one, where one is given",
+    "ends": "layers shared out evenly; with embedding and head in the place of a layer each; with fewer in the first "
+    "and last stage, where an engine wants even stages and the layers do not divide",
+}
+"""What is varied, and over which values."""
+
+_ZEROS = {"megatron": (0, 1), "torch": (0, 1), "fsdp": (2, 3), "fsdp-compiled": (2, 3)}
 
 
 def policies(run: Run) -> tuple[tuple[Policy, ...], ...]:
     """Recomputation to try, from none to all, as the engine of the run has it."""
-    if engine(run.recipe.engine).kernels == "fused":
-        return (("none",), ("norms", "activations"), ("full",))
-    return (("none",), ("every-second-matmul",), ("full",))
+    if engine(run.recipe.engine).kernels != "fused":
+        return (("none",), ("every-second-matmul",), ("full",))
+    found: list[tuple[Policy, ...]] = [("none",)]
+    found += [] if run.recipe.fused_attention else [("core-attention",)]
+    layers = [layer for _, layer in run.model.stack.groups]
+    light: list[Policy] = ["norms"]
+    light += ["activations"] if any(isinstance(layer.mlp, Moe) for layer in layers) else []  # of experts alone
+    light += ["latent-up"] if any(isinstance(one, LatentAttention) for layer in layers for one in layer.mixers) else []
+    return (*found, tuple(light), (*light, "mlp"), ("full",))
 
 
 def ends(run: Run) -> tuple[int, ...]:
@@ -35,50 +71,123 @@ def ends(run: Run) -> tuple[int, ...]:
     return (run.ends,) if run.split or run.ends else (0, 1)
 
 
+def variants(run: Run, chips: int) -> list[Run]:
+    """The run with every recomputation and sharing out of layers that is tried; a given policy is kept."""
+    kept = run.recipe.recompute
+    tried = (kept,) if kept != ("none",) else policies(run)
+    shared = [replace(run, ends=even) for even in ends(run)]
+    shared += [replace(run, split=split) for split in splits(run, chips)]
+    return [one.with_recipe(recompute=recompute) for recompute in tried for one in shared]
+
+
+def splits(run: Run, chips: int) -> list[tuple[int, ...]]:
+    """Layers of each virtual stage where even stages are wanted and do not divide the layers: fewer at both ends."""
+    layers = run.model.layers
+    if run.split or run.ends or engine(run.recipe.engine).uneven_stages or run.model.encoder is not None:
+        return []
+    lengths = sorted({pp * chunk for pp in divisors(chips, most=layers)[1:] for chunk in UNEVEN_CHUNKS})
+    found = []
+    for length in lengths:
+        most = -(-layers // length)
+        lacking = most * length - layers
+        last = most - (lacking + 1) // 2
+        if lacking and last >= 1:
+            found.append((most - lacking // 2, *[most] * (length - 2), last))
+    return found
+
+
 def space(run: Run, chips: int, domain: int) -> Iterator[Layouts]:
     """Every legal layout of `run` on `chips` chips, in blocks; tensor parallelism stays inside `domain` chips.
 
-    Degrees are the divisors that the model allows: tp and ep of its heads and experts, pp of its layers, cp up to the
-    chips where a sequence is long (over 8,192 tokens), ZeRO as the engine has it.
+    One stage is left to the variant that shares layers out evenly: to the others it would be the same again.
     """
-    made = engine(run.recipe.engine)
-    experts = max(expert_counts(run.model), default=1)
-    stages = _divisors(run.model.layers + 2 * run.ends, most=chips)
-    contexts = [1, *(c for c in _divisors(chips, most=64)[1:] if run.sequence // c >= 4096)]
-    zeros = (1, 3) if made.whole_pipeline or made.gathered_gradients else (0, 1)
-    rows = []
-    for tp, pp, cp in product(_divisors(chips, most=domain), stages, contexts):
-        if chips % (tp * pp * cp):
-            continue
-        dp = chips // (tp * pp * cp)
-        if run.batch % dp:
-            continue
-        chunks = [1, *(v for v in (2, 4, 8) if pp > 1 and (run.model.layers + 2 * run.ends) % (pp * v) == 0)]
-        wholes = [ep for ep in _divisors(experts, most=chips) if dp * cp * tp % ep == 0]
-        micros = _divisors(run.batch // dp, most=MOST_MICRO_BATCH)
-        rows += [
-            (dp, tp, pp, v, cp, ep, zero, micro)
-            for v, ep, zero, micro in product(chunks, wholes, zeros, micros)
-            if not (zero and dp * cp == 1)
-        ]
-        if len(rows) >= BLOCK:
-            yield from _block(run, rows)
-            rows = []
-    yield from _block(run, rows)
+    for pp, vpp in _stages(run, chips):
+        waiting: list[FloatArray] = []
+        for rows in _of_stages(run, chips, domain, pp, vpp):
+            waiting.append(rows)
+            if sum(len(one) for one in waiting) >= BLOCK:
+                yield from _blocks(run, np.concatenate(waiting))
+                waiting = []
+        if waiting:
+            yield from _blocks(run, np.concatenate(waiting))
 
 
-def _block(run: Run, rows: Sequence[tuple[int, ...]]) -> Iterator[Layouts]:
-    if not rows:
-        return
-    dp, tp, pp, vpp, cp, ep, zero, micro = np.array(rows, dtype=np.float64).T
-    parallel = (tp > 1) & (np.mod(run.sequence / cp, tp) == 0)
-    many = Layouts.of(
-        dp=dp, tp=tp, pp=pp, vpp=vpp, cp=cp, ep=ep, zero=zero, micro_batch=micro, sequence_parallel=parallel
-    )
-    good = many.take(legal(run, many))
-    if len(good):
-        yield good
+_COLUMNS = ("dp", "tp", "pp", "vpp", "cp", "ep", "etp", "zero", "shard", "micro_batch", "sequence_parallel")
 
 
-def _divisors(number: int, *, most: int) -> list[int]:
-    return [d for d in range(1, min(number, most) + 1) if number % d == 0]
+def _blocks(run: Run, rows: FloatArray) -> Iterator[Layouts]:
+    for start in range(0, len(rows), BLOCK):
+        columns = np.ascontiguousarray(rows[start : start + BLOCK].T)
+        many = Layouts.of(**dict(zip(_COLUMNS, columns, strict=True)))
+        good = legal(run, many)
+        if good.all():
+            yield many
+        elif good.any():
+            yield many.take(good)
+
+
+def _stages(run: Run, chips: int) -> Iterator[tuple[int, int]]:
+    """Numbers of stages and chunks a stage."""
+    whole = run.model.layers + 2 * run.ends
+    uneven = bool(engine(run.recipe.engine).uneven_stages) and not run.split
+    for pp in divisors(chips, most=whole):
+        if run.split:
+            chunks = (
+                [len(run.split) // pp] if len(run.split) % pp == 0 and len(run.split) // pp in UNEVEN_CHUNKS else []
+            )
+        elif uneven:
+            chunks = [chunk for chunk in UNEVEN_CHUNKS if pp * chunk <= whole]
+        else:
+            chunks = divisors(whole // pp, most=whole) if whole % pp == 0 else []
+        yield from ((pp, chunk) for chunk in chunks if pp > 1 or (chunk == 1 and not run.ends and not run.split))
+
+
+def _of_stages(run: Run, chips: int, domain: int, pp: int, vpp: int) -> Iterator[FloatArray]:
+    """Rows of `_COLUMNS` for one number of stages, before `legal` has its say."""
+    experts = expert_counts(run.model)
+    zeros = _zeros(run)
+    for tp in divisors(chips // pp, most=domain):
+        for cp in divisors(chips // (pp * tp), most=MOST_CONTEXT):
+            dp = chips // (pp * tp * cp)
+            if run.batch % dp or (cp > 1 and run.sequence < LEAST_TOKENS * cp):
+                continue
+            ranks, shared = dp * cp * tp, dp * cp
+            wholes = [
+                (ep, etp)
+                for ep in (divisors(max(experts), most=ranks) if experts else (1,))
+                for etp in (divisors(tp, most=tp) if experts else (1,))
+                if ranks % (ep * etp) == 0
+            ]
+            shards = [(zero, 0) for zero in zeros if not zero or shared > 1]
+            shards += [(zero, part) for zero in zeros if zero >= 2 for part in divisors(shared, most=shared - 1)[1:]]
+            micros = divisors(run.batch // dp, most=MOST_MICRO_BATCH)
+            if vpp > 1:
+                micros = [micro for micro in micros if run.batch // (dp * micro) % pp == 0]
+            yield _rows((dp, tp, pp, vpp, cp), wholes, shards or [(0, 0)], micros, [0, 1] if tp > 1 else [0])
+
+
+def _zeros(run: Run) -> tuple[int, ...]:
+    if run.recipe.adapter is not None:
+        return (0, 1, 2, 3)
+    return _ZEROS.get(run.recipe.engine, (0, 1, 2, 3))
+
+
+def _rows(
+    head: tuple[int, ...], wholes: list[tuple[int, int]], shards: list[tuple[int, int]], micros: list[int],
+    parallel: list[int],
+) -> FloatArray:  # fmt: skip
+    """All combinations beside the degrees of `head`."""
+    places = np.indices((len(wholes), len(shards), len(micros), len(parallel))).reshape(4, -1)
+    rows = np.empty((places.shape[1], len(_COLUMNS)))
+    rows[:, :5] = head
+    rows[:, 5:7] = np.array(wholes)[places[0]]
+    rows[:, 7:9] = np.array(shards)[places[1]]
+    rows[:, 9] = np.array(micros)[places[2]]
+    rows[:, 10] = np.array(parallel)[places[3]]
+    return rows
+
+
+def divisors(number: int, *, most: int) -> list[int]:
+    """Divisors of a number up to `most`, ascending."""
+    small = [one for one in range(1, int(number**0.5) + 1) if number % one == 0]
+    return [one for one in sorted({*small, *(number // one for one in small)}) if one <= most]

@@ -1,0 +1,48 @@
+"""How the best layout fares on fewer and on more chips, at the same batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from isoflop.training.pace import rates_of
+from isoflop.training.search import search
+
+if TYPE_CHECKING:
+    from isoflop.training.advice import Advice
+    from isoflop.training.inverse import Need
+
+OCTAVES = 4
+"""Halvings and doublings tried on either side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """The best layout of a number of chips, and its model FLOP utilisation with 5 and 95 %."""
+
+    chips: int
+    need: Need
+    mfu: float
+    low: float
+    high: float
+
+
+def scaling(advice: Advice) -> list[Scaled]:
+    """The best layouts of halved and doubled numbers of chips that have one, fewest chips first."""
+    held, place = advice.held, advice.place
+    if held is None or place.machine is None:
+        return []
+    chips, run = held.layout.chips, advice.run
+    open_run = run.with_recipe(recompute=("none",))
+    counts = [chips >> octave for octave in range(OCTAVES, 0, -1) if chips % (1 << octave) == 0]
+    counts += [chips << octave for octave in range(OCTAVES + 1)]
+    found = []
+    for count in counts:
+        best = search(open_run, count, place.domain, place.capacity, place.machine).best
+        if not best or best[0].pace is None:
+            continue
+        rates = rates_of(best[0].run, best[0].layout, best[0].pace, place.machine)
+        mfu, pace = rates.utilisation["model"], best[0].pace
+        low, high = mfu * pace.step / pace.high, mfu * pace.step / pace.low
+        found.append(Scaled(chips=count, need=best[0], mfu=mfu, low=low, high=high))
+    return found
