@@ -22,6 +22,7 @@ COMMANDS = {
     "training": "Does a training run fit: memory by the tensor, layouts, what would help.",
     "check": "Whether claims can all be true, and which is suspect.",
     "validate": "Predictions held against measured rows: errors, intervals, false fits.",
+    "laws": "Fit scaling laws to runs, doubt them, predict; the published ones.",
     "model": "Parameters, FLOP, state and bytes of any transformer, from its config.",
     "devices": "Chips: peak rates, memory, links, power, with sources.",
     "nodes": "Machines: chips, links, network, storage, power.",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from isoflop.laws.approach1 import Envelope, envelope
     from isoflop.laws.approach2 import IsoFlop, Line, isoflop_bias, isoflop_line, isoflop_profiles
     from isoflop.laws.checks import Check, check
+    from isoflop.laws.doubling import Growth, growth
     from isoflop.laws.fitting import Options, fit
     from isoflop.laws.hyper_fit import HyperFit, fit_hyper
     from isoflop.laws.objective import Objective
@@ -66,6 +67,7 @@ __all__ = [
     "Excess",
     "Fit",
     "FittedOn",
+    "Growth",
     "HyperFit",
     "HyperParameters",
     "IsoFlop",
@@ -97,6 +99,7 @@ __all__ = [
     "find_law",
     "fit",
     "fit_hyper",
+    "growth",
     "influence",
     "isoflop_bias",
     "isoflop_line",
@@ -118,6 +121,7 @@ _HOMES = {
     "approach2": ("IsoFlop", "Line", "isoflop_bias", "isoflop_line", "isoflop_profiles"),
     "checks": ("Check", "check"),
     "fitting": ("Options", "fit"),
+    "doubling": ("Growth", "growth"),
     "hyper_fit": ("HyperFit", "fit_hyper"),
     "objective": ("Objective",),
     "result": ("Fit",),

@@ -10,13 +10,14 @@ import numpy as np
 from isoflop.errors import MissingData
 from isoflop.laws.forms import Chinchilla, Kaplan, Ratio, TiedChinchilla
 from isoflop.laws.hyper import HyperParameters
+from isoflop.laws.surface import Surface
 
 if TYPE_CHECKING:
     from isoflop.laws.interface import Advisor, Allocator, Law
     from isoflop.laws.limits import FittedOn
     from isoflop.quantity import FloatArray
 
-Form = Chinchilla | TiedChinchilla | Kaplan | Ratio | HyperParameters
+Form = Chinchilla | TiedChinchilla | Kaplan | Ratio | HyperParameters | Surface
 Drawable = Chinchilla | TiedChinchilla
 
 
@@ -50,7 +51,7 @@ class Published:
     @property
     def law(self) -> Law:
         """The law as loss(params, tokens); MissingData where it gives no such loss."""
-        if isinstance(self.form, Chinchilla | TiedChinchilla):
+        if isinstance(self.form, Chinchilla | TiedChinchilla | Surface):
             return self.form
         raise MissingData(f"{self.name} gives no loss of params and tokens together. Take law=besiroglu2024.")
 

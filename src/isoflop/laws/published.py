@@ -39,7 +39,11 @@ def published(name: str) -> Published:
 
 
 def find_law(name: str) -> Published:
-    """A published law by name, or the user's own where `name` is the path of a .toml file."""
+    """A published law by name, or the user's own: the path of a .toml file, or of a fit (.json)."""
+    if name.lower().endswith(".json"):
+        from isoflop.laws.fit_file import fitted_law
+
+        return fitted_law(name)
     return read_law(name) if name.lower().endswith(".toml") else published(name)
 
 

@@ -142,7 +142,14 @@ def read_runs(
     `columns` says which column is which quantity, `constants` gives a quantity one value for all rows, `counts` which
     parameters to take as N. What is not said is guessed from names, with a note; `strict` refuses guesses.
     """
-    return runs_of(read_table(path), columns=columns, constants=constants, counts=counts, strict=strict)
+    found = runs_of(read_table(path), columns=columns, constants=constants, counts=counts, strict=strict)
+    if "loss" not in found.columns:
+        there = ", ".join(one.column for one in found.mapping[:20])
+        raise MissingData(
+            f"no loss in {found.source}: known columns are {there or 'none'}. Say which with --column loss=NAME (nats"
+            " per token; columns named bits, bpt or ppl are converted)."
+        )
+    return found
 
 
 def runs_of(
@@ -174,11 +181,6 @@ def _made(
     notes: list[str] = []
     flags = _flags(held)
     _complete(held, notes)
-    if "loss" not in held:
-        raise MissingData(
-            f"no loss in {table.source}: its columns are {', '.join(list(table.columns)[:20])}. Say which with"
-            " --column loss=NAME (nats per token; columns named bits, bpt or ppl are converted)."
-        )
     labels, groups = _labels(table, mapping)
     flags["a row that stands there twice"] = _repeated(table)
     return {

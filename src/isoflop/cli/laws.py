@@ -1,0 +1,343 @@
+"""`isoflop laws fit|predict|check|published|forms|compare|plot`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from isoflop.cli.knowns import print_table, split, table_options
+from isoflop.cli.side_by_side import echo_wrapped
+from isoflop.errors import BadFile, BadInput, UntrustworthyFit, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isoflop.laws import Options, Runs
+
+LOSSES = ("log-huber", "squared", "asymmetric")
+COUNTS = ("total", "active", "non_embedding")
+PICTURES = (
+    "power-laws", "isoflop", "surface", "profiles", "residuals", "predicted", "pf-days", "tokens-per-param", "growth",
+)  # fmt: skip
+
+
+def _runs_options(function: click.decorators.FC) -> click.decorators.FC:
+    for option in (
+        click.option("--strict", is_flag=True, help="Refuse guesses about columns and conventions."),
+        click.option("--counts", type=click.Choice(COUNTS), help="Which parameters N counts."),
+        click.option("--set", "constants", multiple=True, metavar="QUANTITY=VALUE", help="One value for all rows."),
+        click.option("--column", "columns", multiple=True, metavar="QUANTITY=COLUMN", help="What a column is."),
+    ):
+        function = option(function)
+    return function
+
+
+def _fit_options(function: click.decorators.FC) -> click.decorators.FC:
+    for option in (
+        click.option("--engine", type=click.Choice(("auto", "numpy", "numba")), default="auto", help="What resamples."),
+        click.option(
+            "--seed", type=click.IntRange(0), default=0, show_default=True, help="Makes resamples repeatable."
+        ),
+        click.option("--weights", default="", metavar="COLUMN", help="A column of weights, or sqrt-flops."),
+        click.option("--bound", "bounds", multiple=True, metavar="CONSTANT=LOW:HIGH", help="The box of a constant."),
+        click.option("--tie", "ties", multiple=True, metavar="CONSTANT=OTHER", help="Make two constants equal."),
+        click.option("--fix", "fixed", multiple=True, metavar="CONSTANT=VALUE", help="Hold a constant."),
+        click.option("--delta", type=float, default=1e-3, show_default=True, help="Corner of Huber's loss."),
+        click.option(
+            "--loss", type=click.Choice(LOSSES), default="log-huber", show_default=True, help="What is minimised."
+        ),
+        click.option(
+            "--bootstrap", type=click.IntRange(0, 1_000_000), default=1000, show_default=True, help="Resamples."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group("laws")
+def command() -> None:
+    """Fit scaling laws to runs, doubt them, predict with them; list the published ones.
+
+    \b
+    isoflop laws fit runs.csv --law chinchilla --bootstrap 4000 --out fit.json
+    isoflop laws predict fit.json more.csv --interval 0.8 --out predictions.csv
+    isoflop plan --budget '$4k' --on tpu-v4 --law ./fit.json
+    """
+
+
+@command.command("fit")
+@click.argument("runs", type=click.Path())
+@click.option(
+    "--law",
+    default="chinchilla",
+    show_default=True,
+    help="A form (isoflop laws forms), auto, envelope, isoflop, hyper.",
+)
+@_fit_options
+@click.option(
+    "--method", type=click.Choice(("parabola", "akima", "surface")), default="parabola", help="Of --law isoflop."
+)
+@click.option("--profile", "profiled", multiple=True, metavar="CONSTANT", help="Also the profile of this constant.")
+@click.option(
+    "--interval", type=click.FloatRange(0.01, 0.999), default=0.8, show_default=True, help="Level of intervals."
+)
+@click.option("--explain", is_flag=True, help="Every check, the certificate, and what was taken as what.")
+@click.option("--out", type=click.Path(), help="Write the fit to this JSON file.")
+@_runs_options
+@table_options
+def fit(
+    runs: str, *, law: str, method: str, profiled: tuple[str, ...], interval: float, explain: bool, out: str | None,
+    columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, strict: bool, form: str, as_json: bool,
+    **options: object,
+) -> None:  # fmt: skip
+    """Fit a law to the runs of a table or folder; every fit is checked and says when it cannot be trusted.
+
+    RUNS is CSV, TSV, JSON Lines, JSON, a trainer_state.json, Parquet, TensorBoard events, an MLflow store, or a folder
+    of these. Exit code 3: the runs cannot carry the law, and the message says which are missing.
+    """
+    from isoflop import laws
+    from isoflop.cli import laws_tables as tables
+
+    form = "json" if as_json else form
+    table = _read(runs, columns, constants, counts, strict=strict)
+    if law in {"envelope", "isoflop", "hyper"}:
+        tables.print_other(table, law, method, (interval, form), _options(options))
+        return
+    found = laws.fit(table, law, _options(options))
+    if out is not None:
+        _write_fit(out, found, interval)
+    profiles = [laws.profile(found, table, name, level=interval) for name in profiled]
+    tables.print_fit(found, profiles, (interval, form), explain=explain)
+
+
+def _options(options: Mapping[str, object]) -> Options:
+    from isoflop.laws import Options
+
+    numbers = {key: _number(value, key) for key, value in split(_words(options["fixed"])).items()}
+    bounds = {}
+    for key, value in split(_words(options["bounds"])).items():
+        low, colon, high = value.partition(":")
+        if not colon:
+            raise BadInput(f"--bound {key}={shorten(value)}: write low:high, for instance alpha=0.1:0.6")
+        bounds[key] = (_number(low, key), _number(high, key))
+    bootstrap, seed, delta = options["bootstrap"], options["seed"], options["delta"]
+    assert isinstance(bootstrap, int)
+    assert isinstance(seed, int)
+    assert isinstance(delta, float)
+    return Options(
+        loss=str(options["loss"]),
+        delta=delta,
+        fixed=numbers,
+        ties=split(_words(options["ties"])),
+        bounds=bounds,
+        weights=str(options["weights"]),
+        bootstrap=bootstrap,
+        seed=seed,
+        engine=str(options["engine"]),
+    )
+
+
+def _words(value: object) -> tuple[str, ...]:
+    assert isinstance(value, tuple)
+    return value
+
+
+def _number(text: str, key: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise BadInput(f"{key}={shorten(text)} is no number") from None
+    if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - not a number
+        raise BadInput(f"{key}={shorten(text)} must be finite")
+    return value
+
+
+def _constants(words: tuple[str, ...]) -> dict[str, float]:
+    """Values of --set, with units as people write them where the glossary knows the quantity."""
+    from isoflop.quantity import quantities, quantity, read
+
+    known = quantities()
+    return {
+        key: float(read(value, quantity(key)).spread.median) if key in known else _number(value, key)
+        for key, value in split(words).items()
+    }
+
+
+def _read(runs: str, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, *, strict: bool) -> Runs:
+    from isoflop import laws
+
+    return laws.read_runs(
+        runs,
+        columns=split(columns),
+        constants=_constants(constants),
+        counts=counts,  # type: ignore[arg-type]  # one of COUNTS
+        strict=strict,
+    )
+
+
+def _write_fit(path: str, found: object, interval: float) -> None:
+    from isoflop.laws.fit_file import fit_object
+    from isoflop.laws.result import Fit
+    from isoflop.report import dumps
+
+    assert isinstance(found, Fit)
+    _write(path, dumps(fit_object(found, level=interval)) + "\n")  # type: ignore[arg-type]  # plain data
+
+
+def _write(path: str, text: str) -> None:
+    from pathlib import Path
+
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadFile(f"cannot write '{shorten(path)}': {error.strerror}; choose another file.") from error
+
+
+@command.command("predict")
+@click.argument("law", metavar="FIT.json")
+@click.argument("runs", nargs=-1, required=True, metavar="RUNS | QUANTITY=VALUE...")
+@click.option(
+    "--interval", type=click.FloatRange(0.01, 0.999), default=0.8, show_default=True, help="Level of the interval."
+)
+@click.option("--out", type=click.Path(), help="Write all columns with the predictions to this CSV file.")
+@click.option("--column", "columns", multiple=True, metavar="QUANTITY=COLUMN", help="What a column is.")
+@click.option("--set", "constants", multiple=True, metavar="QUANTITY=VALUE", help="One value for all rows.")
+@table_options
+def predict(
+    law: str, runs: tuple[str, ...], *, interval: float, out: str | None, columns: tuple[str, ...],
+    constants: tuple[str, ...], form: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Predict the loss of runs with an interval: loss_predicted, loss_low, loss_high beside the columns there are.
+
+    The interval is for a new run: doubt of the constants, scatter of runs, and drift beyond the runs. Rows that lack an
+    input get no prediction and are counted.
+
+    \b
+    isoflop laws predict fit.json runs.csv --out predictions.csv
+    isoflop laws predict fit.json params=70B tokens=1.4T
+    """
+    from isoflop.cli import laws_tables as tables
+    from isoflop.laws.fit_file import read_fit
+
+    found = read_fit(law)
+    if all("=" in word for word in runs):
+        table = tables.table_of_values(_constants(runs))
+    elif len(runs) == 1:
+        from isoflop.laws.table import read_table
+
+        table = read_table(runs[0])
+    else:
+        raise BadInput("give one table of runs, or values such as params=70B tokens=1.4T")
+    predicted = tables.predicted(found, table, split(columns), _constants(constants), interval)
+    if predicted.lacking:
+        click.echo(f"{predicted.lacking} of {table.rows} rows lack an input and get no prediction", err=True)
+    if out is not None:
+        _write(out, predicted.csv())
+    if out is None or form != "text" or as_json:
+        predicted.show("json" if as_json else form)
+    predicted.score(interval)
+
+
+@command.command("check")
+@click.argument("runs", type=click.Path())
+@click.option("--law", default="chinchilla", show_default=True, help="The form whose fit is checked too.")
+@_fit_options
+@_runs_options
+@table_options
+def check(
+    runs: str, *, law: str, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, strict: bool,
+    form: str, as_json: bool, **options: object,
+) -> None:  # fmt: skip
+    """Hold runs against the sixteen pitfalls of fitting scaling laws: pass, warn or fail, with numbers and remedies.
+
+    Exit code 1: a check failed, or the law cannot be fitted to these runs.
+    """
+    from isoflop import laws
+    from isoflop.cli import laws_tables as tables
+
+    form = "json" if as_json else form
+    table = _read(runs, columns, constants, counts, strict=strict)
+    refused = ""
+    try:
+        found = laws.fit(table, law, _options(options)).checks
+    except UntrustworthyFit as error:
+        refused = str(error)
+        found = laws.check(table)
+    print_table(*tables.check_rows(found), form)
+    if refused:
+        click.echo(f"UntrustworthyFit: {refused}", err=True)
+    if form == "text":
+        tables.print_mapping(table)
+    if refused or any(one.status == "fail" for one in found):
+        raise SystemExit(1)
+
+
+@command.command("published")
+@click.argument("name", required=False)
+@table_options
+def published(name: str | None, *, form: str, as_json: bool) -> None:
+    """List the published laws whose constants were verified, or show one (or a fit.json) whole."""
+    from isoflop.cli import laws_tables as tables
+
+    form = "json" if as_json else form
+    if name is None:
+        tables.print_published(form)
+    else:
+        tables.print_law(name, form)
+
+
+@command.command("forms")
+@table_options
+def forms(*, form: str, as_json: bool) -> None:
+    """List the forms that fit takes with --law: what they need, and their constants."""
+    from isoflop.laws import SHAPES
+
+    rows = [
+        (name, getattr(shape, "title", ""), ", ".join(shape.inputs), ", ".join(shape.coordinates))
+        for name, shape in SHAPES.items()
+    ]
+    print_table(("form", "is", "needs", "coordinates"), rows, "json" if as_json else form)
+
+
+@command.command("compare")
+@click.argument("laws", nargs=-1, required=True)
+@click.option("--flops", multiple=True, metavar="FLOP", help="Budgets to split; 1e21 and 1e24 where none is given.")
+@table_options
+def compare(laws: tuple[str, ...], *, flops: tuple[str, ...], form: str, as_json: bool) -> None:
+    """Published laws and fits side by side: constants, exponents, and how each splits a budget.
+
+    Losses stand there to be read, not ranked: each law has its own data and tokenizer.
+    """
+    from isoflop.cli import laws_tables as tables
+    from isoflop.quantity import quantity, read
+
+    budgets = [float(read(text, quantity("train_flops")).spread.median) for text in flops] or [1e21, 1e24]
+    tables.print_compared(laws, budgets, "json" if as_json else form)
+
+
+@command.command("plot")
+@click.argument("picture", type=click.Choice(PICTURES))
+@click.argument("runs", required=False, type=click.Path())
+@click.option("--law", default="chinchilla", show_default=True, help="The form that is fitted for the picture.")
+@click.option("--out", required=True, type=click.Path(), help="The file: .svg, .png, .html or .json (Vega-Lite).")
+@click.option("--width", type=click.IntRange(240, 4000), default=720, show_default=True, help="Pixels.")
+@_runs_options
+def plot(
+    picture: str, runs: str | None, *, law: str, out: str, width: int, columns: tuple[str, ...],
+    constants: tuple[str, ...], counts: str | None, strict: bool,
+) -> None:  # fmt: skip
+    """Draw a picture of runs and their law, or of published runs (pf-days, tokens-per-param, growth)."""
+    from isoflop import report
+    from isoflop.report import chart_laws
+
+    if picture in chart_laws.OF_HISTORY:
+        chart = chart_laws.history_chart(picture, width=width)
+    elif runs is None:
+        raise BadInput(
+            f"{picture} is drawn of runs; give a table: isoflop laws plot {picture} runs.csv --out {shorten(out)}"
+        )
+    else:
+        chart = chart_laws.runs_chart(picture, _read(runs, columns, constants, counts, strict=strict), law, width=width)
+    report.save(chart, out)
+    echo_wrapped(f"{picture} drawn to {out}")

@@ -1,0 +1,406 @@
+"""What `isoflop laws` prints: fits, checks, predictions, published laws, laws side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from isoflop.cli.knowns import print_table
+from isoflop.cli.side_by_side import Line, echo_wrapped, print_beside, text_line
+from isoflop.errors import MissingData
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from isoflop.laws import Check, Fit, Options, Profile, Published, Runs
+    from isoflop.laws.table import Table
+    from isoflop.quantity import FloatArray
+    from isoflop.report import Cell
+    from isoflop.report.json import Json
+
+Shown = tuple[float, str]
+"""Level of intervals, and the format."""
+
+
+def print_fit(fit: Fit, profiles: Sequence[Profile], shown: Shown, *, explain: bool) -> None:
+    """The constants with intervals, what they imply, and what the checks say."""
+    from isoflop.report import dumps
+
+    level, form = shown
+    if form == "json":
+        from isoflop.laws.fit_file import fit_object
+
+        held = fit_object(fit, level=level)
+        held["profiles"] = [_profile_object(one) for one in profiles]
+        click.echo(dumps(held))  # type: ignore[arg-type]  # plain data
+        return
+    origin = fit.origin
+    if form == "text":
+        echo_wrapped(f"{fit.shape.name}: {getattr(fit.shape, 'title', '')}")
+        left = f", {origin.rows - origin.used} left out" if origin.rows > origin.used else ""
+        runs = f" of {origin.groups} runs" if origin.groups < origin.used else ""
+        echo_wrapped(f"{origin.used} rows{runs}{left}; {fit.objective.kind}; intervals: {level:.0%}, {fit.doubt.of}\n")
+    print_table(("constant", "value", "low", "high", "standard error of its coordinate"), _constants(fit, level), form)
+    if form != "text":
+        return
+    _print_tried(fit)
+    _print_profiles(profiles)
+    _print_checks(fit, explain=explain)
+    if explain:
+        _print_origin(fit)
+
+
+def _constants(fit: Fit, level: float) -> list[tuple[Cell, ...]]:
+    ends = fit.interval(level)
+    errors = list(fit.errors.values())
+    rows: list[tuple[Cell, ...]] = [
+        (name, _digits(value), *(_digits(end) for end in ends[name]), _digits(errors[index], 2))
+        for index, (name, value) in enumerate(fit.constants.items())
+    ]
+    exponent = fit.exponent
+    if exponent is not None:
+        low, high = np.quantile(exponent[1], (0.5 - level / 2, 0.5 + level / 2))
+        spread = float(np.std(exponent[1]))
+        rows.append(("params ~ FLOP^", _digits(exponent[0]), _digits(low), _digits(high), _digits(spread, 2)))
+    return rows
+
+
+def _digits(value: float, digits: int = 5) -> str:
+    return f"{float(value):.{digits}g}"
+
+
+def _print_tried(fit: Fit) -> None:
+    if fit.tried:
+        said = ", ".join(f"{name} {error:.2%}" for name, error in fit.tried)
+        echo_wrapped(f"\nForms tried, by their error on dearer runs predicted from cheaper ones: {said}")
+
+
+def _print_profiles(profiles: Sequence[Profile]) -> None:
+    for one in profiles:
+        low, high = ("open" if not np.isfinite(end) else f"{end:.4g}" for end in (one.low, one.high))
+        several = f"; {one.minima} minima" if one.minima > 1 else ""
+        echo_wrapped(f"\nProfile of {one.name}: {low} to {high} at {one.level:.0%}{several}")
+
+
+def _profile_object(one: Profile) -> dict[str, Json]:
+    return {
+        "name": one.name,
+        "values": one.values.tolist(),
+        "above": one.above.tolist(),
+        "threshold": one.threshold,
+        "level": one.level,
+        "low": one.low if np.isfinite(one.low) else None,
+        "high": one.high if np.isfinite(one.high) else None,
+        "minima": one.minima,
+    }
+
+
+def _print_checks(fit: Fit, *, explain: bool) -> None:
+    said = {status: sum(one.status == status for one in fit.checks) for status in ("pass", "warn", "fail")}
+    echo_wrapped(f"\nChecks: {said['pass']} passed, {said['warn']} warn, {said['fail']} failed.")
+    for one in fit.checks:
+        if explain or one.status in {"warn", "fail"}:
+            remedy = f" -> {one.remedy}" if one.remedy else ""
+            echo_wrapped(f"  {one.status:5}{one.name}: {one.says}{remedy}")
+
+
+def _print_origin(fit: Fit) -> None:
+    proof, origin = fit.certificate, fit.origin
+    echo_wrapped(
+        f"\nCertificate: objective {proof.objective:.12g}, gradient {proof.gradient:.1e}, another step promises"
+        f" {proof.decrease:.1e}; {proof.agree} of {proof.starts} starts agree."
+    )
+    for quantity, column, how in origin.mapping:
+        echo_wrapped(f"  {quantity} is column '{column}' ({how})")
+    for note in (*origin.guesses, *origin.notes):
+        echo_wrapped(f"  mind: {note}")
+    echo_wrapped(f"  runs {origin.fingerprint}")
+
+
+def print_mapping(runs: Runs) -> None:
+    """Which column was taken as what."""
+    said = ", ".join(f"{one.quantity} = '{one.column}'" for one in runs.mapping)
+    echo_wrapped(f"\nColumns: {said}.")
+    for note in (*runs.guesses, *runs.notes):
+        echo_wrapped(f"Mind: {note}.")
+
+
+def check_rows(found: Sequence[Check]) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
+    """Head and rows of the table of checks."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            one.name,
+            one.status,
+            one.number if one.number is None or np.isfinite(one.number) else None,
+            one.says,
+            one.remedy,
+        )
+        for one in found
+    ]
+    return ("check", "status", "number", "says", "remedy"), rows
+
+
+def print_other(runs: Runs, law: str, method: str, shown: Shown, options: Options) -> None:
+    """Approach 1, approach 2, or the law of learning rate and batch."""
+    from isoflop import laws
+
+    level, form = shown
+    tails = (0.5 - level / 2, 0.5 + level / 2)
+    count = max(options.bootstrap, 1)
+    rows: list[tuple[Cell, ...]]
+    if law == "hyper":
+        found = laws.fit_hyper(runs, resamples=count, seed=options.seed)
+        ends = np.quantile(found.draws, tails, axis=0)
+        rate, batch = found.law.learning_rate, found.law.batch_tokens
+        values = (rate.params, rate.tokens, batch.params, batch.tokens)
+        names = ("rate ~ params^", "rate ~ tokens^", "batch ~ params^", "batch ~ tokens^")
+        rows = [
+            (name, _digits(float(value)), _digits(low), _digits(high))
+            for name, value, low, high in zip(names, values, *ends, strict=True)
+        ]
+        rows += [("rate at 1", _digits(float(rate.coefficient)), None, None)]
+        rows += [("batch (tokens) at 1", _digits(float(batch.coefficient)), None, None)]
+        said = f"{found.rows} runs near the best of {found.cells} sizes and amounts of data"
+    elif law == "isoflop":
+        line = laws.isoflop_line(runs, method, resamples=count, seed=options.seed)  # type: ignore[arg-type]  # a choice
+        rows = [("params ~ FLOP^", _digits(line.exponent), *map(_digits, line.interval(level)))]
+        rows += [
+            (f"best params at {one.flops:.3g}", _digits(one.best_params) if one.bracketed else None, None, None)
+            for one in line.profiles
+        ]
+        said = f"{len(line.profiles) - len(line.left_out)} profiles with a minimum inside, {method}"
+        said += f"; left out: {'; '.join(line.left_out)}" if line.left_out else ""
+    else:
+        hull = laws.envelope(runs, resamples=count, seed=options.seed)
+        rows = [("params ~ FLOP^", _digits(hull.exponent), *map(_digits, np.quantile(hull.draws, tails)))]
+        said = f"{len(hull.flops)} runs on the envelope"
+    print_table(("constant", "value", "low", "high"), rows, form)
+    if form == "text":
+        echo_wrapped(f"\n{said}.")
+
+
+# --- predictions -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """A table with predictions beside its columns."""
+
+    table: Table
+    target: str
+    middle: FloatArray
+    low: FloatArray
+    high: FloatArray
+    seen: FloatArray | None
+
+    @property
+    def lacking(self) -> int:
+        """Rows without a prediction."""
+        return int((~np.isfinite(self.middle)).sum())
+
+    def _columns(self) -> dict[str, Sequence[object]]:
+        added = {
+            f"{self.target}_predicted": self.middle.tolist(),
+            f"{self.target}_low": self.low.tolist(),
+            f"{self.target}_high": self.high.tolist(),
+        }
+        kept: dict[str, Sequence[object]] = {
+            name: values.tolist() if isinstance(values, np.ndarray) else values
+            for name, values in self.table.columns.items()
+            if name not in added
+        }
+        return {**kept, **added}
+
+    def csv(self) -> str:
+        """All columns; a number that is not there is left empty."""
+        import csv
+        from io import StringIO
+
+        written = StringIO()
+        writer = csv.writer(written, lineterminator="\n")
+        columns = self._columns()
+        writer.writerow(columns)
+        writer.writerows([_cell(cell) for cell in row] for row in zip(*columns.values(), strict=True))
+        return written.getvalue()
+
+    def show(self, form: str) -> None:
+        """The table on stdout."""
+        columns = self._columns()
+        rows = [[_shown(cell) for cell in row] for row in zip(*columns.values(), strict=True)]
+        print_table(tuple(columns), rows, form)
+
+    def score(self, level: float) -> None:
+        """On stderr, how predictions met what was measured, where something was."""
+        if self.seen is None:
+            return
+        both = np.isfinite(self.middle) & np.isfinite(self.seen) & (self.seen > 0)
+        if not both.any():
+            return
+        off = np.abs(self.middle[both] / self.seen[both] - 1.0)
+        inside = ((self.low <= self.seen) & (self.seen <= self.high))[both].mean()
+        click.echo(
+            f"{int(both.sum())} measured: median error {np.median(off):.2%}, largest {off.max():.2%}; {inside:.0%} in"
+            f" the {level:.0%} interval",
+            err=True,
+        )
+
+
+def _cell(cell: object) -> object:
+    if isinstance(cell, float):
+        return "" if not np.isfinite(cell) else f"{cell:.15g}"
+    return "" if cell is None else cell
+
+
+def _shown(cell: object) -> Cell:
+    if isinstance(cell, float):
+        return cell if np.isfinite(cell) else None
+    return None if cell is None else str(cell)
+
+
+def table_of_values(values: Mapping[str, float]) -> Table:
+    """A table of one row."""
+    from isoflop.laws.table import Table
+
+    columns: dict[str, list[object] | FloatArray] = {name: np.array([value]) for name, value in values.items()}
+    return Table(columns=columns, source="values", format="values")
+
+
+def predicted(
+    fit: Fit, table: Table, columns: Mapping[str, str], constants: Mapping[str, float], level: float
+) -> Predicted:
+    """The predictions of a fit for every row that has its inputs."""
+    from isoflop.laws.runs import runs_of
+
+    runs = runs_of(table, columns=columns, constants=constants)
+    kinds = {"active": "active_params", "non_embedding": "non_embedding_params"}
+    held = dict(runs.columns)
+    own = kinds.get(fit.origin.counts)
+    if own in held:
+        held["params"] = held[own]
+    lacking = [name for name in fit.shape.inputs if name not in held]
+    if lacking:
+        raise MissingData(
+            f"{fit.shape.name} needs {', '.join(lacking)}, and the table has {', '.join(table.columns)}; say which"
+            f" column with --column {lacking[0]}=NAME."
+        )
+    wanted = {name: held[name] for name in (*fit.shape.inputs, "flops") if name in held}
+    with np.errstate(invalid="ignore"):
+        good = np.all([np.isfinite(values) & (values > 0) for values in wanted.values()], axis=0)
+    middle, low, high = (np.full(table.rows, np.nan) for _ in range(3))
+    if good.any():
+        found = fit.predict_interval({name: values[good] for name, values in wanted.items()}, level)
+        middle[good], low[good], high[good] = found
+    return Predicted(table=table, target=fit.target, middle=middle, low=low, high=high, seen=held.get(fit.target))
+
+
+# --- published laws --------------------------------------------------------------------------------------------------
+
+
+def print_published(form: str) -> None:
+    """Every published law in a line."""
+    from isoflop.laws import published_laws
+
+    head = ("law", "is", "form", "counts", "source", "verified")
+    rows = [
+        (law.name, law.title, _form_name(law), law.form.convention.params, law.source, law.verified)
+        for law in published_laws().values()
+    ]
+    if form == "text":
+        print_table(("law", "is", "source"), [(row[0], row[1], row[4]) for row in rows], form)
+    else:
+        print_table(head, rows, form)
+
+
+def _form_name(law: Published) -> str:
+    return type(law.form).__name__
+
+
+def print_law(name: str, form: str) -> None:
+    """One law whole."""
+    from isoflop.laws import find_law
+
+    law = find_law(name)
+    lines = [
+        text_line("name", (law.name,)),
+        text_line("title", (law.title,)),
+        *_coefficients((law,)),
+        text_line("counts", (f"parameters {law.form.convention.params}, FLOP {law.form.convention.flops}",)),
+        text_line("source", (f"{law.source}, {law.place}",)),
+        text_line("rounding", (law.rounding,)),
+        text_line("verified", (law.verified,)),
+        text_line("fitted on", (law.fitted_on.of,)),
+        *(_range(key, ends) for key, ends in law.fitted_on.ranges.items()),
+        text_line("spread", (law.spread.of,)),
+        text_line("note", (law.note,)),
+    ]
+    print_beside((law.name,), lines, form)
+
+
+def _range(key: str, ends: tuple[float, float]) -> Line:
+    from isoflop.quantity import quantity, write
+
+    said = f"{write(ends[0], quantity(key))} to {write(ends[1], quantity(key))}"
+    return text_line(f"runs: {key}", (said,))
+
+
+def _coefficients(laws: Sequence[Published]) -> list[Line]:
+    """A line a constant; forms that are searched show their coordinates."""
+    held: list[dict[str, float]] = []
+    for law in laws:
+        shape = getattr(law.form, "shape", None)
+        if shape is not None:
+            held.append(dict(zip(shape.coordinates, law.form.at.tolist(), strict=True)))  # type: ignore[union-attr]  # a surface
+        else:
+            numbers = {part.name: getattr(law.form, part.name) for part in fields(law.form)}
+            held.append({key: float(value) for key, value in numbers.items() if isinstance(value, float)})
+    names = list(dict.fromkeys(name for one in held for name in one))
+    return [
+        Line(
+            name=name,
+            title=name,
+            unit="",
+            cells=tuple(one.get(name) for one in held),
+            texts=tuple(f"{one[name]:.6g}" if name in one else "" for one in held),
+        )
+        for name in names
+    ]
+
+
+def print_compared(names: Sequence[str], budgets: Sequence[float], form: str) -> None:
+    """Laws side by side."""
+    from isoflop.laws import find_law
+
+    laws = [find_law(name) for name in names]
+    lines = [text_line("form", [_form_name(law) for law in laws]), *_coefficients(laws)]
+    lines += [text_line("counts", [law.form.convention.params for law in laws])]
+    for flops in budgets:
+        lines += _splits(laws, flops)
+    print_beside([law.name for law in laws], lines, form)
+
+
+def _splits(laws: Sequence[Published], flops: float) -> list[Line]:
+    from isoflop.quantity import quantity, write
+
+    found: dict[str, list[float | None]] = {key: [] for key in ("params", "tokens", "tokens_per_param", "loss")}
+    for law in laws:
+        try:
+            split = law.allocator.allocate(flops)
+        except MissingData:
+            split = None
+        for key, values in found.items():
+            value = getattr(split, key, None)
+            values.append(None if value is None else float(value))
+    at = write(flops, quantity("train_flops"))
+    return [
+        Line(
+            name=f"{key} at {flops:g}",
+            title=f"{key.replace('_', ' ')} at {at}",
+            unit=quantity(key).unit_text,
+            cells=tuple(values),
+            texts=tuple("" if value is None else write(value, quantity(key)) for value in values),
+        )
+        for key, values in found.items()
+    ]
