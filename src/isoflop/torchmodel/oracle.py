@@ -56,7 +56,9 @@ _RECURRENT = re.compile(r"mamba|delta|recurren|convolution|linear attention|kda|
 _BUILT_AS = {"kimi_k2": "deepseek_v3"}
 """Families that are another one under a name of their own."""
 
-MAKERS = ("AutoModelForCausalLM", "AutoModelForImageTextToText", "AutoModelForSeq2SeqLM", "AutoModel")
+_WRITERS = ("AutoModelForCausalLM", "AutoModelForImageTextToText", "AutoModelForSeq2SeqLM", "AutoModel")
+_BOTH = ("AutoModelForSeq2SeqLM", "AutoModelForSpeechSeq2Seq", "AutoModelForImageTextToText", "AutoModel")
+"""Makers of transformers, the first that knows the family: of decoders, and where an encoder stands beside one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +154,8 @@ def _tensors(reading: Reading, transformers: ModuleType) -> dict[str, int]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            module = _built(transformers.AutoConfig.for_model(kind, **fields), transformers)
+            makers = _WRITERS if reading.spec.encoder is None else _BOTH
+            module = _built(transformers.AutoConfig.for_model(kind, **fields), transformers, makers)
         except Exception as error:  # whatever its classes dislike about the fields
             said = shorten(" ".join(str(error).split()), most=200)
             raise MissingData(f"transformers {transformers.__version__} cannot build this {kind}: {said}") from error
@@ -162,11 +165,11 @@ def _tensors(reading: Reading, transformers: ModuleType) -> dict[str, int]:
     return {name: size for name, size in found.items() if not _ASIDE.search(name)}
 
 
-def _built(config: object, transformers: ModuleType) -> Module:
+def _built(config: object, transformers: ModuleType, makers: tuple[str, ...]) -> Module:
     """The module of a config on the meta device, with its head where it has one."""
     from torch import device
 
-    for maker in MAKERS[:-1]:
+    for maker in makers[:-1]:
         try:
             with device("meta"):
                 return getattr(transformers, maker).from_config(config)
@@ -174,7 +177,7 @@ def _built(config: object, transformers: ModuleType) -> Module:
             if "Unrecognized configuration class" not in str(error):
                 raise
     with device("meta"):
-        return getattr(transformers, MAKERS[-1]).from_config(config)
+        return getattr(transformers, makers[-1]).from_config(config)
 
 
 def _part(name: str) -> str:
