@@ -61,7 +61,7 @@ def reading_of(config: Mapping[str, object], file: str, name: str) -> Reading:
     """What is made of the fields `config`; `file` is what errors call them."""
     fields = Fields(config, shorten(file, most=200))
     fields.ignore(*_ASIDE)
-    kind = fields.word("model_type")
+    kind = fields.word("model_type") or _unnamed(fields)
     try:
         spec, known = _read(fields, kind)
         _check_size(spec, fields.file)
@@ -91,12 +91,20 @@ def _read(fields: Fields, kind: str) -> tuple[ModelSpec, bool]:
     if read is not None:
         fields.assume(class_defaults(kind))
         return read(fields), True
-    spec = unknown(fields, kind)
-    if spec is None:
-        said = f"model_type '{shorten(kind)}' is not known" if kind else "the file names no model_type"
-        fields.doubt(f"{said}: read like Llama, by the usual names of fields")
-        spec = generic(fields)
+    said = f"model_type '{shorten(kind)}' is not known" if kind else "the file names no model_type"
+    try:
+        spec = unknown(fields, kind)
+        if spec is None:
+            fields.doubt(f"{said}: read like Llama, by the usual names of fields")
+            spec = generic(fields)
+    except BadFile as error:
+        raise BadFile(f"{error} ({said}: it was read like Llama, by the usual names of fields.)") from error
     return spec, False
+
+
+def _unnamed(fields: Fields) -> str:
+    """The type of files that name none and yet are known by their fields."""
+    return "mamba_ssm" if isinstance(fields.values.get("ssm_cfg"), dict) else ""
 
 
 def _check_size(spec: ModelSpec, file: str) -> None:

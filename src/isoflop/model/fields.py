@@ -98,11 +98,17 @@ class Fields:
     def number(self, *names: str, default: float) -> float:
         """A number that is no bool."""
         name, value = self._take(names)
+        return default if value is None else self._real(name, value)
+
+    def numbers(self, name: str, *, length: int) -> tuple[float, ...]:
+        """A list of `length` numbers that are no bools; it has to be there."""
+        name, value = self._take((name,))
         if value is None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.wrong(name, value, "a number")
-        return float(value)
+            raise self.missing(name)
+        if not isinstance(value, list):
+            raise self.wrong(name, value, "a list of numbers")
+        self._check_length(name, value, length)
+        return tuple(self._real(f"{name}[{place}]", one) for place, one in enumerate(value))
 
     def counts(self, *names: str, length: int | None = None, least: int = 0) -> tuple[int, ...] | None:
         """A list of whole numbers, of `length` where that is given; None where it is absent."""
@@ -174,11 +180,11 @@ class Fields:
         return (*self.doubts, *(doubt for inner in self._inner.values() for doubt in inner.all_doubts()))
 
     def not_understood(self) -> tuple[str, ...]:
-        """Fields that nobody looked at and that may matter; what is null or false is off and left out."""
+        """Fields that nobody looked at and that may matter; what is null, false or empty is off and left out."""
         own = tuple(
             self._called(name)
             for name, value in self.values.items()
-            if name not in self._read and value is not None and value is not False and not is_inert(name)
+            if name not in self._read and not _off(value) and not is_inert(name)
         )
         found = (*own, *(name for inner in self._inner.values() for name in inner.not_understood()))
         return found if len(found) <= _MOST_NAMED else (*found[:_MOST_NAMED], f"and {len(found) - _MOST_NAMED} more")
@@ -212,6 +218,11 @@ class Fields:
             found = next(((name, self._assumed[name]) for name in names if name in self._assumed), None)
         return found or (names[0], None)
 
+    def _real(self, name: str, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < MOST:
+            raise self.wrong(name, value, "a number")
+        return float(value)
+
     def _whole(self, name: str, value: object, least: int) -> int:
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
         most = MOST_LAYERS if _COUNTS_LAYERS.search(name) else MOST - 1
@@ -224,3 +235,8 @@ class Fields:
             raise BadFile(f"{self.file}: {self._called(name)} has {len(found)} entries; the most is {MOST_LAYERS:,}.")
         if length is not None and len(found) != length:
             raise BadFile(f"{self.file}: {self._called(name)} has {len(found)} entries for {length} layers.")
+
+
+def _off(value: object) -> bool:
+    """Whether a field says that there is nothing of its kind."""
+    return value is None or value is False or (isinstance(value, str | list | Mapping) and not value)

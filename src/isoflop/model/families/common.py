@@ -23,7 +23,7 @@ LAYER_NORM = Norm(kind="layer", bias=True)
 RMS_PAIR = (RMS, RMS)
 
 ACTIVATIONS: Mapping[str, Activation] = {
-    "geglu": "gelu", "gelu": "gelu", "gelu_10": "gelu", "gelu_python": "gelu", "quick_gelu": "gelu",
+    "gegelu": "gelu", "geglu": "gelu", "gelu": "gelu", "gelu_10": "gelu", "gelu_python": "gelu", "quick_gelu": "gelu",
     "gelu_accurate": "gelu-tanh", "gelu_fast": "gelu-tanh", "gelu_new": "gelu-tanh", "gelu_pytorch_tanh": "gelu-tanh",
     "silu": "silu", "swiglu": "silu", "swigluoai": "silu", "swish": "silu",
     "leaky_relu": "relu", "relu": "relu", "relu2": "squared-relu", "relu6": "relu",
@@ -131,7 +131,9 @@ def experts(
     """A mixture of `expert`s by the usual names."""
     return Moe(
         experts=fields.count("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"),
-        active=fields.count("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk", "experts_per_token"),
+        active=fields.count(
+            "num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk", "moe_top_k", "experts_per_token"
+        ),
         expert=expert,
         shared=shared,
         router_bias=router_bias,

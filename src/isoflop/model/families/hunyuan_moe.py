@@ -45,7 +45,7 @@ def _aside(fields: Fields) -> None:
     fields.ignore("add_classification_head", "class_num", "pool_type", "dense_list", "position_embedding_xdrope")
     fields.ignore("org_vocab_size", "im_start_id", "im_end_id", "im_newline_id", "text_start_id", "text_end_id")
     fields.ignore("video_start_id", "video_end_id", "mask_init_id", "anyres_pooling_size", "skip_cls_token")
-    fields.ignore("moe_expert_capacity", "mlp_bias", "eod_token_id")
+    fields.ignore("moe_expert_capacity", "mlp_bias", "eod_token_id", "pad_id", "num_media_embeds", "xd_num_patches")
 
 
 def hy_v3(fields: Fields) -> ModelSpec:

@@ -1,12 +1,13 @@
-"""MiMo-V2-Flash: values narrower than keys, windows with sinks and twice the key-value heads, small experts."""
+"""MiMo-V2-Flash: values narrower than keys, windows with sinks and more key-value heads, small experts; MiMo-7B."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.common import attention, decoder, gated, layer_count
+from isoflop.model.families.common import RMS_PAIR, attention, decoder, gated, layer_count, next_token_layers
 from isoflop.model.families.mixtures import fine_grained, only, sparse, stacked, windowed
+from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields
@@ -51,4 +52,14 @@ def _mixers(fields: Fields) -> tuple[Attention, Attention]:
     )
 
 
-READS = {"mimo_v2_flash": mimo_v2_flash}
+def mimo(fields: Fields) -> ModelSpec:
+    """MiMo-7B, dense: Qwen2 with layers that predict further tokens."""
+    only(fields, "use_sliding_window", False)  # noqa: FBT003
+    fields.ignore("sliding_window", "max_window_layers")
+    mixer = attention(fields, bias="qkv" if fields.flag("attention_bias", default=True) else "")
+    layer = Layer(norms=RMS_PAIR, mixers=(mixer,), mlp=gated(fields, bias=False))
+    ahead = next_token_layers(fields, layer)
+    return decoder(fields, [layer] * layer_count(fields), tied=False, apart=ahead)
+
+
+READS = {"mimo": mimo, "mimo_v2_flash": mimo_v2_flash}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.errors import shorten
-from isoflop.model.families.common import RMS, activation, attention, decoder, experts, never_tied, width
+from isoflop.model.families.common import RMS, activation, as_always, attention, decoder, experts, never_tied, width
 from isoflop.model.families.recurrences import FULL, LINEAR, kinds, mamba2
 from isoflop.model.parts import Linear, Mlp, Moe, vector
 from isoflop.model.spec import Apart, Layer, groups_of
@@ -36,6 +36,7 @@ def nemotron_h(fields: Fields) -> ModelSpec:
     fields.ignore("num_attention_heads", "num_key_value_heads", "attention_bias", "mamba_proj_bias")
     apart = _apart(fields, [parts[kind] for kind in further])
     never_tied(fields)
+    as_always(fields, num_query_groups=fields.maybe("num_key_value_heads"))
     return decoder(fields, [parts[kind] for kind in order], tied=False, apart=apart)
 
 
