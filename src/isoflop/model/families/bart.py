@@ -61,7 +61,9 @@ def nllb_moe(fields: Fields, plan: Plan) -> ModelSpec:
     fields.ignore(
         "router_ignore_padding_tokens", "expert_capacity", "second_expert_policy", "batch_prioritized_routing"
     )
-    fields.ignore("normalize_router_prob_before_dropping", "moe_eval_capacity_token_fraction", "moe_token_dropout")
+    fields.ignore(
+        "normalize_router_prob_before_dropping", "moe_eval_capacity_token_fraction", "moe_token_dropout", "router_type"
+    )
     router: Literal["parameter", "none"] = "parameter" if fields.flag("router_bias", default=False) else "none"
     experts = fields.count("num_experts")
     stacks = []
