@@ -104,7 +104,9 @@ class Attention:
     "projection": the same, but values are kept apart, because only keys are rotated (Gemma 4). `kv` "earlier": it reads
     the keys and values of an earlier layer; it has none of its own and keeps no state. `sums`: values that each score
     weighs (two in differential attention). `inputs`: width of what queries, keys and values are made of, where not
-    the layer's (Zamba joins the embedding to it). `extras`: further weights.
+    the layer's (Zamba joins the embedding to it). `read_width`: that of the encoder that cross-attention reads, where
+    not the layer's. `merged`: cross-attention by the matrices and in the softmax of the layer's own attention: no
+    weights, and only keys and values run over the encoder's output (T5Gemma 2). `extras`: further weights.
     """
 
     heads: int
@@ -125,13 +127,17 @@ class Attention:
     kv: Literal["own", "earlier"] = "own"
     sums: int = 1
     inputs: int | None = None
+    read_width: int | None = None
+    merged: bool = False
     index: Index | None = None
     extras: tuple[Linear, ...] = ()
 
     def __post_init__(self) -> None:
         check_counts(self, "heads", "kv_heads", "head_width", "sums")
         check_counts(self, "relative_buckets", least=0)
-        check_counts(self, *(name for name in ("value_width", "inputs") if getattr(self, name) is not None))
+        check_counts(
+            self, *(name for name in ("value_width", "inputs", "read_width") if getattr(self, name) is not None)
+        )
         Reach(window=self.window, chunk=self.chunk)
         if self.heads % self.kv_heads:
             raise BadInput(
@@ -157,6 +163,12 @@ class Attention:
 
     def cross_weights(self, width: int) -> tuple[Weight, ...]:
         """The same for cross-attention: keys and values run over the encoder's output, once an input token."""
+        if self.merged:
+            kv = self.kv_heads * self.head_width, self.kv_heads * self._value_width
+            return tuple(
+                Weight("cross-attention", letter, width, size, "input", copies=0, trained=False)
+                for letter, size in zip("kv", kv, strict=True)
+            )
         return self._weights(width, "cross-attention", "input")
 
     def _weights(self, width: int, part: str, kv_runs: Runs) -> tuple[Weight, ...]:
@@ -164,7 +176,8 @@ class Attention:
         out, values = self.heads * self._value_width, self.kv_heads * self._value_width
         there = "q" + ("" if self.kv == "earlier" else "kv" if self.values == "own" else "k") + "o"
         into = self.inputs or width
-        shapes = {"q": (into, inner), "k": (into, kv), "v": (into, values), "o": (out, width)}
+        read = self.read_width or into
+        shapes = {"q": (into, inner), "k": (read, kv), "v": (read, values), "o": (out, width)}
         found = [Weight(part, letter, *shapes[letter], kv_runs if letter in "kv" else "token") for letter in there]
         found += [Weight(part, f"{letter} bias", shapes[letter][1]) for letter in self.bias if letter in there]
         found += self._norms(part, inner, kv)
