@@ -13,7 +13,7 @@ from isoflop.errors import BadInput, UnknownName
 from isoflop.laws.fitting import usable
 from isoflop.laws.newton import minimise
 from isoflop.laws.problem import problem_of
-from isoflop.laws.resample import covariance_of
+from isoflop.laws.resample import covariance_of, sums_by_group
 from isoflop.laws.result import target_of
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ def _threshold(fit: Fit, runs: Runs, level: float) -> float:
     spread = covariance_of(problem, free, weights, kept.groups, fit.objective)
     slopes = problem.gradients(free)
     score = fit.objective.terms(problem.residuals(free)[0])[1][:, None] * slopes
-    summed = np.zeros((int(kept.groups.max()) + 1, len(free)))
-    np.add.at(summed, kept.groups, score)
+    summed = sums_by_group(score, kept.groups)
     # trace(S C) = trace(S H^-1 S H^-1); for one matrix twice this is p (S/H)^2.
     ratio = np.sqrt(max(float(np.trace(summed.T @ summed @ spread)) / len(free), 0.0))
     quantile = NormalDist().inv_cdf(0.5 + level / 2) ** 2

@@ -8,6 +8,7 @@ import numpy as np
 
 from isoflop.errors import UntrustworthyFit
 from isoflop.laws.checks import Check, judged
+from isoflop.laws.resample import group_count
 
 if TYPE_CHECKING:
     from isoflop.laws.checks import Status
@@ -103,7 +104,7 @@ def schedule(name: str, fit: Fit | None, runs: Runs) -> Check:
             says=f"{long:.0%} of rows warm up for more than a fifth of the run",
             remedy="shorten the warm-up of short runs" if long else "",
         )
-    repeated = runs.rows - len(np.unique(runs.groups))
+    repeated = runs.rows - group_count(runs.groups)
     return Check(
         name=name,
         status="warn" if repeated else "none",
@@ -223,7 +224,7 @@ def isoflop(name: str, fit: Fit | None, runs: Runs) -> Check:
 def replicates(name: str, fit: Fit | None, runs: Runs) -> Check:
     """How many rows share a run."""
     del fit
-    count = len(np.unique(runs.groups))
+    count = group_count(runs.groups)
     each = runs.rows / max(count, 1)
     return Check(
         name=name,

@@ -154,23 +154,14 @@ def read_fit(path: str | Path) -> Fit:
     if tuple(file.coordinates) != names or not file.doubt.draws or not file.doubt.residuals:
         raise BadFile(f"{place}: coordinates must be {', '.join(names)}, with draws and residuals; fit the law anew.")
     draws, covariance = (_array(rows, len(names), place) for rows in (file.doubt.draws, file.doubt.covariance))
-    delta = float("inf") if file.objective.delta is None else file.objective.delta
-    runs = file.runs
     return Fit(
         shape=shape,
         at=np.array(list(file.coordinates.values())),
-        objective=Objective(kind=file.objective.kind, delta=delta, over=file.objective.over),  # type: ignore[arg-type]  # written by us
+        objective=_objective(file.objective),
         fixed=MappingProxyType(file.fixed),
         ties=MappingProxyType(file.ties),
         certificate=file.certificate,
-        origin=Origin(
-            **{name: getattr(runs, name) for name in ("source", "fingerprint", "rows", "used", "groups", "counts")},
-            flagged=MappingProxyType(runs.flagged),
-            mapping=tuple(runs.mapping),
-            guesses=tuple(runs.guesses),
-            notes=tuple(runs.notes),
-            ranges=MappingProxyType(runs.ranges),
-        ),
+        origin=_origin(file.runs),
         doubt=Doubt(
             covariance=covariance,
             draws=draws,
@@ -181,6 +172,22 @@ def read_fit(path: str | Path) -> Fit:
         ),
         checks=tuple(file.checks),
         tried=tuple(file.tried),
+    )
+
+
+def _objective(held: _Objective) -> Objective:
+    delta = float("inf") if held.delta is None else held.delta
+    return Objective(kind=held.kind, delta=delta, over=held.over)  # type: ignore[arg-type]  # a name we wrote
+
+
+def _origin(runs: _Runs) -> Origin:
+    return Origin(
+        **{name: getattr(runs, name) for name in ("source", "fingerprint", "rows", "used", "groups", "counts")},
+        flagged=MappingProxyType(runs.flagged),
+        mapping=tuple(runs.mapping),
+        guesses=tuple(runs.guesses),
+        notes=tuple(runs.notes),
+        ranges=MappingProxyType(runs.ranges),
     )
 
 

@@ -12,7 +12,7 @@ from isoflop.errors import BadInput, UnknownName, UntrustworthyFit
 from isoflop.laws.newton import minimise
 from isoflop.laws.objective import DELTA, Objective
 from isoflop.laws.problem import problem_of
-from isoflop.laws.resample import NORMAL, bootstrap, covariance_of, normal_draws
+from isoflop.laws.resample import NORMAL, bootstrap, covariance_of, group_count, normal_draws
 from isoflop.laws.result import Certificate, Doubt, Fit, Origin, target_of
 from isoflop.laws.shapes import shape_of
 from isoflop.quantity import quantity as words
@@ -280,7 +280,7 @@ def origin_of(runs: Runs, kept: Runs, shape: Shape) -> Origin:
         fingerprint=kept.fingerprint,
         rows=runs.rows,
         used=kept.rows,
-        groups=len(np.unique(kept.groups)),
+        groups=group_count(kept.groups),
         flagged=MappingProxyType(reasons),
         mapping=tuple((one.quantity, one.column, one.how) for one in runs.mapping),
         guesses=runs.guesses,
@@ -293,10 +293,14 @@ def origin_of(runs: Runs, kept: Runs, shape: Shape) -> Origin:
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 
-def distinct(values: FloatArray, apart: float = 0.02) -> int:
-    """How many values there are that differ by more than 2 %."""
+def distinct(values: FloatArray, apart: float = 0.02, enough: int = 3) -> int:
+    """How many values there are that differ by more than 2 %, counted up to `enough`."""
     logs = np.sort(np.log(values))
-    return 1 + int((np.diff(logs) > apart).sum()) if len(logs) else 0
+    count = place = 0
+    while place < len(logs) and count < enough:
+        count += 1
+        place = int(np.searchsorted(logs, logs[place] + apart, side="right"))
+    return count
 
 
 def refuse_thin(shape: Shape, runs: Runs, options: Options) -> None:

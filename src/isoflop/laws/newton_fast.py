@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from isoflop.laws.newton import NOTHING
+from isoflop.laws.objective import OUTSIDE
 
 if TYPE_CHECKING:
     from isoflop.laws.objective import Objective
@@ -164,7 +165,7 @@ def _losses(terms, weights, count, loss, room):  # type: ignore[no-untyped-def] 
         weight = weights[i] * (over if r > 0.0 else 1.0)
         value += weight * clipped * (r - 0.5 * clipped)
         slope[i] = weight * clipped
-        bend[i] = (weight if abs(r) <= delta else 0.0) - slope[i]
+        bend[i] = weight * (1.0 if abs(r) <= delta else OUTSIDE * delta / abs(r)) - slope[i]
         total[i] = 1.0 / total[i]
     return value
 

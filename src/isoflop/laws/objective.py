@@ -18,6 +18,9 @@ KINDS: tuple[Kind, ...] = ("log-huber", "squared", "asymmetric")
 DELTA = 1e-3
 """Hoffmann et al.'s: beyond 0.1 % of loss a residual counts by its size, no longer by its square."""
 
+OUTSIDE = 1e-3
+"""Share of the quadratic above Huber's straight part that counts as curvature there: none leaves no step to take."""
+
 OVER = 10.0
 """How many times dearer an asymmetric fit takes a law above a run than one below it."""
 
@@ -55,7 +58,8 @@ class Objective:
         else:
             slope = np.clip(residual, -self.delta, self.delta)
             value = slope * (residual - 0.5 * slope)
-            curvature = (np.abs(residual) <= self.delta).astype(np.float64)
+            size = np.abs(residual)
+            curvature = np.where(size <= self.delta, 1.0, OUTSIDE * self.delta / np.maximum(size, self.delta))
         if self.over == 1.0:
             return value, slope, curvature
         factor = np.where(residual > 0, self.over, 1.0)

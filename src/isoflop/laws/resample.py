@@ -25,6 +25,21 @@ ENGINES = ("auto", "numpy", "numba")
 _WORTH = 20_000_000  # rows times refits for which loading numba pays
 
 
+def group_count(groups: npt.NDArray[np.int64]) -> int:
+    """How many runs there are; rows in order, each its own run, are counted without sorting."""
+    if len(groups) and (np.diff(groups) > 0).all():
+        return len(groups)
+    return len(np.unique(groups))
+
+
+def sums_by_group(values: FloatArray, groups: npt.NDArray[np.int64]) -> FloatArray:
+    """Rows of values added up within each run."""
+    if group_count(groups) == len(groups):
+        return values
+    _, member = np.unique(groups, return_inverse=True)
+    return np.stack([np.bincount(member.reshape(-1), column) for column in values.T], axis=1)
+
+
 def group_weights(groups: npt.NDArray[np.int64], n: int, rng: np.random.Generator) -> FloatArray:
     """Weights of n resamples (n x rows): whole runs are drawn with replacement, so their checkpoints stay together."""
     _, member = np.unique(groups, return_inverse=True)
@@ -98,9 +113,7 @@ def covariance_of(
     scale = objective.delta / wide.delta if np.isfinite(objective.delta) else 1.0
     bend = problem.evaluate(free[None], weights, wide)[2][0] * scale
     score = (objective.terms(residuals)[1] * weights)[:, None] * slopes
-    _, member = np.unique(groups, return_inverse=True)
-    summed = np.zeros((int(member.max()) + 1, len(free)))
-    np.add.at(summed, member.reshape(-1), score)
+    summed = sums_by_group(score, groups)
     inverse = np.linalg.pinv(bend, rcond=1e-14, hermitian=True)
     found: FloatArray = inverse @ (summed.T @ summed) @ inverse
     return found

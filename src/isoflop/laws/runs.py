@@ -247,9 +247,9 @@ def _choose_counts(
         return "total", ""
     kinds: dict[str, Counts] = {name: kind for kind, name in _CONVENTION.items()}
     held["params"] = held[there[0]]
-    column = next(one.column for one in mapping if one.quantity == there[0])
+    column = next((one.column for one in mapping if one.quantity == there[0]), "")
     kind = kinds[there[0]]
-    if kind == "total" and not column.lower().count("total"):
+    if kind == "total" and column and not column.lower().count("total"):
         return kind, f"'{column}' counts all parameters, embeddings too"
     return kind, f"params are '{column}' ({kind})" if len(there) > 1 else ""
 

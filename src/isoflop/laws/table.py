@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 2_000_000_000
 MOST_ROWS = 5_000_000
 MOST_COLUMNS = 2_000
+LARGE = 4_000_000  # bytes from which a file of plain numbers is read at once
 
 Raw = "list[object] | FloatArray"
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".npy", ".npz"}
@@ -97,6 +98,9 @@ def _separated(place: Path) -> Table:
             reader = csv.reader(stream, delimiter=separator)
             names = next(reader, [])
             _check_names(names, name)
+            plain = _plain_numbers(place, separator, names, name)
+            if plain is not None:
+                return plain
             rows = [row for row in _capped(reader, name) if row]
     except UnicodeDecodeError as error:
         raise BadFile(f"{name}: not UTF-8 text; save it as UTF-8 CSV.") from error
@@ -112,6 +116,23 @@ def _separated(place: Path) -> Table:
         raise BadFile(f"{name}: a header and no rows.")
     columns = {key: _numbers(values) for key, values in zip(names, zip(*rows, strict=True), strict=True)}
     return Table(columns=columns, source=str(place), format="TSV" if separator == "\t" else "CSV")
+
+
+def _plain_numbers(place: Path, separator: str, names: Sequence[str], name: str) -> Table | None:
+    """A large file that holds nothing but numbers, read in one go; None where it is small or holds more."""
+    if place.stat().st_size < LARGE:
+        return None
+    try:
+        held = np.loadtxt(
+            place, delimiter=separator, skiprows=1, max_rows=MOST_ROWS + 1, comments=None, ndmin=2, encoding="utf-8-sig"
+        )
+    except ValueError:
+        return None
+    if held.shape[1] != len(names):
+        return None
+    if len(held) > MOST_ROWS:
+        raise BadFile(f"{name}: more than {MOST_ROWS:,} rows. Keep the last row of each run, or a sample of rows.")
+    return Table(columns=dict(zip(names, held.T.copy(), strict=True)), source=str(place), format="CSV")
 
 
 def _check_names(names: Sequence[str], place: str) -> None:

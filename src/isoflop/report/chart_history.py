@@ -174,5 +174,7 @@ def _growth(width: int) -> alt.TopLevelMixin:
 
 def growth_words(line: Growth) -> str:
     """The doubling time with its interval."""
-    high = "no growth" if line.high == float("inf") else f"{line.high:.2f}"
+    if line.high == float("inf"):
+        return f"{line.points} runs do not tell growth from none"
+    high = f"{line.high:.2f}"
     return f"doubles every {line.doubling:.2f} years ({line.low:.2f} to {high}, 90 %); {line.points} runs"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from isoflop.laws import Fit, Runs
+    from isoflop.quantity import FloatArray
     from isoflop.report.chart import Datum
     from isoflop.report.chart_theme import Mode
 
@@ -63,7 +64,8 @@ def _thin(rows: int) -> slice:
 def _log_loss(values: list[float]) -> alt.Y:
     alt = library()
     low, high = padded(values, 0.06)
-    ticks = power_ticks(low, high, most=6)
+    step = 0.5 if high - low > 1.2 else 0.2 if high - low > 0.5 else 0.05
+    ticks = [round(step * place, 2) for place in range(int(low / step) + 1, int(high / step) + 1)]
     return alt.Y(
         "loss:Q",
         scale=alt.Scale(type="log", domain=[low, high], nice=False),
@@ -184,18 +186,7 @@ def _surface(fit: Fit, runs: Runs, width: int) -> alt.TopLevelMixin:
     c, n = np.sqrt(c_edges[1:] * c_edges[:-1]), np.sqrt(n_edges[1:] * n_edges[:-1])
     law = form_of(fit)
     loss = np.asarray(law.loss(n[:, None], c[None] / 6.0 / n[:, None]))
-    most = float(kept.loss.max()) * 1.05
-    cells: list[Datum] = [
-        {
-            "c": c_edges[j],
-            "c2": c_edges[j + 1],
-            "n": n_edges[i],
-            "n2": n_edges[i + 1],
-            "loss": min(float(loss[i, j]), most),
-        }
-        for i in range(len(n))
-        for j in range(len(c))
-    ]
+    cells = _cells(c_edges, n_edges, np.minimum(loss, float(kept.loss.max()) * 1.05))
     x = log_axis("c", "training compute (FLOP)", c_ends, inner)
     y = alt.Y("n:Q", scale=alt.Scale(type="log", domain=list(n_ends), nice=False), axis=_log_axis(n_ends, "parameters"))
     color = alt.Color("loss:Q", scale=alt.Scale(scheme="viridis", reverse=True), legend=alt.Legend(title="loss"))
@@ -214,6 +205,15 @@ def _surface(fit: Fit, runs: Runs, width: int) -> alt.TopLevelMixin:
     ]
     said = "line: the best size for the compute; points: runs, in the colour of their loss"
     return alt.layer(*layers).properties(width=inner, height=_HEIGHT + 60, title=titled("Fitted loss", said, inner))
+
+
+def _cells(across: FloatArray, up: FloatArray, loss: FloatArray) -> list[Datum]:
+    """The rectangles between edges, each with its loss."""
+    return [
+        {"c": across[j], "c2": across[j + 1], "n": up[i], "n2": up[i + 1], "loss": float(loss[i, j])}
+        for i in range(len(up) - 1)
+        for j in range(len(across) - 1)
+    ]
 
 
 def _log_axis(ends: tuple[float, float], title: str) -> alt.Axis:
