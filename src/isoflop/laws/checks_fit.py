@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from isoflop.laws.runs import Runs
     from isoflop.quantity import FloatArray
 
+MOVES = 0.05
+"""What 5 of 245 runs move Chinchilla's allocation exponent by, more than any choice of loss does."""
+
 _MANY = 50_000  # rows above which nothing is refitted for a check
 
 
@@ -82,15 +85,18 @@ def leverage(name: str, fit: Fit, runs: Runs) -> Check:
     worst = np.argsort(size)[::-1][:5].astype(np.int64)
     again = without(fit, runs, worst)
     free = [index for index, key in enumerate(fit.shape.coordinates) if key not in fit.fixed]
-    shift = np.abs(again - fit.at)[free] / errors[free]
+    moves = np.abs(again - fit.at)[free]
+    # Far rows widen the standard errors that they are measured by, so a move of an exponent counts by itself too.
+    plain = np.array([MOVES if not fit.shape.coordinates[index].startswith("ln_") else np.inf for index in free])
+    shift = np.maximum(moves / errors[free], moves / plain)
     most = int(np.argmax(shift))
     coordinate = fit.shape.coordinates[free[most]]
     return Check(
         name=name,
         status=judged(float(shift[most]), 1.0, 3.0),
         number=float(shift[most]),
-        says=f"without its 5 most influential rows {coordinate} moves by {shift[most]:.2g} standard errors"
-        f" ({float((again - fit.at)[free[most]]):+.3g})",
+        says=f"without its 5 most influential rows {coordinate} moves by {float((again - fit.at)[free[most]]):+.3g}"
+        f" ({moves[most] / errors[free[most]]:.2g} standard errors)",
         remedy="look at those runs: under-trained, diverged or mistyped?" if shift[most] >= 1.0 else "",
     )
 
@@ -145,7 +151,7 @@ def misfit(name: str, fit: Fit, runs: Runs) -> Check:
 
 
 def _trend(x: FloatArray, residuals: FloatArray) -> tuple[float, float]:
-    """Share of variance that a parabola in x explains beyond what chance gives, and its size."""
+    """Share of variance that a cubic in x explains beyond what chance gives, and its size."""
     if np.std(x) < 1e-9 or len(x) < 8:
         return 0.0, 0.0
     middle = np.median(residuals)
@@ -153,9 +159,9 @@ def _trend(x: FloatArray, residuals: FloatArray) -> tuple[float, float]:
         residuals - middle, *(np.array([-4.0, 4.0]) * (1.4826 * np.median(np.abs(residuals - middle)) + 1e-15))
     )
     z = (x - x.mean()) / x.std()
-    curve = np.polyval(np.polyfit(z, near, 2), z)
+    curve = np.polyval(np.polyfit(z, near, 3), z)
     total = float(np.var(near)) + 1e-300
-    share = max(float(np.var(curve)) / total - 2.0 / len(x), 0.0)
+    share = max(float(np.var(curve)) / total - 3.0 / len(x), 0.0)
     return share, float(np.std(curve))
 
 

@@ -61,7 +61,8 @@ def conventions(name: str, fit: Fit | None, runs: Runs) -> Check:
     if not {"flops", "params", "tokens"} <= runs.columns.keys():
         return Check(name=name, status="none", number=None, says="no params, tokens and FLOP together")
     good = runs.usable()
-    ratio = (runs.columns["flops"] / (6.0 * runs.columns["params"] * runs.columns["tokens"]))[good]
+    with np.errstate(all="ignore"):
+        ratio = (runs.columns["flops"] / (6.0 * runs.columns["params"] * runs.columns["tokens"]))[good]
     ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
     if not len(ratio):
         return Check(name=name, status="fail", number=None, says="FLOP, params and tokens do not meet in any row")

@@ -144,5 +144,5 @@ def shape_of(name: str | Shape) -> Shape:
         return name
     wanted = name.strip().lower().replace("_", "-")
     if wanted not in SHAPES:
-        raise UnknownName("law form", name, SHAPES, hint=f"Known are {', '.join(SHAPES)}.")
+        raise UnknownName("law form", name, SHAPES, listing="isoflop laws forms")
     return SHAPES[wanted]

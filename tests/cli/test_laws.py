@@ -1,0 +1,300 @@
+"""`isoflop laws` from the command line: files in, files out, exit codes, every format."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.laws.studies import HERE, TRUE, study
+
+from isoflop.cli import main
+from isoflop.laws import find_law
+from isoflop.laws.fit_file import read_fit
+
+DOTS = str(HERE / "chinchilla_dots.csv")
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    out = capsys.readouterr()
+    return int(left.value.code or 0), out.out, out.err
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fit") / "mine.json"
+    with pytest.raises(SystemExit):
+        main(("laws", "fit", DOTS, "--bootstrap", "300", "--out", str(path)))
+    return path
+
+
+def test_fit_prints_the_optimum_and_writes_it(capsys: pytest.CaptureFixture[str], fitted: Path) -> None:
+    code, out, _ = run(capsys, "laws", "fit", DOTS, "--bootstrap", "200", "--profile", "beta", "--explain")
+    assert code == 0
+    for said in (
+        "1.7839",
+        "442.16",
+        "1271.8",
+        "0.34263",
+        "Profile of beta",
+        "25 of 25 starts agree",
+        "params is column 'N'",
+    ):
+        assert said in out
+    held = json.loads(fitted.read_text())
+    assert held["constants"]["A"] == pytest.approx(442.164, abs=0.001)
+    assert held["certificate"]["objective"] == pytest.approx(8.4009e-4, rel=1e-4)
+    assert len([one for one in held["checks"] if one["name"][0].isdigit()]) == 16
+    assert held["runs"]["used"] == 234
+
+
+@pytest.mark.parametrize("form", ["json", "md", "html", "csv"])
+def test_fit_in_every_format(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    code, out, _ = run(capsys, "laws", "fit", DOTS, "--bootstrap", "50", "--format", form)
+    assert code == 0
+    assert "442.16" in out
+    if form == "json":
+        assert json.loads(out)["law"] == "chinchilla"
+
+
+def test_predict_adds_three_columns(capsys: pytest.CaptureFixture[str], fitted: Path, tmp_path: Path) -> None:
+    to = tmp_path / "predictions.csv"
+    code, _, err = run(capsys, "laws", "predict", str(fitted), DOTS, "--interval", "0.8", "--out", str(to))
+    assert code == 0
+    assert "234 measured: median error 0.33%" in err
+    with to.open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == ["C", "N", "D", "loss", "loss_predicted", "loss_low", "loss_high"]
+    assert len(rows) == 234
+    inside = [float(row["loss_low"]) <= float(row["loss"]) <= float(row["loss_high"]) for row in rows]
+    assert 0.74 < np.mean(inside) < 0.88
+    assert all(float(row["loss_low"]) <= float(row["loss_predicted"]) <= float(row["loss_high"]) for row in rows)
+
+
+def test_predict_needs_no_loss_and_counts_rows_that_lack_an_input(
+    capsys: pytest.CaptureFixture[str], fitted: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "plan.csv").write_text("params,tokens,who\n1e9,2e10,a\n,2e10,b\n7e10,1.4e12,c\n")
+    code, out, err = run(capsys, "laws", "predict", str(fitted), str(tmp_path / "plan.csv"), "--format", "csv")
+    assert code == 0
+    assert "1 of 3 rows lack an input" in err
+    rows = list(csv.DictReader(out.splitlines()))
+    assert rows[1]["loss_predicted"] == ""
+    assert rows[2]["who"] == "c"
+    near, far = (float(row["loss_high"]) - float(row["loss_low"]) for row in (rows[0], rows[2]))
+    assert far > 1.5 * near
+
+
+def test_predict_values(capsys: pytest.CaptureFixture[str], fitted: Path) -> None:
+    code, out, _ = run(capsys, "laws", "predict", str(fitted), "params=70B", "tokens=1.4T", "--json")
+    assert code == 0
+    (row,) = json.loads(out)["rows"]
+    assert row["loss_predicted"] == pytest.approx(1.958, abs=0.001)
+    assert row["loss_low"] < row["loss_predicted"] < row["loss_high"]
+
+
+def test_intervals_cover_runs_that_the_fit_has_not_seen(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    runs = study(0.004, budgets=10, sizes=9, seed=4)
+    cheap = runs.columns["flops"] < 1e20
+    for name, rows in (("cheap", cheap), ("dear", ~cheap)):
+        part = runs.where(rows)
+        lines = [
+            f"{n},{d},{v}" for n, d, v in zip(*(part.columns[key] for key in ("params", "tokens", "loss")), strict=True)
+        ]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["N,D,loss", *lines]) + "\n")
+    to, fit = tmp_path / "p.csv", tmp_path / "f.json"
+    assert run(capsys, "laws", "fit", str(tmp_path / "cheap.csv"), "--bootstrap", "400", "--out", str(fit))[0] == 0
+    assert run(capsys, "laws", "predict", str(fit), str(tmp_path / "dear.csv"), "--out", str(to))[0] == 0
+    with to.open() as stream:
+        rows = list(csv.DictReader(stream))
+    inside = np.mean([float(row["loss_low"]) <= float(row["loss"]) <= float(row["loss_high"]) for row in rows])
+    assert inside > 0.6
+
+
+def test_a_fit_stands_wherever_a_law_is_named(capsys: pytest.CaptureFixture[str], fitted: Path) -> None:
+    law = find_law(str(fitted))
+    assert law.has_draws
+    assert law.law.allocate(1e21).params == pytest.approx(2.71e9, rel=0.01)
+    code, out, _ = run(capsys, "plan", "--budget", "$4k", "--on", "tpu-v4", "--commitment", "3y", "--law", str(fitted))
+    assert code == 0
+    assert "fitted to 234 rows of" in out
+    code, out, _ = run(capsys, "solve", "loss", "params=70B", "tokens=1.4T", f"law={fitted}", "--json")
+    assert code == 0
+    answer = json.loads(out)
+    assert answer["low"] < answer["value"] < answer["high"]
+
+
+def test_a_surface_gives_losses_and_refuses_a_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "kaplan.json"
+    words = ("laws", "fit", DOTS, "--law", "kaplan-joint", "--bootstrap", "20", "--out", str(path))
+    assert run(capsys, *words)[0] == 0
+    law = find_law(str(path)).law
+    best = law.allocate(1e20)
+    for factor in (0.5, 2.0):
+        assert law.loss(best.params * factor, best.tokens / factor) > best.loss
+    assert law.minimum_flops(law.minimum_loss(1e20)) == pytest.approx(1e20, rel=1e-6)
+    code, out, _ = run(capsys, "solve", "loss", "params=1B", "tokens=20B", f"law={path}", "allocation=none", "--json")
+    assert code == 0
+    assert json.loads(out)["value"] == pytest.approx(float(law.loss(1e9, 20e9)))
+    code, _, err = run(capsys, "solve", "params", "loss=2.5", "train_flops=1e21", f"law={path}")
+    assert code == 3
+    assert "allocation=20" in err
+
+
+def test_a_law_of_other_inputs_cannot_be_planned_with(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "moe.json"
+    assert (
+        run(
+            capsys, "laws", "fit", str(HERE / "moe.csv"), "--law", "moe-clark", "--bootstrap", "20", "--out", str(path)
+        )[0]
+        == 0
+    )
+    code, _, err = run(capsys, "solve", "loss", "params=1B", "tokens=20B", f"law={path}")
+    assert code == 2
+    assert "no law of params and tokens alone" in err
+
+
+def test_check_is_a_table_and_a_verdict(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = run(capsys, "laws", "check", DOTS, "--bootstrap", "50", "--json")
+    assert code == 0
+    assert {row["status"] for row in json.loads(out)["rows"]} <= {"pass", "warn", "none"}
+    lines = [f"{n},{d},{-6 * n * d}" for n in (1e8, 1e9) for d in (1e9, 1e10, 1e11)]
+    (tmp_path / "bad.csv").write_text(
+        "\n".join(["N,D,C,loss", *(f"{line},{3 - i / 10}" for i, line in enumerate(lines))]) + "\n"
+    )
+    code, out, err = run(capsys, "laws", "check", str(tmp_path / "bad.csv"), "--json")
+    assert code == 1
+    (wrong,) = [row for row in json.loads(out)["rows"] if row["check"] == "4 overflow"]
+    assert wrong["status"] == "fail"
+    assert "6 rows have FLOP that are not positive" in wrong["says"]
+    assert "2 values of params" in err
+
+
+def test_refusals_leave_with_three(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = run(capsys, "laws", "fit", DOTS, "--bound", "alpha=0.1:0.3")
+    assert code == 3
+    assert "UntrustworthyFit: chinchilla: alpha ran into its bound (0.3)" in err
+    assert "Missing:" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("laws", "fit", "none.csv"), "cannot read 'none.csv'"),
+        (("laws", "fit", DOTS, "--law", "chinchila"), "no law form 'chinchila'. Did you mean"),
+        (("laws", "fit", DOTS, "--fix", "E=x"), "E=x is no number"),
+        (("laws", "fit", DOTS, "--bound", "alpha=1"), "write low:high"),
+        (("laws", "fit", DOTS, "--strict"), "--strict takes no guesses"),
+        (("laws", "predict", DOTS, DOTS), "not valid JSON"),
+        (("laws", "compare", "besirolu2024"), "no law 'besirolu2024'. Did you mean 'besiroglu2024'"),
+        (("laws", "plot", "isoflop", "--out", "x.svg"), "isoflop is drawn of runs"),
+    ],
+)
+def test_wrong_words_leave_with_two(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str) -> None:
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert said in " ".join(err.split())
+
+
+def test_strict_is_content_once_all_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "laws", "fit", DOTS, "--strict", "--counts", "total", "--bootstrap", "20")[0] == 0
+
+
+@pytest.mark.parametrize("law", ["envelope", "isoflop"])
+def test_the_other_approaches(capsys: pytest.CaptureFixture[str], law: str) -> None:
+    code, out, _ = run(capsys, "laws", "fit", DOTS, "--law", law, "--bootstrap", "100", "--json")
+    assert code == 0
+    first = json.loads(out)["rows"][0]
+    assert first["constant"] == "params ~ FLOP^"
+    assert float(first["value"]) == pytest.approx(0.51, abs=0.02)
+
+
+def test_the_law_of_learning_rate_and_batch(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = ["N,D,lr,batch_tokens,loss"]
+    for n in (1e8, 4e8, 1.6e9):
+        for d in (2e9, 1e10, 5e10):
+            rate, batch = 1.8 * n**-0.71 * d**0.31, 0.6 * d**0.57
+            for x in np.linspace(-0.6, 0.6, 5):
+                for y in np.linspace(-0.6, 0.6, 5):
+                    bowl = np.exp(0.006 * x**2 + 0.005 * y**2 + 2e-5 * rng.standard_normal())
+                    lines.append(f"{n},{d},{rate * np.exp(x)},{batch * np.exp(y)},{float(TRUE.loss(n, d)) * bowl}")
+    (tmp_path / "grid.csv").write_text("\n".join(lines) + "\n")
+    words = (
+        "laws",
+        "fit",
+        str(tmp_path / "grid.csv"),
+        "--law",
+        "hyper",
+        "--bootstrap",
+        "50",
+        "--counts",
+        "non_embedding",
+    )
+    code, out, _ = run(capsys, *words, "--json")
+    assert code == 0
+    found = {row["constant"]: float(row["value"]) for row in json.loads(out)["rows"]}
+    assert found["rate ~ params^"] == pytest.approx(-0.71, abs=0.01)
+    assert found["rate ~ tokens^"] == pytest.approx(0.31, abs=0.01)
+    assert found["batch ~ tokens^"] == pytest.approx(0.57, abs=0.01)
+
+
+def test_lists_and_comparisons(capsys: pytest.CaptureFixture[str], fitted: Path) -> None:
+    from isoflop.laws import SHAPES, published_laws
+
+    code, out, _ = run(capsys, "laws", "forms", "--json")
+    assert code == 0
+    assert {row["form"] for row in json.loads(out)["rows"]} == set(SHAPES)
+    code, out, _ = run(capsys, "laws", "published", "--json")
+    assert {row["law"] for row in json.loads(out)["rows"]} == set(published_laws())
+    code, out, _ = run(capsys, "laws", "published", "kaplan2020")
+    assert code == 0
+    assert "8.8e+13" in out
+    code, out, _ = run(
+        capsys, "laws", "compare", "besiroglu2024", str(fitted), "ratio20", "kaplan2020", "--flops", "1e22", "--json"
+    )
+    assert code == 0
+    rows = {row["figure"]: row for row in json.loads(out)["rows"]}
+    assert rows["alpha"]["mine"] == pytest.approx(0.34263, abs=1e-5)
+    assert rows["params at 1e+22"]["ratio20"] == pytest.approx((1e22 / 120) ** 0.5)
+    assert rows["params at 1e+22"]["kaplan2020"] is None
+
+
+@pytest.mark.parametrize(
+    "picture",
+    ["power-laws", "isoflop", "surface", "profiles", "residuals", "predicted", "pf-days", "tokens-per-param", "growth"],
+)
+def test_every_picture_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path, picture: str) -> None:
+    pytest.importorskip("altair")
+    runs = () if picture in {"pf-days", "tokens-per-param", "growth"} else (DOTS,)
+    path = tmp_path / "chart.json"
+    code, _, _ = run(capsys, "laws", "plot", picture, *runs, "--out", str(path), "--width", "900")
+    assert code == 0
+    spec = json.loads(path.read_text())
+    assert "config" in spec
+    assert len(json.dumps(spec)) > 1000
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ['{"kind": "other"}', "[]", '{"kind": "isoflop-law-fit", "schema_version": 1}', "{"],
+)
+def test_broken_fit_files_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, broken: str) -> None:
+    (tmp_path / "fit.json").write_text(broken)
+    code, _, err = run(capsys, "laws", "predict", str(tmp_path / "fit.json"), "params=1B", "tokens=2B")
+    assert code == 2
+    assert "fit.json" in err
+
+
+def test_a_fit_is_read_as_it_was_written(fitted: Path) -> None:
+    found = read_fit(fitted)
+    held = json.loads(fitted.read_text())
+    assert found.at.tolist() == list(held["coordinates"].values())
+    assert found.doubt.draws.shape == (300, 5)
+    assert found.origin.ranges["params"][0] == pytest.approx(5.73e7, rel=0.01)
+    assert [one.name for one in found.checks] == [one["name"] for one in held["checks"]]
