@@ -26,11 +26,14 @@ import numpy as np
 import isoflop
 from isoflop.ask import bind, solve_question
 from isoflop.ask.solver import system
-from isoflop.hardware import catalog
+from isoflop.hardware import catalog, device
+from isoflop.kernel import chip_of, profile_of
 from isoflop.model import counts, describe, model
 from isoflop.model.config import reading_of
 from isoflop.relation.evaluate import run, run_many
 from isoflop.relation.route import direct, find_route
+from isoflop.training import Layout, Layouts, Run, peak
+from isoflop.training.step import step_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -279,12 +282,68 @@ def describing() -> list[Row]:
     ]
 
 
+LAYOUTS = 10_000
+
+
+def training_layouts() -> list[Row]:
+    """Step time and memory of 10,000 layouts, and of one, against copying the fields of a layout a hundred times.
+
+    The budget is 500,000 layouts a second and core, and a millisecond for one.
+    """
+    chip = chip_of(device("a100-sxm-80gb"), node_chips=8)
+    profile = profile_of(chip)[1]
+    case = Run(model=model("llama-3.1-70b"), sequence=4096, batch=1536)
+    noise = np.random.default_rng(0)
+
+    def choice(*values: int) -> np.ndarray:
+        return noise.choice(values, LAYOUTS).astype(np.float64)
+
+    many = Layouts.of(
+        dp=choice(8, 16, 32),
+        tp=choice(1, 2, 4, 8),
+        pp=np.full(LAYOUTS, 8.0),
+        micro_batch=choice(1, 2, 4),
+        zero=choice(0, 1, 3),
+        cp=choice(1, 2),
+    )
+    one = Layout(dp=16, tp=8, pp=8, zero=1)
+    fields = [np.ascontiguousarray(getattr(many, name)) for name in Layout.__dataclass_fields__]
+
+    def both(layouts: Layout | Layouts) -> None:
+        step_time(case, layouts, chip, profile)
+        peak(case, layouts)
+
+    def copies() -> None:
+        for _ in range(100):
+            for field in fields:
+                field.copy()
+
+    found = best(lambda: both(many), copies)
+    single = best(lambda: both(one), copies, repeat=20)
+    return [
+        Row(
+            name="10k layouts, time and memory",
+            ours=found[0],
+            against="1,300 copies of 10k floats",
+            reference=found[1],
+            limit=LAYOUTS / 500e3,
+        ),
+        Row(
+            name="one layout, time and memory",
+            ours=single[0],
+            against="1,300 copies of 10k floats",
+            reference=single[1],
+            limit=1e-3,
+        ),
+    ]
+
+
 def main() -> None:
     """Print all rows."""
     plan = ("plan", "--budget", "$4k", "--on", "tpu-v4", "--commitment", "3y")
     compile_package()
     rows = [start_up("isoflop --help", ("--help",), 7), start_up("isoflop plan", plan, 25)]
-    rows += [whole_catalogue(), cold_solve(), cached_plan(), *monte_carlo()]
+    rows += [whole_catalogue(), cold_solve(), cached_plan(), *monte_carlo(), *training_layouts()]
     described = describing()
     rows += described
     print(f"{'what':<28} {'ours ms':>10}  {'reference':<28} {'ms':>10} {'ratio':>10}  budget")

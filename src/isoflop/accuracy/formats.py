@@ -94,7 +94,7 @@ def recipe_of(row: Settings, software: Software, year: int) -> tuple[list[Recipe
             compute=compute,
             recompute=recompute,
             matmul=MATMULS.get(row.precision, ""),
-            execution=_execution(row, year),
+            execution=_execution(row, software, year),
             fused_attention=fused,
             fused_loss=software.fused_loss != NEVER and year >= software.fused_loss,
             dropout=year <= software.dropout,
@@ -108,14 +108,48 @@ def recipe_of(row: Settings, software: Software, year: int) -> tuple[list[Recipe
     return found, list(dict.fromkeys(assumed)), widen
 
 
-def _execution(row: Settings, year: int) -> Execution:
-    """What the columns of mechanisms say of how it ran."""
+def _execution(row: Settings, software: Software, year: int) -> Execution:
+    """What the columns of mechanisms say of how it ran; what they leave open is usual of the software in its year."""
+    said = {"1": True, "0": False}
     return Execution(
         year=year,
-        graphs=row.cuda_graph not in {"", "none"},
-        overlap_tensor=row.overlap_tp == "1",
-        overlap_experts=row.overlap_ep == "1",
+        graphs=_graphs(row.cuda_graph),
+        overlap_tensor=said.get(row.overlap_tp, False),
+        overlap_experts=said.get(row.overlap_ep, False),
+        overlap_gradients=said.get(row.overlap_grad, year >= software.overlap_gradients),
+        attention=_generation(row.attention_impl.lower(), software, year),
+        rails=year >= RAILS,
+        host_waits=row.moe_routing.startswith("dropless") and row.moe_dispatcher in {"alltoall", "deepep"},
+        dispatch_once=row.moe_dispatcher in {"deepep", "hybridep"},
     )
+
+
+_CAPTURED = MappingProxyType({"attn": 0.4, "mlp": 0.4, "mamba": 0.3, "moe_router": 0.1, "moe_preprocess": 0.1})
+"""Parts of a layer that Transformer Engine captures apart -> about which share of its launches they are."""
+
+
+def _graphs(said: str) -> float:
+    """The share of launches in CUDA graphs, from the column cuda_graph."""
+    if said in {"", "none"}:
+        return 0.0
+    if not said.startswith("te:"):
+        return 1.0
+    return min(1.0, sum(_CAPTURED.get(part, 0.0) for part in said.removeprefix("te:").split("+")))
+
+
+RAILS = 2023
+"""The year from which data parallelism gathers over the networks of all chips of a node together."""
+
+_GENERATIONS = MappingProxyType({"cudnn": 3, "flash-3": 3, "fa3": 3, "flash-2": 2, "fa2": 2, "triton": 1, "fa1": 1})
+"""What a word of the column attention_impl says of the generation of kernels."""
+
+
+def _generation(said: str, software: Software, year: int) -> int:
+    """The generation of fused attention kernels."""
+    for word, generation in _GENERATIONS.items():
+        if word in said:
+            return generation
+    return 1 + (year >= software.attention_second) + (year >= software.attention_third)
 
 
 def _engines(row: Settings, software: Software, assumed: list[str]) -> tuple[str, ...]:

@@ -30,6 +30,9 @@ class Software(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     year: int = 2024
     fused_loss: int = NEVER
     fused_attention: int = 2023
+    attention_second: int = 2023
+    attention_third: int = NEVER
+    overlap_gradients: int = 2023
     sequence_parallel: int = NEVER
     dropout: int = 0
     zero: int = 0

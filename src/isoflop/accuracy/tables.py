@@ -78,7 +78,7 @@ def grouped_scores(report: Report) -> tuple[tuple[Group, Score], ...]:
 
 def training_tables(report: Report) -> str:
     """The Markdown of the page: by group, by source, decisions, and why rows have no prediction."""
-    groups_table = _table(
+    groups_table = table(
         ("rows", "their use", "constants they decided", *_HEAD),
         [(group.name, USES[group.use], group.owes, *_cells(score)) for group, score in grouped_scores(report)],
     )
@@ -87,9 +87,9 @@ def training_tables(report: Report) -> str:
     parts = [
         groups_table,
         f"Kept apart, every group alike: {_sentence(apart)}." if apart else "",
-        _table(("source", *_HEAD), [(score.source, *_cells(score)) for score in scores]),
+        table(("source", *_HEAD), [(score.source, *_cells(score)) for score in scores]),
         _decisions(report),
-        _table(("rows", "status", "reason"), _reasons(report)),
+        table(("rows", "status", "reason"), _reasons(report)),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -135,7 +135,7 @@ def _reasons(report: Report) -> list[tuple[str, ...]]:
     return [(str(times), status, reason) for (status, reason), times in listed]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; empty without rows."""
     lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
     if not lines:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from isoflop.errors import MissingData, UnknownName
 from isoflop.hardware import device
 from isoflop.kernel import chip_of, profile_of, profiles
-from isoflop.training.legal import faults
 from isoflop.training.step import step_time
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 TO_80 = 1.2816 / 1.6449
 """From a 5 to 95 % interval to a 10 to 90 % one, in logarithms, where the spread is normal in them."""
 
-MOST_READINGS = 12
+MOST_READINGS = 6
 """Readings of a row that its interval looks at; the likeliest come first."""
 
 READING = 0.5
@@ -51,14 +50,17 @@ def chip_of_row(gpu: str, node_chips: int | None) -> Chip:
         raise MissingData(f"column gpu: {error}") from error
 
 
+def reading_spread(cases: Sequence[Case], chip: Chip, profile: Profile) -> tuple[float, float]:
+    """How far below and above the likeliest reading the others let the interval reach, in logarithms."""
+    found = [float(step_time(*case, chip, profile).total.item()) for case in cases[:MOST_READINGS]]
+    return READING * log(found[0] / min(found)), READING * log(max(found) / found[0])
+
+
 def times_of(row: Settings, cases: Sequence[Case], profile: Mapping[str, Profile] | None = None) -> Times:
-    """Step time of the likeliest reading; the others, and what was estimated, widen its interval."""
+    """Step time of the likeliest of legal readings; the others, and what was estimated, widen its interval."""
     chip = chip_of_row(row.gpu, row.gpus_per_node)
     made = (profile or profiles())[profile_of(chip)[0]]
-    legal = [case for case in cases if not faults(case.run, case.layout)][:MOST_READINGS]
-    found = [float(step_time(case.run, case.layout, chip, made).total.item()) for case in legal]
-    middle = found[0]
+    middle = float(step_time(*cases[0], chip, made).total.item())
     spread = hypot(log(made.spread), log(ESTIMATED) if chip.notes else 0.0) * TO_80
-    below = hypot(spread, READING * log(middle / min(found)))
-    above = hypot(spread, READING * log(max(found) / middle))
+    below, above = (hypot(spread, one) for one in reading_spread(cases, chip, made))
     return Times(middle, middle * exp(-below), middle * exp(above))

@@ -21,6 +21,7 @@ COMMANDS = {
     "solve": "Any unknown quantity from any knowns.",
     "training": "Does a training run fit: memory by the tensor, layouts, what would help.",
     "check": "Whether claims can all be true, and which is suspect.",
+    "calibrate": "Device profiles moved by a few measured runs of your own.",
     "validate": "Predictions held against measured rows: errors, intervals, false fits.",
     "laws": "Fit scaling laws to runs, doubt them, predict; the published ones.",
     "model": "Parameters, FLOP, state and bytes of any transformer, from its config.",

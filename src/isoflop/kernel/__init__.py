@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from isoflop.kernel.chip import Chip, chip_of
 from isoflop.kernel.collective import all_gather_time, all_reduce_time, exchange_time
-from isoflop.kernel.operation import attention_time, elementwise_time, matmul_time
+from isoflop.kernel.operation import attention_time, cast_time, elementwise_time, matmul_time, score_time
 from isoflop.kernel.profile import Profile, profile_of, profiles, read_profile
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "all_gather_time",
     "all_reduce_time",
     "attention_time",
+    "cast_time",
     "chip_of",
     "elementwise_time",
     "exchange_time",
@@ -24,4 +25,5 @@ __all__ = [
     "profile_of",
     "profiles",
     "read_profile",
+    "score_time",
 ]

@@ -98,14 +98,17 @@ def _chip(device: Device, node: Node | None, node_chips: int | None) -> Chip:
         bandwidth=device.memory_bandwidth().value,
         link=link,
         network=network,
-        domain=max(chips, node.fabric.domain if node is not None else chips),
+        domain=node.fabric.domain if node is not None and node.fabric.domain >= RACK else chips,
         node=chips,
         cap=_cap(device),
         notes=tuple(notes),
     )
 
 
-USUAL_POWER = {"Hopper": 700.0, "Ampere": 400.0, "Blackwell": 1000.0}
+RACK = 16
+"""Chips from which fast links reach past one server; below, the server that a run states is their reach."""
+
+USUAL_POWER = {"Hopper": 700.0, "Ampere": 400.0, "Blackwell": 1000.0, "Blackwell Ultra": 1100.0}
 """Watts of the part that an architecture's profile was measured on."""
 
 

@@ -12,21 +12,34 @@ if TYPE_CHECKING:
     from isoflop.quantity.types import FloatArray, Real
 
 
-def _wire(reach: Real, chip: Chip, profile: Profile) -> tuple[FloatArray, FloatArray]:
-    """(bytes a second, seconds a step) of a group that spans `reach` chips in a row: inside a domain, or across."""
-    inside = np.asarray(reach) <= chip.domain
-    rate = np.where(inside, chip.link * profile.link.efficiency, chip.network * profile.network.efficiency)
-    return rate, np.where(inside, profile.link.latency, profile.network.latency)
+def _local(ranks: Real, reach: Real, chip: Chip) -> tuple[FloatArray, FloatArray]:
+    """(ranks of a group in one domain, domains that it spans); its ranks stand `reach` / `ranks` chips apart."""
+    apart = np.asarray(reach) / ranks
+    local = np.clip(chip.domain / apart, 1.0, ranks)
+    return local, np.ceil(np.asarray(reach) / chip.domain)
 
 
-def all_gather_time(size: Real, ranks: Real, reach: Real, *, chip: Chip, profile: Profile) -> FloatArray:
+def all_gather_time(
+    size: Real,
+    ranks: Real,
+    reach: Real,
+    *,
+    chip: Chip,
+    profile: Profile,
+    rails: bool = True,
+) -> FloatArray:
     """Seconds to gather `size` bytes (the whole result) from `ranks` ranks, or to reduce-scatter as many.
 
-    A group that spans several nodes moves the share of other nodes over the network; what is inside goes beside it.
+    Rings: inside a domain over its links; across domains every rank of a domain brings its own network, and what it
+    brings is passed on over the links (without `rails` one rank's has to do).
     """
-    rate, latency = _wire(reach, chip, profile)
     parts = np.maximum(ranks, 1.0)
-    result: FloatArray = size * (parts - 1) / parts / rate + np.where(parts > 1, latency * np.log2(parts), 0.0)
+    local, domains = _local(parts, reach, chip)
+    link = chip.link * profile.link.efficiency
+    across = np.minimum(link, chip.network * profile.network.efficiency * (local if rails else 1.0))
+    rate = np.where(domains > 1, across, link)
+    wait = profile.link.latency * (local - 1) + profile.network.latency * (domains - 1)
+    result: FloatArray = size * (parts - 1) / parts / rate + wait
     return result
 
 
@@ -35,6 +48,25 @@ def all_reduce_time(size: Real, ranks: Real, reach: Real, *, chip: Chip, profile
     return 2 * all_gather_time(size, ranks, reach, chip=chip, profile=profile)
 
 
-def exchange_time(size: Real, ranks: Real, reach: Real, *, chip: Chip, profile: Profile) -> FloatArray:
-    """Seconds of an all-to-all in which each rank sends `size` bytes, its own share included."""
-    return all_gather_time(size, ranks, reach, chip=chip, profile=profile)
+def exchange_time(
+    size: Real, ranks: Real, reach: Real, *, chip: Chip, profile: Profile, targets: Real = 0.0
+) -> FloatArray:
+    """Seconds of an all-to-all in which each rank sends `size` bytes, its own share included.
+
+    What goes to other domains takes the rank's own network. With `targets` (how many ranks a token goes to) a token
+    goes to a domain once and is spread there, as DeepEP and HybridEP do.
+    """
+    parts = np.maximum(ranks, 1.0)
+    local, domains = _local(parts, reach, chip)
+    once = np.ones_like(domains)
+    if np.any(targets):
+        once = domains * (1 - (1 - 1 / domains) ** targets) / np.maximum(targets, 1.0)
+    across = np.where(domains > 1, size * (1 - local / parts) * once, 0.0)
+    inside = size * (local - 1) / np.where(domains > 1, local, parts)
+    wait = profile.link.latency + profile.network.latency * (domains > 1)
+    result: FloatArray = (
+        inside / (chip.link * profile.link.efficiency)
+        + across / (chip.network * profile.network.efficiency)
+        + np.where(parts > 1, wait, 0.0)
+    )
+    return result

@@ -13,18 +13,30 @@ if TYPE_CHECKING:
 def matmul_time(m: Real, n: Real, k: Real, *, chip: Chip, profile: Profile, group: str) -> Real:
     """Seconds of a product of m x k and k x n in a class of number formats.
 
-    2 m n k FLOP at the peak, over the share that large products reach, longer for small sides. Neglects: that a product
+    2 m n k FLOP at the peak, over the share that large products reach, longer for small sides, with half a wave of
+    tiles lost (in the mean of the product and the two of its backward pass), and a start. Neglects: that a product
     so thin that memory decides it takes as long as its bytes; training has none (decoding does).
     """
     form = profile.format(group)
     slowness = 1 / form.efficiency + form.shape * (1 / m + 1 / n + 1 / k)
-    return 2 * m * n * k / chip.rate(group) * slowness
+    slowness = slowness + form.wave / 3 * (m + n + k) / (m * n * k)
+    return 2 * m * n * k / chip.rate(group) * slowness + profile.launch.product
 
 
-def attention_time(flops: Real, *, chip: Chip, profile: Profile, fused: bool) -> Real:
-    """Seconds of scores and weighted sums of `flops` FLOP, forward, with their mask counted."""
-    share = profile.attention.fused if fused else profile.attention.unfused
-    return flops / (chip.rate("16") * share)
+def attention_time(flops: Real, *, chip: Chip, profile: Profile, generation: int) -> Real:
+    """Seconds of scores and weighted sums of `flops` FLOP in fused kernels, forward, with their mask counted."""
+    return flops / (chip.rate("16") * profile.attention.share(generation))
+
+
+def score_time(flops: Real, scores: Real, *, chip: Chip, profile: Profile) -> Real:
+    """Seconds of attention that keeps its scores, forward: products of the whole square, and softmax over memory."""
+    products = flops / (chip.rate("16") * profile.format("16").efficiency)
+    return products + scores * profile.attention.unfused / chip.bandwidth
+
+
+def cast_time(elements: Real, *, chip: Chip, profile: Profile) -> Real:
+    """Seconds to bring so many elements into 8 or 4 bit, with their scales."""
+    return profile.elementwise.cast * elements / chip.bandwidth
 
 
 def elementwise_time(elements: Real, width: float, *, chip: Chip, profile: Profile, kernels: str) -> Real:

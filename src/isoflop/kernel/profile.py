@@ -26,41 +26,60 @@ class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Products in one class of number formats.
 
     `efficiency` is the share of the dense peak that large ones reach; small ones take longer by `shape` x (1/m + 1/n +
-    1/k): tiles that are not full, waves that are not, the start of each.
+    1/k): operands that are read and written. `wave` is half of what all units of the chip write at once, in elements:
+    of the last wave of tiles half is lost in the mean.
     """
 
     efficiency: _Share
     shape: _Positive
+    wave: Annotated[float, msgspec.Meta(ge=0, le=1e8)]
 
 
 class Attention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Shares of the 16-bit peak: fused kernels (FlashAttention and its like), unfused ones; `backward` over forward."""
+    """Shares of the 16-bit peak that fused kernels reach at heads 128 wide, by generation; `backward` over forward.
 
-    fused: _Share
-    unfused: _Share
+    `first`: FlashAttention and Triton kernels of 2022 and 2023; `second`: FlashAttention-2, as torch has it; `third`:
+    FlashAttention-3, cuDNN. `unfused` is how many bytes are moved a score, forward, where scores are kept.
+    """
+
+    first: _Share
+    second: _Share
+    third: _Share
+    unfused: _Positive
     backward: _Positive = 2.5
+
+    def share(self, generation: int) -> float:
+        """The share that a generation of fused kernels reaches."""
+        return (self.first, self.second, self.third)[generation - 1]
 
 
 class Elementwise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bytes moved by element-wise work, forward, over the bytes that fused kernels save for backward, by kernels."""
+    """Bytes moved by element-wise work, forward, over the bytes that fused kernels save for backward, by kernels.
+
+    `loss`: over those of the logits at 8 bytes; `cast`: bytes moved an element that goes into or out of a product in 8
+    or 4 bit: its largest value is looked up, it is scaled and written by rows and by columns.
+    """
 
     fused: _Positive
     compiled: _Positive
     eager: _Positive
     loss: _Positive
+    cast: _Positive
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Share of the rated bandwidth that collectives reach, and the time that one step of them takes to start."""
+    """Share of the rated bandwidth that collectives reach, and what each rank or, of the network, each node adds."""
 
     efficiency: _Share
     latency: _Seconds
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Host time a layer needs to start its kernels, forward and backward, by kernels; with experts so much more.
+    """Host time a layer needs to start its kernels, forward and backward, by kernels; so much more an expert on a rank.
 
-    `graphs` is what is left of it with CUDA graphs.
+    `product` is what each product waits on the chip before and after the work itself, whoever started it.
+    `graphs` is what is left of it with CUDA graphs. Embedding and loss take as long as a layer each; `step` is what the
+    host does once a step (optimizer, norms of gradients, logging).
     """
 
     fused: _Seconds
@@ -68,25 +87,41 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     eager: _Seconds
     experts: _Seconds
     graphs: _Positive
+    step: _Seconds
+    product: _Seconds
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What communication costs beside compute: shares that stay exposed.
 
-    `tensor` where it is overlapped by chunks, `gradients` of data parallelism once a step, `sharded` of what FSDP moves
-    even where compute takes longer, `context`, `experts` by default and where they are overlapped.
+    `tensor` where it is overlapped by chunks, `tensor_alone` where not (above 1: ranks wait for each other);
+    `gradients` of data parallelism, `sharded` of what FSDP moves, even where compute takes longer (`sharded_alone`
+    before collectives of layers were prefetched on streams of their own: up to 2022); `context`; `experts` of the
+    dispatch by plain all-to-all with its permutations, `experts_once` by fused kernels that send a token to a node
+    once, `experts_hidden` where either is overlapped; `pipeline` of what interleaved stages send (others wait for all
+    of it).
     """
 
     tensor: _Positive
+    tensor_alone: _Positive
     gradients: _Positive
     sharded: _Positive
+    sharded_alone: _Positive
     context: _Positive
     experts: _Positive
+    experts_once: _Positive
     experts_hidden: _Positive
+    pipeline: _Positive
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A class of devices: `architectures` it stands for; `spread` is the factor that 5 to 95 % of residuals stay in."""
+    """A class of devices: `architectures` it stands for; `spread` is the factor that 5 to 95 % of residuals stay in.
+
+    `power` is the exponent by which products and attention go with the power limit, over that of the usual part;
+    `expert_matmul` the rate of products of experts over that of others in 16 bit, `expert_low` in fewer; `young` is how
+    much longer all takes with software of the year in which such devices `arrived`, or before; `pace` multiplies every
+    step (1 as shipped; what calibration on one's own runs moves first).
+    """
 
     title: str
     architectures: tuple[str, ...]
@@ -100,7 +135,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     optimizer: _Positive
     bubble: _Positive
     expert_matmul: _Share
+    expert_low: _Share
     power: _Positive
+    arrived: int
+    young: Annotated[float, msgspec.Meta(ge=0.9, le=2)]
+    pace: _Positive = 1.0
     spread: _Positive
     fitted: str
 

@@ -160,14 +160,22 @@ class Adapter:
 class Execution:
     """What decides time and not bytes.
 
-    The `year` of the software, CUDA `graphs`, and which communication runs beside compute: that of tensor parallelism,
-    the dispatch to experts.
+    The `year` of the software, the share of launches in CUDA `graphs`, and which communication runs beside compute:
+    that of tensor parallelism, the dispatch to experts, the gradients of data parallelism. `attention`: the generation
+    of its fused kernels (kernel.profile.Attention). `dispatch_once`: a token goes to each node once (DeepEP, HybridEP).
+    `rails`: collectives across nodes use the networks of all ranks of a node together. `host_waits`: routing without
+    dropped tokens lets the host wait for counts in each layer, so that it starts nothing ahead.
     """
 
     year: int = 2025
-    graphs: bool = False
+    graphs: float = 0.0
     overlap_tensor: bool = False
     overlap_experts: bool = False
+    overlap_gradients: bool = True
+    attention: int = 3
+    dispatch_once: bool = False
+    rails: bool = True
+    host_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from isoflop.model.parts import Moe
+from isoflop.model.parts import Attention, Moe
 from isoflop.model.shard import split_of
 from isoflop.training.saved import kept_of
 
 if TYPE_CHECKING:
-    from isoflop.model.parts import Weight
+    from isoflop.model.parts import Mixer, Saved, Weight
     from isoflop.model.spec import Layer, ModelSpec
     from isoflop.quantity.types import FloatArray
 
@@ -36,17 +36,21 @@ class Product(NamedTuple):
     again: float
 
 
-@dataclass(frozen=True, slots=True)
-class LayerWork:
+class LayerWork(NamedTuple):
     """One kind of layer.
 
-    `pair_flops` are FLOP of attention a token; `inner` and `outer` elements that fused kernels save a token, divided by
-    tensor parallelism or not; `sums` how often tensor parallelism reduces the residual stream; `routed` experts a token
-    is sent to, of vectors of `routed_width`. `attention_again` and `elements_again`: shares computed again.
+    `pair_flops` are FLOP of attention a token, `busy_flops` what they come to in fused kernels, which narrow heads keep
+    less busy; `square_flops` and `scores` those of the whole square, and how many scores that is; `inner` and `outer`
+    elements that kernels save a token, divided by tensor parallelism or not; `sums` how often tensor parallelism
+    reduces the residual stream; `routed` experts a token is sent to, of vectors of `routed_width`. `attention_again`
+    and `elements_again`: shares computed again.
     """
 
     products: tuple[Product, ...]
     pair_flops: float
+    busy_flops: float
+    square_flops: float
+    scores: float
     inner: float
     outer: float
     sums: int
@@ -77,9 +81,10 @@ def work(model: ModelSpec, sequence: int, recompute: tuple[str, ...], kernels: s
     stacks = [stack for stack in (model.encoder, model.stack) if stack is not None]
     for stack in stacks:
         for times, layer in stack.groups:
-            one = _layer_work(layer, stack.width, sequence, frozenset(recompute) - {"none"}, merged=merged)
+            policies = frozenset(recompute) - {"none"}
+            products = tuple(_products(layer, stack.width, policies, merged=merged))
+            one = _layer_work(layer, stack.width, sequence, policies, kernels)._replace(products=products)
             kind_of += [kinds.setdefault(one, len(kinds))] * times
-    del kernels
     onehot = np.zeros((len(kind_of) + 1, len(kinds)))
     for place, kind in enumerate(kind_of):
         onehot[place + 1, kind] = 1.0
@@ -94,15 +99,19 @@ def work(model: ModelSpec, sequence: int, recompute: tuple[str, ...], kernels: s
     )
 
 
-def _layer_work(layer: Layer, width: int, sequence: int, policies: frozenset[str], *, merged: bool) -> LayerWork:
+def _layer_work(layer: Layer, width: int, sequence: int, policies: frozenset[str], kernels: str) -> LayerWork:
     moe = layer.mlp if isinstance(layer.mlp, Moe) else None
-    kept = kept_of(layer, width, ("none",), "fused")
+    kept = kept_of(layer, width, ("none",), "eager" if kernels == "eager" else "fused")
+    rotated = ROTATED * sum(_rotated(mixer) for mixer in layer.mixers) if kernels == "eager" else 0.0
     everything = "full" in policies
     return LayerWork(
-        products=tuple(_products(layer, width, policies, merged=merged)),
+        products=(),
         pair_flops=sum(mixer.mixing_flops(sequence, full=False) for mixer in layer.mixers),
-        inner=sum(one.elements for one in kept if one.split == "inner"),
-        outer=sum(one.elements for one in kept if one.split == "outer"),
+        busy_flops=sum(mixer.mixing_flops(sequence, full=False) * _narrowness(mixer) for mixer in layer.mixers),
+        square_flops=sum(mixer.mixing_flops(sequence, full=True) for mixer in layer.mixers),
+        scores=float(sum(sequence * getattr(mixer, "heads", 0) for mixer in layer.mixers)),
+        inner=rotated + sum(_halves(one) for one in kept if one.split == "inner"),
+        outer=sum(_halves(one) for one in kept if one.split == "outer"),
         sums=len(layer.mixers) + (layer.mlp is not None and not layer.parallel) + (layer.cross is not None),
         kv_elements=float(sum(mixer.kv_elements for mixer in layer.mixers)),
         routed=moe.active if moe else 0,
@@ -110,6 +119,32 @@ def _layer_work(layer: Layer, width: int, sequence: int, policies: frozenset[str
         attention_again=1.0 if everything or "core-attention" in policies else 0.0,
         elements_again=1.0 if everything or "every-second-matmul" in policies else 0.35 if policies else 0.0,
     )
+
+
+ROTATED = 3.0
+"""Rotary positions in plain PyTorch, in elements moved a rotated one: they are turned into fp32 pairs and back."""
+
+
+def _rotated(mixer: Mixer) -> float:
+    """Elements of queries and keys that a token rotates."""
+    if not isinstance(mixer, Attention) or mixer.positions != "rope":
+        return 0.0
+    return float((mixer.heads + mixer.kv_heads) * mixer.head_width)
+
+
+def _halves(one: Saved) -> float:
+    """Elements of a tensor, those in fp32 twice."""
+    return one.elements * (2.0 if one.form == "fp32" else 1.0)
+
+
+NARROW, USUAL_HEAD = 32.0, 128.0
+"""Kernels of attention do a head d wide at a rate of d / (d + NARROW), over that at the usual width."""
+
+
+def _narrowness(mixer: Mixer) -> float:
+    """How much longer fused kernels take a FLOP at this width of heads than at the usual one."""
+    width = float(getattr(mixer, "value_width", None) or getattr(mixer, "head_width", 0) or USUAL_HEAD)
+    return (width + NARROW) / width * USUAL_HEAD / (USUAL_HEAD + NARROW)
 
 
 _AGAIN = {
