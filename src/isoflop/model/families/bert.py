@@ -31,6 +31,18 @@ def roberta(fields: Fields) -> ModelSpec:
     return encoder(fields, _layers(fields), _table(fields), pooled=True, context=context)
 
 
+def roberta_prelayernorm(fields: Fields) -> ModelSpec:
+    """RoBERTa with norms before each part and at the end."""
+    spec = roberta(fields)
+    return replace(spec, stack=replace(spec.stack, norm=LAYER_NORM))
+
+
+def bert_generation(fields: Fields) -> ModelSpec:
+    """BERT for one side of an encoder-decoder: no token types, no pooler."""
+    table = replace(_table(fields), token_types=0)
+    return encoder(fields, _layers(fields), table, context=fields.count("max_position_embeddings"))
+
+
 def xlm_roberta_xl(fields: Fields) -> ModelSpec:
     """Norms before each part and at the end, none over the embedding."""
     context = max(1, fields.count("max_position_embeddings") - PAD_ROWS)
@@ -97,6 +109,7 @@ def albert(fields: Fields) -> ModelSpec:
     fields.ignore("down_scale_factor", "gap_size", "net_structure_type", "num_memory_blocks", "layers_to_keep")
     narrow, layer, layers = fields.count("embedding_size"), _layer(fields), layer_count(fields)
     groups, inner = fields.count("num_hidden_groups", default=1), fields.count("inner_group_num", default=1)
+    fields.check_layers(layers * inner, "num_hidden_layers x inner_group_num")
     if groups > layers:
         fields.doubt(f"{groups} groups of layers, and {layers} layers")
     shared = replace(layer, held=False)
@@ -156,6 +169,7 @@ def _of_tensorflow(fields: Fields) -> None:
 READS = {
     "albert": albert,
     "bert": bert,
+    "bert-generation": bert_generation,
     "camembert": roberta,
     "data2vec-text": roberta,
     "distilbert": distilbert,
@@ -165,6 +179,7 @@ READS = {
     "mpnet": mpnet,
     "rembert": rembert,
     "roberta": roberta,
+    "roberta-prelayernorm": roberta_prelayernorm,
     "roformer": roformer,
     "xlm-roberta": roberta,
     "xlm-roberta-xl": xlm_roberta_xl,

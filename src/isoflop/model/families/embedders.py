@@ -1,4 +1,4 @@
-"""Encoders for embeddings with rotary positions and BERT's norms: Nomic, GTE, Jina 3."""
+"""Encoders for embeddings with rotary positions and BERT's norms: Nomic, GTE, Jina 3; EuroBERT."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.classic import encoder, multi_head, two_norms
-from isoflop.model.families.common import LAYER_NORM, activation, as_always, attention, layer_count, plain, width
+from isoflop.model.families.common import (
+    LAYER_NORM,
+    RMS,
+    RMS_PAIR,
+    activation,
+    as_always,
+    attention,
+    gated,
+    layer_count,
+    plain,
+    width,
+)
 from isoflop.model.parts import Embedding, Mlp, vector
+from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields
@@ -47,6 +59,14 @@ def jina_v3(fields: Fields) -> ModelSpec:
     return _embedder(fields, mixer, plain(fields, bias=True), pooled=True)
 
 
+def eurobert(fields: Fields) -> ModelSpec:
+    """EuroBERT: Llama's layers, seeing both ways."""
+    fields.ignore("clf_pooling", "bos_token", "eos_token", "pad_token", "mask_token")
+    layer = Layer(norms=RMS_PAIR, mixers=(replace(attention(fields), causal=False),), mlp=gated(fields))
+    table, context = Embedding(vocabulary=fields.count("vocab_size")), fields.maybe("max_position_embeddings")
+    return encoder(fields, [layer] * layer_count(fields), table, norm=RMS, context=context)
+
+
 def _embedder(fields: Fields, mixer: Attention, mlp: Mlp, *, pooled: bool) -> ModelSpec:
     table = Embedding(
         vocabulary=fields.count("vocab_size"),
@@ -57,4 +77,4 @@ def _embedder(fields: Fields, mixer: Attention, mlp: Mlp, *, pooled: bool) -> Mo
     return encoder(fields, layers, table, pooled=pooled, context=fields.maybe("max_position_embeddings"))
 
 
-READS = {"gte": gte, "jina_embeddings_v3": jina_v3, "new": gte, "nomic_bert": nomic_bert}
+READS = {"eurobert": eurobert, "gte": gte, "jina_embeddings_v3": jina_v3, "new": gte, "nomic_bert": nomic_bert}

@@ -1,4 +1,4 @@
-"""LED: BART with an encoder whose tokens see a window, and a few chosen ones everything.
+"""Longformer, and LED: BART with an encoder whose tokens see a window, and a few chosen ones everything.
 
 Those few have projections of their own. Their FLOP are not counted: how many there are is up to who runs it.
 """
@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.bart import Plan, joined, stack
+from isoflop.model.families.bert import roberta
 from isoflop.model.families.classic import position_table
 from isoflop.model.parts import Attention, Linear
 from isoflop.model.spec import Stack, groups_of
@@ -29,6 +30,13 @@ def led(fields: Fields) -> ModelSpec:
     return replace(spec, embedding=table, extras=(*spec.extras, position_table(read, encoder.width)))
 
 
+def longformer(fields: Fields) -> ModelSpec:
+    """RoBERTa with such layers."""
+    fields.ignore("onnx_export", "attention_mode", "ignore_attention_mask")
+    spec = roberta(fields)
+    return replace(spec, stack=_sparse(fields, spec.stack))
+
+
 def _sparse(fields: Fields, dense: Stack) -> Stack:
     windows = fields.per_layer("attention_window", layers=dense.layers, default=512)
     return replace(dense, groups=groups_of(_layer(dense.groups[0].layer, window, dense.width) for window in windows))
@@ -44,4 +52,4 @@ def _layer(layer: Layer, window: int, wide: int) -> Layer:
     return replace(layer, mixers=(replace(mixer, window=window // 2 + 1, extras=chosen),))
 
 
-READS = {"led": led}
+READS = {"led": led, "longformer": longformer}
