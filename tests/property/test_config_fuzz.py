@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import tomllib
+from contextlib import suppress
 from functools import cache
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,3 +140,17 @@ def test_any_text_is_json_or_refused(text: str) -> None:
     else:
         return
     assert said.startswith("a.json: ")
+
+
+@pytest.mark.parametrize("kind", sorted(readers()))
+def test_no_single_field_breaks_a_reading_or_makes_it_huge(kind: str) -> None:
+    """Each number as large as numbers get, and each list of words with a word that nobody knows."""
+    for name, value in sample(kind).items():
+        if isinstance(value, int) and not isinstance(value, bool):
+            other: object = 2**31 - 1
+        elif isinstance(value, list) and value and isinstance(value[0], str):
+            other = ["chunked", *value[1:]]
+        else:
+            continue
+        with suppress(BadFile):
+            reading_of({**sample(kind), name: other}, "a/config.json", "fuzz")

@@ -189,6 +189,11 @@ class Fields:
         found = (*own, *(name for inner in self._inner.values() for name in inner.not_understood()))
         return found if len(found) <= _MOST_NAMED else (*found[:_MOST_NAMED], f"and {len(found) - _MOST_NAMED} more")
 
+    def check_layers(self, layers: int, said: str) -> None:
+        """Refuse numbers of layers that are possible each by itself and absurd as the product that `said` names."""
+        if layers > MOST_LAYERS:
+            raise BadFile(f"{self.file}: {said} make {layers:.1e} layers; the most is {MOST_LAYERS:,}.")
+
     def missing(self, name: str) -> BadFile:
         """The error for a field that has to be there."""
         return BadFile(f"{self.file}: no field '{self._called(name)}'; without it the shape is not known.")

@@ -76,6 +76,8 @@ def _falcon(fields: Fields, *, new: bool, grouped: str) -> ModelSpec:
     given = fields.count(grouped, default=heads)
     parallel = fields.flag("parallel_attn", default=True) or new
     norms = fields.maybe("num_ln_in_parallel_attn") or (2 if new else 1)
+    if norms > 2:
+        raise fields.wrong("num_ln_in_parallel_attn", norms, "1 or 2")
     if not new and not one and given != heads:
         fields.doubt(f"{grouped} = {given} is not num_attention_heads = {heads}")
     if not new and norms != 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, attention, decoder, gated, layer_count
-from isoflop.model.families.mixtures import fine_grained, only, sparse, stacked
+from isoflop.model.families.mixtures import fine_grained, only, shared_experts, sparse, stacked
 from isoflop.model.parts import Moe
 from isoflop.model.spec import Layer
 
@@ -54,6 +54,8 @@ def hy_v3(fields: Fields) -> ModelSpec:
     mixer = attention(fields, qk_norm="head")
     bias = fields.flag("mlp_bias", default=False)
     mixed = sparse(fields, layer_count(fields), first=1)
+    if not shared_experts(fields):
+        fields.doubt("num_shared_experts is 0, and the modules of transformers hold a shared expert all the same")
     stack = stacked([mixer] * len(mixed), mixed, fine_grained(fields, bias=bias), gated(fields, bias=bias))
     return decoder(fields, stack, tied=False)
 

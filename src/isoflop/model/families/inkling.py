@@ -35,7 +35,7 @@ def inkling(fields: Fields) -> ModelSpec:
         fields.doubt("mlp_layer_types holds what is not known here")
     mixers = {kind: (_attention(fields, kind), _convolutions(fields, kind)) for kind in (LOCAL, FULL)}
     stack = [
-        Layer(norms=RMS_PAIR, mixers=mixers[kind], mlp=mixture if one else dense)
+        Layer(norms=RMS_PAIR, mixers=mixers.get(kind, mixers[FULL]), mlp=mixture if one else dense)
         for kind, one in zip(kinds, mixed, strict=True)
     ]
     _aside(fields)
@@ -86,7 +86,7 @@ def inkling2(fields: Fields) -> ModelSpec:
         stack.append(
             Layer(
                 norms=(RMS,) * (asked + 1),
-                mixers=mixers[kind],
+                mixers=mixers.get(kind, mixers[FULL]),
                 mlp=mixture,
                 extras=(vector("choice of blocks", choices * wide, part="block choice"),),
             )

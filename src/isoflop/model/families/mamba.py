@@ -57,7 +57,8 @@ def mamba_2(fields: Fields) -> ModelSpec:
 def mamba_ssm(fields: Fields) -> ModelSpec:
     """Files of the first releases, which name no type: `ssm_cfg` says what is not as the mamba_ssm library has it."""
     given = fields.within("ssm_cfg")
-    assert given is not None
+    if given is None:
+        raise fields.missing("ssm_cfg")
     fields.ignore("attn_cfg")
     if fields.counts("attn_layer_idx"):
         fields.doubt("attn_layer_idx names layers of attention, which are not read here")

@@ -86,6 +86,7 @@ def hrm(fields: Fields) -> ModelSpec:
     held = Layer(norms=(bare, bare), mixers=(mixer,), mlp=gated(fields))
     again = replace(held, held=False)
     low, high = fields.count("L_cycles"), fields.count("H_cycles")
+    fields.check_layers(each * (low + 1) * high, "(L_cycles + 1) x H_cycles x layers")
     first = [held] * each + [again] * (each * (low - 1)) + [held] * each
     rest = [again] * (each * (low + 1) * (high - 1))
     start = vector("start of the low stack", width(fields))

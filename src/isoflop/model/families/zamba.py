@@ -46,7 +46,7 @@ def zamba2(fields: Fields) -> ModelSpec:
     wide, layers = width(fields), layer_count(fields)
     as_always(fields, use_shared_mlp_adapter=True, gated_linear_unit=True)
     fields.ignore("use_conv_bias", "use_mem_eff_path", "kv_channels", "num_query_groups", "use_long_context")
-    fields.ignore("hybrid_layer_ids", "ft_lora", "use_shared_block")
+    fields.ignore("ft_lora", "use_shared_block")
     inner, heads = fields.count("mamba_expand") * wide, fields.count("n_mamba_heads")
     bias = fields.flag("add_bias_linear", default=False)
     recurrent = mamba2(
@@ -62,6 +62,9 @@ def zamba2(fields: Fields) -> ModelSpec:
     if recurrent.heads * recurrent.value_width != inner:
         fields.doubt("n_mamba_heads x mamba_headdim is not the inner width")
     places = kinds(fields, "layers_block_type", "layer_types", layers=layers, known=(LINEAR, HYBRID)) or _USUAL
+    named = fields.counts("hybrid_layer_ids")
+    if named is not None and named != tuple(place for place, kind in enumerate(places) if kind == HYBRID):
+        fields.doubt("hybrid_layer_ids and the order of layers say different things")
     if len(places) != layers:
         fields.doubt(f"num_hidden_layers = {layers}, and the usual order of layers has {len(places)}")
     block = _block(fields, rotated=fields.flag("use_mem_rope", default=False), bias=bias)
