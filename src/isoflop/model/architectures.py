@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HEADED = re.compile(
     r"(CausalLM|LMHeadModel|WithLMHead|ForConditionalGeneration|ForMaskedLM|ForPreTraining|MTModel|ForBlockDiffusion"
     r"|For\w+2Text|ForSpeechToText|ForTextToText|ChatModel|OmniModel|^ChatGLMModel|^MiniCPM[VO]\w*|^Ovis\w*|Reasoning_V\d+"
-    r"|^\w+TextDecoder|^TrOCR\w+)$"
+    r"|^\w+TextDecoder|^TrOCR\w+|^BertGenerationDecoder)$"
 )
 """Names of classes with a language head."""
 

@@ -38,7 +38,7 @@ class Plan:
 PLANS = {
     "bart": Plan(spare=2, first=True, said=("normalize_embedding",)),
     "blenderbot": Plan(last=True, said=("normalize_before", "add_final_layer_norm")),
-    "blenderbot-small": Plan(first=True, said=("normalize_embedding", "do_blenderbot_90_layernorm")),
+    "blenderbot-small": Plan(first=True, said=("normalize_embedding",)),
     "m2m_100": Plan(positions=False, last=True, bias=False),
     "marian": Plan(said=("static_position_embeddings",)),
     "mbart": Plan(
@@ -144,7 +144,14 @@ def joined(  # noqa: PLR0913 - the pieces of an encoder-decoder
     """Both stacks, their embeddings, the head; `read`: words of the encoder, where it has its own."""
     as_always(fields, **dict.fromkeys(plan.said, True))
     fields.ignore("scale_embedding", "is_decoder", "_num_labels", "output_past", "force_bos_token_to_be_generated")
-    fields.ignore("extra_pos_embeddings", "save_step", "layernorm_variant", "extra_layer_norm", "tokenizer_name")
+    fields.ignore(
+        "extra_pos_embeddings",
+        "save_step",
+        "layernorm_variant",
+        "extra_layer_norm",
+        "do_blenderbot_90_layernorm",
+        "tokenizer_name",
+    )
     rows = context or fields.count("max_position_embeddings")
     kept, wide = rows + plan.spare if plan.positions else 0, encoder.width
     if fields.flag("tie_word_embeddings", default=tied) != tied:

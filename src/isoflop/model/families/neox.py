@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.classic import multi_head, two_norms
-from isoflop.model.families.common import LAYER_NORM, attention, decoder, layer_count, plain, uniform, width
+from isoflop.model.families.common import LAYER_NORM, as_always, attention, decoder, layer_count, plain, uniform, width
 from isoflop.model.parts import vector
 from isoflop.model.spec import Layer
 
@@ -59,6 +59,7 @@ def persimmon(fields: Fields) -> ModelSpec:
     """Queries and keys normalised head by head, as many heads for keys as for queries."""
     normed = fields.flag("qk_layernorm", default=True)
     mixer = multi_head(fields, positions="rope")
+    as_always(fields, num_key_value_heads=mixer.heads)
     mixer = replace(mixer, qk_norm="head" if normed else "none", norm_bias=normed)
     mlp = plain(fields, bias=True, act="relu2")
     return uniform(fields, mixer, mlp, norms=(LAYER_NORM, LAYER_NORM), norm=LAYER_NORM)
