@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from isoflop.training import (
     Order,
     Run,
     advise,
+    at_scales,
     bill_of,
     faults,
     legal,
@@ -24,9 +26,8 @@ from isoflop.training import (
     need,
     pace_of,
     rates_of,
-    scaling,
-    search,
-    why,
+    reasons,
+    search_layouts,
 )
 from isoflop.training.pace import flops_per_token
 from isoflop.training.space import space, splits, variants
@@ -39,7 +40,7 @@ RUN = Run(model=model("llama-3.1-8b"), sequence=8192, batch=32)
 @pytest.mark.parametrize("recipe", ["mixed", "fsdp"])
 def test_the_best_is_the_best_of_every_layout_judged_by_itself(recipe: str) -> None:
     run = replace(RUN, recipe=RECIPES[recipe], batch=16)
-    found = search(run, 4, 8, CAPACITY, H100)
+    found = search_layouts(run, 4, 8, CAPACITY, H100)
     tried, best = 0, float("inf")
     for one in variants(run, 4):
         for many in space(one, 4, 8):
@@ -72,7 +73,7 @@ def test_the_space_holds_every_legal_combination_of_its_axes_once() -> None:
 @pytest.mark.parametrize("name", ["mixtral-8x7b", "deepseek-v3", "llama-3.1-405b"])
 def test_found_layouts_are_legal_fit_and_stand_in_order(name: str) -> None:
     run = Run(model=model(name), sequence=4096, batch=1024)
-    found = search(run, 1024, 8, CAPACITY, H100)
+    found = search_layouts(run, 1024, 8, CAPACITY, H100)
     assert 0 < found.fit <= found.tried
     paces = [one.pace.step for one in found.best if one.pace]
     assert paces == sorted(paces)
@@ -89,7 +90,7 @@ def test_found_layouts_are_legal_fit_and_stand_in_order(name: str) -> None:
 
 
 def test_no_layout_beats_one_of_the_pareto_set_in_both() -> None:
-    found = search(RUN, 8, 8, CAPACITY, H100)
+    found = search_layouts(RUN, 8, 8, CAPACITY, H100)
     front = [(one.pace.step, one.high) for one in found.pareto if one.pace]
     assert front[0][0] == pytest.approx(found.best[0].pace.step if found.best[0].pace else 0.0)
     assert [high for _, high in front] == sorted((high for _, high in front), reverse=True)
@@ -100,7 +101,7 @@ def test_no_layout_beats_one_of_the_pareto_set_in_both() -> None:
 
 
 def test_without_a_machine_layouts_stand_in_the_order_of_splitting() -> None:
-    found = search(RUN, 16, 8, CAPACITY)
+    found = search_layouts(RUN, 16, 8, CAPACITY)
     assert not found.pareto
     assert all(one.pace is None for one in found.best)
     levels = [one.run.recipe.recompute != ("none",) for one in found.best]
@@ -140,7 +141,7 @@ def test_a_bill_is_steps_over_goodput() -> None:
 
 def test_what_one_more_brings_is_what_the_step_says() -> None:
     held = need(RUN, Layout(dp=4, tp=2, zero=1, sequence_parallel=1), CAPACITY, H100)
-    told = why(held, None, H100, 8)
+    told = reasons(held, None, H100, 8)
     assert held.pace is not None
     assert sum(value for _, value in told.terms) == pytest.approx(held.pace.step)
     speeds = {one.says: one.speed for one in told.effects}
@@ -159,7 +160,7 @@ def test_utilisation_is_work_over_the_peak() -> None:
 
 def test_more_chips_at_the_same_batch_never_slow_the_best_layout_by_much() -> None:
     advice = advise(model("llama-3.1-8b"), "16xh100-sxm", sequence=8192, batch=128)
-    found = scaling(advice)
+    found = at_scales(advice)
     assert [one.chips for one in found] == sorted({one.chips for one in found})
     steps = [one.need.pace.step for one in found if one.need.pace]
     assert steps == sorted(steps, reverse=True)
@@ -168,3 +169,12 @@ def test_more_chips_at_the_same_batch_never_slow_the_best_layout_by_much() -> No
 def test_every_axis_is_named() -> None:
     assert {name for name in Layout.__dataclass_fields__ if not name.startswith("offload")} <= set(AXES)
     assert legal(RUN, next(space(RUN, 8, 8))).all()
+
+
+def test_no_name_that_loads_late_is_a_module() -> None:
+    import isoflop.training as room
+
+    folder = {path.stem for path in Path(room.__file__).parent.glob("*.py")}
+    late = {name for names in room._HOMES.values() for name in names}
+    assert not late & folder
+    assert all(hasattr(room, name) for name in room.__all__)

@@ -8,6 +8,8 @@ from isoflop.relation import Fact
 MFU_MEDIAN, MFU_GEOMETRIC_SD = 0.318, 1.44
 """Model FLOP utilisation over the 70 published runs with known chip-hours: median and geometric standard deviation."""
 
+MFU_SOURCE = "published-runs"
+
 _NORMAL_90 = 1.6448536269514722
 
 
@@ -16,7 +18,7 @@ def facts() -> tuple[Fact, ...]:
     spread = MFU_GEOMETRIC_SD**_NORMAL_90
     mfu = Centred(MFU_MEDIAN, MFU_MEDIAN / spread, MFU_MEDIAN * spread, "logit")
     return (
-        _assumed("mfu", mfu, "published-runs", "the median of 70 published runs"),
+        _assumed("mfu", mfu, MFU_SOURCE, "the median of 70 published runs"),
         _assumed("power_ratio", Centred(1.1, 1.0, 2.0, "lognormal"), "patterson2021", "measured: V100 1.1, TPU v4 2.0"),
         _assumed("pue", Centred(1.1, 1.05, 1.6, "lognormal"), "patterson2021", "large operators 1.1, others up to 1.6"),
     )

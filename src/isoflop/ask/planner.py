@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from isoflop.ask import alternatives, resources
+from isoflop.ask import alternatives, resources, utilisation
 from isoflop.ask.bind import Usual, bind
 from isoflop.ask.solver import check_draws, system
 from isoflop.errors import Undetermined
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from isoflop.ask.alternatives import Elsewhere, Rule
     from isoflop.ask.bind import Known, Question
     from isoflop.ask.resources import Fleet, Limit
+    from isoflop.ask.utilisation import Predicted
     from isoflop.laws import Settings, Verdict
     from isoflop.model import ModelSpec
     from isoflop.relation import Answer, Ledger, Step
@@ -52,7 +53,9 @@ class Plan:
     `memory` its training state held against the fleet's memory. `valley` is the range of params within `laws.WITHIN` of
     the best loss for the same FLOP. `beyond_settings` is the model's size over the largest that the law behind
     `settings` was fitted on. `rules` are the splits of other laws, `elsewhere` what other devices and
-    commitments would do for the same money. `broken` says which limits the work does not keep. Values in base units.
+    commitments would do for the same money. `broken` says which limits the work does not keep. `predicted` is the
+    layout that the utilisation is from, None where it was given, follows from the knowns, or is assumed. Values in base
+    units.
     """
 
     question: Question
@@ -68,6 +71,7 @@ class Plan:
     rules: tuple[Rule, ...]
     elsewhere: tuple[Elsewhere, ...]
     broken: tuple[str, ...]
+    predicted: Predicted | None = None
 
     @property
     def fits(self) -> bool:
@@ -104,6 +108,7 @@ def plan(
 def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) -> Plan:
     """`plan` for a question that is already bound."""
     check_draws(samples, seed)
+    question, predicted = utilisation.settle(question)
     decided, limit = resources.decide(question)
     decided = alternatives.for_demand(decided)
     found = solve_all(system(decided.relations), decided.facts, TARGETS, samples=samples, seed=seed)
@@ -127,6 +132,7 @@ def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) 
         rules=alternatives.rules(question, flops, each),
         elsewhere=alternatives.elsewhere(decided),
         broken=resources.check_limits(limit, answers, fleet),
+        predicted=predicted,
     )
 
 

@@ -114,8 +114,14 @@ def fleet(question: Question, answers: Mapping[str, Answer]) -> Fleet | None:
     room, least = question.fact("memory"), 1.0
     if room is not None:
         least = state_bytes(answers["params"].value, question) / room.spread.median
-    chips = size * max(1, ceil(max(chip_time / (deadline or LONGEST), least) / size - 1e-9))
+    chips = size * _round_number(max(1, ceil(max(chip_time / (deadline or LONGEST), least) / size - 1e-9)))
     return Fleet(chips=chips, unit_chips=size, unit_name=name, time=chip_time / chips, chosen=True)
+
+
+def _round_number(units: int) -> int:
+    """Above 15 units a number that can be divided, at most an eighth larger: 2,363 nodes have hardly any layout."""
+    step = 1 << max(0, units.bit_length() - 4)
+    return -(-units // step) * step
 
 
 def _whole(chips: float) -> int:

@@ -134,10 +134,10 @@ def scale_chart(advice: Advice, *, width: int = 720, mode: Mode = "light") -> al
     """Utilisation of the best layout against the number of chips, at the same batch, with its interval."""
     alt = library()
     inner = max(160, width - MARGIN)
-    from isoflop.training import scaling
+    from isoflop.training import at_scales
 
     rows: list[Datum] = []
-    for one in scaling(advice):
+    for one in at_scales(advice):
         mfu, low, high = (100 * value for value in floats([one.mfu, one.low, one.high], "mfu"))
         said = one.need.layout.words()
         rows.append({"chips": float(one.chips), "mfu": mfu, "low": low, "high": high, "layout": said})

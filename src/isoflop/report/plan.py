@@ -89,6 +89,7 @@ def _decided(plan: Plan) -> dict[str, Json]:
         "fleet": _fleet(plan),
         "shape": {key: getattr(plan.shape, key) for key in ("name", "layers", "width", "vocabulary")},
         "memory": ledger_json(plan.memory),
+        "layout": _layout(plan),
         "valley": None if plan.valley is None else list(plan.valley),
         "verdict": None if verdict is None else {"kind": verdict.kind, "tokens_per_param": verdict.tokens_per_param},
         "settings": {
@@ -105,6 +106,24 @@ def _fleet(plan: Plan) -> Json:
         return None
     time = finite(fleet.time, "train_time")
     return {"chips": fleet.chips, "unit_chips": fleet.unit_chips, "train_time": time, "chosen": fleet.chosen}
+
+
+def _layout(plan: Plan) -> Json:
+    found = plan.predicted
+    if found is None:
+        return None
+    layout = found.layout
+    return {
+        "layout": {name: getattr(layout, name) for name in layout.__dataclass_fields__},
+        "recompute": list(found.run.recipe.recompute),
+        "sequence": found.run.sequence,
+        "batch": found.run.batch,
+        "step_time": {"value": found.step, "low": found.low, "high": found.high, "unit": "s", "interval": 0.9},
+        "peak_memory": found.memory,
+        "profile": found.profile,
+        "measured": found.measured,
+        "goodput": found.goodput,
+    }
 
 
 def _elsewhere(one: Elsewhere) -> dict[str, Json]:

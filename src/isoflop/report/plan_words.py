@@ -89,6 +89,7 @@ def work_row(plan: Plan) -> Row:
     if mfu is not None:
         spread = f" ({write_interval(mfu.low, mfu.high, quantity('mfu'))})" if mfu.low != mfu.high else ""
         assumed = f", assumed: {mfu.note}" if mfu.kind == "default" and mfu.note else ""
+        assumed = ", predicted from the layout below" if plan.predicted is not None else assumed
         remark = f"at MFU {say(mfu.value, 'mfu')}{spread}{assumed}"
     label = "that do" if plan.limit.by == "budget" else "work"
     return Row(label=label, value=value, remark=remark, ref=_ref(plan, "train_flops"))
@@ -137,6 +138,24 @@ def shape_row(plan: Plan) -> Row:
     named = f"{spec.name}: " if plan.question.model is not None else "for example: "
     remark = f"{named}{exact:,} parameters, vocabulary {spec.vocabulary:,}"
     return Row(label="shape", value=f"{spec.layers} layers x {spec.width}{heads}", remark=remark)
+
+
+def layout_row(plan: Plan) -> Row | None:
+    """The layout that the utilisation is from."""
+    found = plan.predicted
+    if found is None:
+        return None
+    again = [policy for policy in found.run.recipe.recompute if policy != "none"]
+    value = found.layout.words() + (f", recompute {' and '.join(again)}" if again else "")
+    step = write_centred(found.step, found.low, found.high, quantity("step_time"))
+    own = found.profile if found.measured else f"{found.profile} profile: none of its own, so a wide interval"
+    remark = (
+        f"{say(found.memory, 'peak_memory').replace('/chip', '')} of "
+        f"{say(found.capacity, 'peak_memory').replace('/chip', '')} a chip at the 95 % point; step {step} for "
+        f"{say(found.run.batch * found.run.sequence, 'batch_tokens', 2)} tokens ({own}); goodput "
+        f"{percent(found.goodput)} assumed"
+    )
+    return Row(label="layout", value=value, remark=remark)
 
 
 def memory_row(plan: Plan) -> Row:
@@ -222,9 +241,15 @@ def mind_lines(plan: Plan) -> tuple[str, ...]:
         name, used = plan.limit.spare
         lines.append(f"the {plan.limit.by} binds; {percent(used)} of the {name} is used")
     mfu = _step(plan, "mfu")
-    if mfu is not None and mfu.kind == "default" and plan.question.dtype not in {"", "bf16", "fp16"}:
+    assumed = mfu is not None and mfu.kind == "default" and plan.predicted is None
+    if assumed and plan.question.dtype not in {"", "bf16", "fp16"}:
         lines.append(
             f"the assumed MFU was seen in 16-bit training; against the {plan.question.dtype} peak it may differ"
+        )
+    if assumed and plan.question.device is not None and plan.fleet is not None:
+        lines.append(
+            f"no usual layout of {_chips(plan.fleet.chips)} was found to hold activations too, or to be timed: "
+            "the MFU is that of published runs"
         )
     share = plan.question.fact("active_share")
     if "loss" in plan.answers and share is not None and share.spread.median < _MIXED:
@@ -296,6 +321,7 @@ ROWS = (
     split_row,
     loss_row,
     shape_row,
+    layout_row,
     memory_row,
     time_row,
     energy_row,

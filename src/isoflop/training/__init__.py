@@ -9,26 +9,12 @@ True
 
 from __future__ import annotations
 
-from isoflop.training.activations import activation_ledger
-from isoflop.training.advice import Advice, Most, Place, Timing, advise, advise_run, place_of
-from isoflop.training.cost import Bill, Order, Tariff, bill_of, tariff_of
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from isoflop.training.engine import Engine, engine, engines
-from isoflop.training.inverse import (
-    Change,
-    Need,
-    changes,
-    fewest_chips,
-    fits_at_all,
-    largest_micro_batch,
-    largest_model,
-    largest_sequence,
-    need,
-)
 from isoflop.training.legal import faults, legal
 from isoflop.training.memory import TERMS, Peak, ledger, peak
-from isoflop.training.pace import Machine, Pace, Rates, flops_per_token, machine_of, pace_of, rates_of
-from isoflop.training.scaling import Scaled, scaling
-from isoflop.training.search import Found, search
 from isoflop.training.space import AXES
 from isoflop.training.spec import (
     FORMAT_BYTES,
@@ -44,8 +30,27 @@ from isoflop.training.spec import (
     Schedule,
     format_bytes,
 )
-from isoflop.training.step import step_ledger, step_time
-from isoflop.training.why import Effect, Why, why
+
+if TYPE_CHECKING:
+    from isoflop.training.activations import activation_ledger
+    from isoflop.training.advice import Advice, Most, Place, Timing, advise, advise_run, place_of
+    from isoflop.training.cost import Bill, Order, Tariff, bill_of, tariff_of
+    from isoflop.training.inverse import (
+        Change,
+        Need,
+        changes,
+        fewest_chips,
+        fits_at_all,
+        largest_micro_batch,
+        largest_model,
+        largest_sequence,
+        need,
+    )
+    from isoflop.training.pace import Machine, Pace, Rates, flops_per_token, machine_of, pace_of, rates_of
+    from isoflop.training.scaling import Scaled, at_scales
+    from isoflop.training.search import Found, search_layouts
+    from isoflop.training.step import step_ledger, step_time
+    from isoflop.training.why import Effect, Why, reasons
 
 __all__ = [
     "AXES",
@@ -82,6 +87,7 @@ __all__ = [
     "activation_ledger",
     "advise",
     "advise_run",
+    "at_scales",
     "bill_of",
     "changes",
     "engine",
@@ -102,10 +108,41 @@ __all__ = [
     "peak",
     "place_of",
     "rates_of",
-    "scaling",
-    "search",
+    "reasons",
+    "search_layouts",
     "step_ledger",
     "step_time",
     "tariff_of",
-    "why",
 ]
+
+_HOMES = {
+    "activations": ("activation_ledger",),
+    "advice": ("Advice", "Most", "Place", "Timing", "advise", "advise_run", "place_of"),
+    "cost": ("Bill", "Order", "Tariff", "bill_of", "tariff_of"),
+    "inverse": (
+        "Change",
+        "Need",
+        "changes",
+        "fewest_chips",
+        "fits_at_all",
+        "largest_micro_batch",
+        "largest_model",
+        "largest_sequence",
+        "need",
+    ),
+    "pace": ("Machine", "Pace", "Rates", "flops_per_token", "machine_of", "pace_of", "rates_of"),
+    "scaling": ("Scaled", "at_scales"),
+    "search": ("Found", "search_layouts"),
+    "step": ("step_ledger", "step_time"),
+    "why": ("Effect", "Why", "reasons"),
+}
+"""Where names are that load when they are first used: a plan needs few of them. None of them is a module's name."""
+
+
+def __getattr__(name: str) -> object:
+    """Load the module that a public name lives in."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"isoflop.training.{home}"), name)
+    message = f"module 'isoflop.training' has no attribute {name!r}; the public names are: {', '.join(__all__)}"
+    raise AttributeError(message)

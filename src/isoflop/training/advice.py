@@ -26,10 +26,10 @@ from isoflop.training.inverse import (
 from isoflop.training.legal import faults
 from isoflop.training.memory import ledger
 from isoflop.training.pace import flops_per_token, machine_of, rates_of
-from isoflop.training.search import search
+from isoflop.training.search import search_layouts
 from isoflop.training.spec import Layout, Recipe, Run
 from isoflop.training.step import step_ledger
-from isoflop.training.why import why
+from isoflop.training.why import reasons
 
 if TYPE_CHECKING:
     from isoflop.model.spec import ModelSpec
@@ -220,7 +220,7 @@ def _of_all(run: Run, place: Place, order: Order | None, assumed: tuple[str, ...
 
 
 def _search(run: Run, place: Place, chips: int) -> Found:
-    return search(run, chips, place.domain, place.capacity, place.machine)
+    return search_layouts(run, chips, place.domain, place.capacity, place.machine)
 
 
 def _in_time(run: Run, place: Place, order: Order | None) -> int | None:
@@ -297,7 +297,7 @@ def _timing(held: Need, second: Need | None, place: Place, order: Order | None, 
     return Timing(
         step=step_ledger(held.run, held.layout, machine.chip, machine.profile),
         rates=rates_of(held.run, held.layout, held.pace, machine),
-        why=why(held, second, machine, machine.chip.node),
+        why=reasons(held, second, machine, machine.chip.node),
         bill=bill,
         enough=enough,
     )

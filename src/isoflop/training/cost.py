@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 from isoflop import hardware
 from isoflop.errors import BadInput, MissingData
 from isoflop.quantity import quantity, read
+from isoflop.training.goodput import GOODPUT
 
 if TYPE_CHECKING:
     from isoflop.hardware import Device
     from isoflop.training.inverse import Need
-
-GOODPUT = 0.9
-"""Share of the time in which steps are made that count, where nobody says: over 90 % on 16,384 chips [llama2024 3.3.4];
-small runs lose less, early ones on new machines more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,12 +87,11 @@ def peak(run: Run, layouts: Layout | Layouts, made: Engine | None = None) -> Pea
     made = made or engine(run.recipe.engine)
     counted = tally(run.model, run.recipe, made.kernels)
     keys = many.pp * 2**20 + many.vpp
-    kinds = np.unique(keys)
-    if len(kinds) == 1:
+    if (keys == keys.flat[0]).all():
         return _Shared(run, counted, made, many).worst()
     terms = {name: np.empty_like(many.dp) for name in TERMS}
     stage = np.empty_like(many.dp)
-    for key in kinds:
+    for key in np.unique(keys):
         mask = keys == key
         part = _Shared(run, counted, made, many.take(mask)).worst()
         stage[mask] = part.stage

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from isoflop.training.pace import rates_of
-from isoflop.training.search import search
+from isoflop.training.search import search_layouts
 
 if TYPE_CHECKING:
     from isoflop.training.advice import Advice
@@ -27,7 +27,7 @@ class Scaled:
     high: float
 
 
-def scaling(advice: Advice) -> list[Scaled]:
+def at_scales(advice: Advice) -> list[Scaled]:
     """The best layouts of halved and doubled numbers of chips that have one, fewest chips first."""
     held, place = advice.held, advice.place
     if held is None or place.machine is None:
@@ -38,7 +38,7 @@ def scaling(advice: Advice) -> list[Scaled]:
     counts += [chips << octave for octave in range(OCTAVES + 1)]
     found = []
     for count in counts:
-        best = search(open_run, count, place.domain, place.capacity, place.machine).best
+        best = search_layouts(open_run, count, place.domain, place.capacity, place.machine).best
         if not best or best[0].pace is None:
             continue
         rates = rates_of(best[0].run, best[0].layout, best[0].pace, place.machine)

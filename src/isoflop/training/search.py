@@ -47,7 +47,7 @@ class Found:
     pareto: tuple[Need, ...]
 
 
-def search(run: Run, chips: int, domain: int, capacity: float, machine: Machine | None = None) -> Found:
+def search_layouts(run: Run, chips: int, domain: int, capacity: float, machine: Machine | None = None) -> Found:
     """Every legal layout of `run` on `chips` chips that hold `capacity` bytes each, judged.
 
     A layout fits where the 95 % point of its memory does. Without a `machine` there is no time: layouts then stand in

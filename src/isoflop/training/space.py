@@ -31,6 +31,9 @@ LEAST_TOKENS = 512
 """Tokens of a sequence that a context-parallel rank gets at least."""
 
 UNEVEN_CHUNKS = (1, 2, 4, 8)
+USUAL_MICRO_BATCH = 8
+USUAL_SEQUENCE = 4096
+"""Up to so many tokens context parallelism is not usual."""
 
 AXES: dict[str, str] = {
     "tp": "divisors of the chips up to the domain of fast links that divide heads and feed-forward widths",
@@ -96,14 +99,19 @@ def splits(run: Run, chips: int) -> list[tuple[int, ...]]:
     return found
 
 
-def space(run: Run, chips: int, domain: int) -> Iterator[Layouts]:
+def space(run: Run, chips: int, domain: int, *, usual: bool = False) -> Iterator[Layouts]:
     """Every legal layout of `run` on `chips` chips, in blocks; tensor parallelism stays inside `domain` chips.
 
-    One stage is left to the variant that shares layers out evenly: to the others it would be the same again.
+    One stage is left to the variant that shares layers out evenly: to the others it would be the same again. `usual`
+    keeps to what is usual: stages whole or in as many chunks as they have layers, optimizer states sharded over all
+    ranks, sequence parallelism beside tensor parallelism, micro-batches up to 8, no context parallelism for short
+    sequences, whole experts.
     """
     for pp, vpp in _stages(run, chips):
+        if usual and vpp not in {1, (run.model.layers + 2 * run.ends) // pp}:
+            continue
         waiting: list[FloatArray] = []
-        for rows in _of_stages(run, chips, domain, pp, vpp):
+        for rows in _of_stages(run, chips, domain, (pp, vpp), usual=usual):
             waiting.append(rows)
             if sum(len(one) for one in waiting) >= BLOCK:
                 yield from _blocks(run, np.concatenate(waiting))
@@ -130,7 +138,7 @@ def _stages(run: Run, chips: int) -> Iterator[tuple[int, int]]:
     """Numbers of stages and chunks a stage."""
     whole = run.model.layers + 2 * run.ends
     uneven = bool(engine(run.recipe.engine).uneven_stages) and not run.split
-    for pp in divisors(chips, most=whole):
+    for pp in divisors(chips, most=whole // 2 if run.ends else whole):  # no stage of an embedding alone
         if run.split:
             chunks = (
                 [len(run.split) // pp] if len(run.split) % pp == 0 and len(run.split) // pp in UNEVEN_CHUNKS else []
@@ -142,12 +150,14 @@ def _stages(run: Run, chips: int) -> Iterator[tuple[int, int]]:
         yield from ((pp, chunk) for chunk in chunks if pp > 1 or (chunk == 1 and not run.ends and not run.split))
 
 
-def _of_stages(run: Run, chips: int, domain: int, pp: int, vpp: int) -> Iterator[FloatArray]:
+def _of_stages(run: Run, chips: int, domain: int, stages: tuple[int, int], *, usual: bool) -> Iterator[FloatArray]:
     """Rows of `_COLUMNS` for one number of stages, before `legal` has its say."""
+    pp, vpp = stages
     experts = expert_counts(run.model)
     zeros = _zeros(run)
+    most_context = 1 if usual and run.sequence <= USUAL_SEQUENCE else MOST_CONTEXT
     for tp in divisors(chips // pp, most=domain):
-        for cp in divisors(chips // (pp * tp), most=MOST_CONTEXT):
+        for cp in divisors(chips // (pp * tp), most=most_context):
             dp = chips // (pp * tp * cp)
             if run.batch % dp or (cp > 1 and run.sequence < LEAST_TOKENS * cp):
                 continue
@@ -155,15 +165,21 @@ def _of_stages(run: Run, chips: int, domain: int, pp: int, vpp: int) -> Iterator
             wholes = [
                 (ep, etp)
                 for ep in (divisors(max(experts), most=ranks) if experts else (1,))
-                for etp in (divisors(tp, most=tp) if experts else (1,))
+                for etp in (divisors(tp, most=1 if usual else tp) if experts else (1,))
                 if ranks % (ep * etp) == 0
             ]
             shards = [(zero, 0) for zero in zeros if not zero or shared > 1]
-            shards += [(zero, part) for zero in zeros if zero >= 2 for part in divisors(shared, most=shared - 1)[1:]]
-            micros = divisors(run.batch // dp, most=MOST_MICRO_BATCH)
+            if usual:
+                shards = shards[-1:]
+            else:
+                whole = divisors(shared, most=shared - 1)[1:]
+                shards += [(zero, part) for zero in zeros if zero >= 2 for part in whole]
+            micros = divisors(run.batch // dp, most=USUAL_MICRO_BATCH if usual else MOST_MICRO_BATCH)
             if vpp > 1:
                 micros = [micro for micro in micros if run.batch // (dp * micro) % pp == 0]
-            yield _rows((dp, tp, pp, vpp, cp), wholes, shards or [(0, 0)], micros, [0, 1] if tp > 1 else [0])
+            yield _rows(
+                (dp, tp, pp, vpp, cp), wholes, shards or [(0, 0)], micros, [usual, 1][usual:] if tp > 1 else [0]
+            )
 
 
 def _zeros(run: Run) -> tuple[int, ...]:

@@ -45,7 +45,7 @@ class Why:
     effects: tuple[Effect, ...]
 
 
-def why(held: Need, second: Need | None, machine: Machine, node: int) -> Why:
+def reasons(held: Need, second: Need | None, machine: Machine, node: int) -> Why:
     """The reasons for `held`, beside the next best; `node` is how many chips are added at once."""
     mine = _terms(held.run, held.layout, machine)
     gains: dict[str, float] = {}

@@ -1,0 +1,244 @@
+"""The utilisation of a plan: predicted by the best of the usual layouts where model, devices and chips are known.
+
+Predicted is the share of the peak that the plan's own work (6 FLOP a parameter and token, or what was said) comes to
+over the whole time: of the step, times the goodput. It stands at the rank of a default, so that whatever the knowns
+determine beats it, and carries the spread of the profile that the time is from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from isoflop import hardware
+from isoflop.ask import alternatives, resources
+from isoflop.ask.assumptions import MFU_SOURCE
+from isoflop.ask.solver import system
+from isoflop.errors import BadInput, MissingData
+from isoflop.quantity import Centred, Point
+from isoflop.relation import Fact, solve_all
+
+if TYPE_CHECKING:
+    from isoflop.ask.bind import Question
+    from isoflop.hardware import Device
+    from isoflop.kernel import Chip, Profile
+    from isoflop.model import ModelSpec
+    from isoflop.training.spec import Layout, Recipe, Run
+
+SOURCE = "llama2024"
+"""Who says what the goodput is; the step time is the profile's."""
+
+SEQUENCE = 4096
+DOMAIN = 8
+ROUNDS, STILL = 6, 0.02
+"""Price -> FLOP -> allocation -> shape -> layout -> utilisation: so often at most, or until it moves by less."""
+
+LEAST_SAMPLES = 100
+_POINT = ("train_flops", "params", "tokens", "chip_time", "train_cost")
+
+SPREAD_OF_GOODPUT = 1.1
+"""5 to 95 % of the goodput, as a factor; capped at 1."""
+
+MATMUL = {"fp8": "fp8", "fp4": "fp4", "nvfp4": "fp4", "mxfp8": "fp8"}
+"""Number formats of a plan whose products are narrower than what they are summed in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """The layout that a plan's utilisation is from: `run` and `layout`, seconds of a step with 5 and 95 %.
+
+    `memory` is what a chip needs [bytes, 95 %], of `capacity`; `profile` names whose times they are, `measured` whether
+    they were measured on this architecture. `goodput` is assumed.
+    """
+
+    run: Run
+    layout: Layout
+    step: float
+    low: float
+    high: float
+    memory: float
+    capacity: float
+    profile: str
+    measured: bool
+    goodput: float
+
+    @property
+    def tokens_per_second(self) -> float:
+        """While steps are made."""
+        return self.run.batch * self.run.sequence / self.step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Chips of a device that a plan may run on."""
+
+    device: Device
+    capacity: float
+    domain: int
+    chip: Chip
+    profile: Profile
+    name: str
+
+
+def settle(question: Question) -> tuple[Question, Predicted | None]:
+    """The question with the utilisation of the best layout as its default, gone round until it stands still.
+
+    The question as it was, and None, where utilisation is given, follows from the knowns, or cannot be predicted.
+    """
+    usual = question.fact("mfu")
+    if usual is None or usual.source != MFU_SOURCE:
+        return question, None
+    place = place_of(question)
+    if place is None:
+        return question, None
+    found: Predicted | None = None
+    safe: tuple[float, Predicted, Fact] | None = None
+    low, high, assumed = 0.0, float("inf"), usual.spread.median
+    for _ in range(ROUNDS):
+        found = _round(question.with_facts(_at(usual, assumed)), place, found)
+        new = fact(question, found) if found is not None else None
+        if found is None or new is None:
+            return question, None
+        value = new.spread.median
+        if abs(value / assumed - 1) < STILL:
+            return question.with_facts(new), found
+        if value > assumed:
+            low, safe = max(low, assumed), (assumed, found, new) if safe is None or assumed > safe[0] else safe
+        else:
+            high = min(high, assumed)
+        # where a layout no longer fits it jumps: then it is looked for between both sides
+        assumed = value if low < value < high else (max(low, 0.5 * min(high, value)) * high) ** 0.5
+    if safe is None:
+        return question, None
+    return question.with_facts(_lowered(safe[2], safe[0])), safe[1]
+
+
+def _at(usual: Fact, value: float) -> Fact:
+    """The usual fact at another value: a point on the way, without its spread."""
+    return replace(usual, spread=Point(value))
+
+
+def _lowered(new: Fact, value: float) -> Fact:
+    """A utilisation that its layout surpasses: with the value that was assumed to get there, its spread beside it."""
+    spread = new.spread
+    assert isinstance(spread, Centred)
+    share = value / spread.median
+    return replace(new, spread=Centred(value, spread.low * share, spread.high * share, "logit"))
+
+
+def _round(question: Question, place: Place, before: Predicted | None) -> Predicted | None:
+    """Once round, at the point: what the question comes to, and the layout of that."""
+    decided, _ = resources.decide(question)
+    decided = alternatives.for_demand(decided)
+    answers = solve_all(system(decided.relations), decided.facts, _POINT, samples=LEAST_SAMPLES)
+    if any(key not in answers for key in _POINT[:4]):
+        return None
+    used = next((step for step in answers["chip_time"].steps if step.gives == "mfu"), None)
+    if used is None or used.kind != "default":
+        return None
+    params, tokens, flops = (answers[key].value for key in ("params", "tokens", "train_flops"))
+    fleet = resources.fleet(question, answers)
+    if fleet is None:
+        return None
+    shape = alternatives.shape(question, params)
+    batch = float(alternatives.settings(shape, tokens, flops).batch_tokens)
+    return predict(question, place, shape, fleet.chips, batch, before)
+
+
+def place_of(question: Question) -> Place | None:
+    """What layouts are timed on; None where no device is named or its figures do not reach."""
+    device = question.device
+    if device is None:
+        return None
+    from isoflop.kernel import chip_of, profile_of
+
+    try:
+        chip = chip_of(device)
+        memory = device.memory
+        figure = memory.usable or memory.labelled
+    except MissingData:
+        return None
+    if figure is None:
+        return None
+    name, profile = profile_of(chip)
+    nodes = hardware.nodes_of(device.name) if device.name in hardware.devices() else ()
+    domain = max((node.fabric.domain for node in nodes), default=DOMAIN)
+    return Place(device=device, capacity=figure.value, domain=domain, chip=chip, profile=profile, name=name)
+
+
+def predict(
+    question: Question, place: Place, shape: ModelSpec, chips: int, batch_tokens: float, before: Predicted | None = None
+) -> Predicted | None:
+    """The best of the usual layouts of `shape` on so many chips; None where none fits. `before`: last time's."""
+    from isoflop.training.goodput import GOODPUT
+    from isoflop.training.spec import Run
+    from isoflop.training.usual import usual_layout
+
+    if shape.encoder is not None:
+        return None
+    sequence = min(SEQUENCE, shape.context or SEQUENCE)
+    recipe = _recipe(question.dtype)
+    try:
+        place.chip.rate("16")
+        run = Run(model=shape, sequence=sequence, batch=_batch(batch_tokens / sequence, chips), recipe=recipe)
+    except (MissingData, BadInput):
+        return None
+    asked = (shape, run.batch, chips)
+    if before is not None and asked == (before.run.model, before.run.batch, before.layout.chips):
+        return before
+    found = usual_layout(run, chips, place.domain, place.capacity, (place.chip, place.profile))
+    if found is None:
+        return None
+    return Predicted(
+        run=found.run,
+        layout=found.layout,
+        step=found.step,
+        low=found.low,
+        high=found.high,
+        memory=found.memory,
+        capacity=place.capacity,
+        profile=place.name,
+        measured=place.name != "generic",
+        goodput=GOODPUT,
+    )
+
+
+def _recipe(dtype: str) -> Recipe:
+    """Megatron's mixed precision; fp32 and narrow formats where the plan names them."""
+    from isoflop.training.spec import RECIPES, Recipe
+
+    if dtype in {"fp32", "tf32"}:
+        return RECIPES["fp32"]
+    narrow = MATMUL.get(dtype, "")
+    return Recipe(matmul=narrow) if narrow else Recipe()
+
+
+def _batch(sequences: float, chips: int) -> int:
+    """About so many sequences, a multiple of many of the divisors of the chips."""
+    wanted = max(1, round(sequences))
+    step = max(one for one in _divisors(chips) if one <= wanted)
+    return step * max(1, round(wanted / step))
+
+
+def _divisors(number: int) -> set[int]:
+    small = [one for one in range(1, int(number**0.5) + 1) if number % one == 0]
+    return {*small, *(number // one for one in small)}
+
+
+def fact(question: Question, found: Predicted) -> Fact | None:
+    """The utilisation as a default of the question; None where its peak is not known."""
+    from isoflop.model import counts
+
+    peak = question.fact("peak_rate")
+    if peak is None:
+        return None
+    each = question.fact("flops_per_param_token")
+    flops = (each.spread.median if each is not None else 6.0) * counts(found.run.model).active_params
+    step = flops * found.tokens_per_second / (found.layout.chips * peak.spread.median)
+    value = min(0.95, step * found.goodput)
+    slow, fast = found.high / found.step * SPREAD_OF_GOODPUT, found.step / found.low
+    high = min((1 + value) / 2, value * fast * min(SPREAD_OF_GOODPUT, 1 / found.goodput))
+    own = "" if found.measured else f", the {found.profile} profile: none of its own"
+    note = f"predicted: {found.layout.words()}: {step:.0%} of the peak in steps, {found.goodput:.0%} of the time{own}"
+    spread = Centred(value, value / slow, high, "logit")
+    return Fact(quantity="mfu", spread=spread, rank="default", source=SOURCE, note=note)

@@ -1,0 +1,79 @@
+"""The best of the usual layouts, found in milliseconds: what a plan takes its utilisation from.
+
+`search` looks at every legal layout; this one at those that people try first, and at more recomputation only where
+nothing fits without. Tests hold it against the exhaustive best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from isoflop.model.shard import expert_counts
+from isoflop.training.memory import peak
+from isoflop.training.space import policies, space, variants
+from isoflop.training.step import step_time
+
+if TYPE_CHECKING:
+    from isoflop.kernel import Chip, Profile
+    from isoflop.training.spec import Layout, Run
+
+
+WORSE = 1.1
+"""More stages are no longer tried once the best with so many takes so much longer."""
+
+EVEN = 4
+"""Layers that this divides are shared out evenly; others also with embedding and head counted, or fewer at the ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """A layout of a run with its step time [s], 5 and 95 % points, and its peak memory [bytes, 95 % point]."""
+
+    run: Run
+    layout: Layout
+    step: float
+    low: float
+    high: float
+    memory: float
+
+
+def usual_layout(run: Run, chips: int, domain: int, capacity: float, on: tuple[Chip, Profile]) -> Usual | None:
+    """The fastest of the usual layouts that fit; None where none does."""
+    best: Usual | None = None
+    tried, experts = policies(run), expert_counts(run.model)
+    shared = [run]
+    if run.model.layers % EVEN:
+        shared = [one for one in variants(run, chips) if one.recipe.recompute == tried[0]]
+    for number, policy in enumerate(tried):
+        if best is not None and number > (2 if experts else 1):
+            break  # with little recomputation something fits: more of it only slows
+        for one in shared:
+            found = _with(one.with_recipe(recompute=policy), chips, domain, capacity, on)
+            best = found if best is None or (found is not None and found.step < best.step) else best
+    return best
+
+
+def _with(run: Run, chips: int, domain: int, capacity: float, on: tuple[Chip, Profile]) -> Usual | None:
+    best: Usual | None = None
+    stages, fastest = 0.0, 0.0
+    for many in space(run, chips, domain, usual=True):
+        high = peak(run, many).of_kind("device")[2]
+        fits = np.flatnonzero(high <= capacity)
+        if not len(fits):
+            continue
+        if best is not None and many.pp[0] != stages and fastest > WORSE * best.step:
+            break  # the last number of stages was no good: more of them are worse
+        held = many.take(fits)
+        times = step_time(run, held, *on)
+        total = times.total
+        place = int(total.argmin())
+        step = float(total[place])
+        fastest = step if many.pp[0] != stages else min(step, fastest)
+        stages = float(many.pp[0])
+        if best is None or step < best.step:
+            low, up = float(times.low[place]), float(times.high[place])
+            best = Usual(run, held[place], step, low, up, float(high[fits[place]]))
+    return best

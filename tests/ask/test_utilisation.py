@@ -1,0 +1,121 @@
+"""Where model, devices and chips are known, a plan takes its utilisation from the best of the usual layouts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+import isoflop
+from isoflop import hardware
+from isoflop.cli import isoflop as cli
+from isoflop.model import counts, model, shape_for
+from isoflop.training import Run, machine_of, place_of, search_layouts
+from isoflop.training.usual import usual_layout
+
+
+def step_of(plan: isoflop.ask.Plan) -> tuple[float, float, float]:  # type: ignore[name-defined]
+    return next((step.value, step.low, step.high) for step in plan.steps if step.gives == "mfu")
+
+
+def test_the_predicted_time_is_the_layouts() -> None:
+    plan = isoflop.plan(model="llama-2-7b", tokens="2T", on="512xa100-80gb")
+    found = plan.predicted
+    assert found is not None
+    assert found.layout.chips == 512
+    steps = 2e12 / (found.run.batch * found.run.sequence)
+    assert plan.value("chip_time") == pytest.approx(512 * steps * found.step / found.goodput, rel=1e-3)
+    value, low, high = step_of(plan)
+    assert low < value < high
+    work = 6 * counts(plan.shape).active_params * found.tokens_per_second
+    assert value == pytest.approx(found.goodput * work / (512 * 312e12), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "knowns",
+    [
+        {"budget": "$4k", "on": "h100-sxm"},
+        {"budget": "$4k", "on": "tpu-v4", "commitment": "3y"},
+        {"on": "64xh100-sxm", "deadline": "30 days"},
+        {"model": "70B", "tokens": "1T", "on": "h100-sxm", "deadline": "60 days"},
+        {"loss": 2.2, "on": "a100-80gb"},
+        {"budget": "$1M", "on": "h100-sxm", "demand": "1T"},
+    ],
+)
+def test_it_stands_still(knowns: dict[str, str]) -> None:
+    plan = isoflop.plan(**knowns)
+    found = plan.predicted
+    assert found is not None
+    assert plan.fleet is not None
+    value, low, high = step_of(plan)
+    shape = counts(found.run.model).params
+    assert shape == pytest.approx(plan.value("params"), rel=0.1)
+    assert plan.fleet.chips == found.layout.chips
+    work = 6 * counts(found.run.model).active_params * found.tokens_per_second
+    peak = plan.question.fact("peak_rate")
+    assert peak is not None
+    reached = found.goodput * work / (found.layout.chips * peak.spread.median)
+    assert value <= 1.03 * reached  # below where a layout no longer fits the larger model that more would pay for
+    assert value >= 0.75 * reached
+    assert 0 < low < value < high < 1
+
+
+def test_a_given_utilisation_is_taken() -> None:
+    plan = isoflop.plan(budget="$4k", on="h100-sxm", mfu=0.4)
+    assert plan.predicted is None
+    assert step_of(plan) == (0.4, 0.4, 0.4)
+
+
+def test_one_that_follows_from_the_knowns_is_no_prediction() -> None:
+    plan = isoflop.plan(
+        params="7B", tokens="1T", on="64xh100-sxm", train_time="30 days", price="$2/chip/h", train_flops="4.2e22"
+    )
+    assert plan.predicted is None or step_of(plan)[0] > 0
+
+
+def test_a_class_without_a_profile_keeps_a_wide_spread_and_says_so() -> None:
+    plan = isoflop.plan(budget="$4k", on="tpu-v4", commitment="3y")
+    assert plan.predicted is not None
+    assert not plan.predicted.measured
+    value, low, high = step_of(plan)
+    assert value / low > 1.6
+    assert high / value > 1.4
+    out = CliRunner().invoke(cli, ["plan", "--budget", "$4k", "--on", "tpu-v4", "--commitment", "3y"]).output
+    assert "none of its own" in " ".join(out.split())
+    assert "predicted from the layout below" in " ".join(out.split())
+
+
+def test_json_holds_the_layout() -> None:
+    words = ["plan", "--budget", "$4k", "--on", "h100-sxm", "--json"]
+    found = json.loads(CliRunner().invoke(cli, words).output)["plan"]["layout"]
+    assert found["layout"]["dp"] >= 1
+    assert found["step_time"]["low"] < found["step_time"]["value"] < found["step_time"]["high"]
+    given = json.loads(
+        CliRunner().invoke(cli, ["plan", "--budget", "$4k", "--on", "h100-sxm", "--mfu", "40%", "--json"]).output
+    )
+    assert given["plan"]["layout"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "chips", "sequence", "batch", "within"),
+    [
+        ("3B", "h100-sxm", 8, 4096, 256, 1.03),
+        ("7B", "a100-80gb", 512, 4096, 1024, 1.03),
+        ("llama-3.1-70b", "h100-sxm", 512, 8192, 512, 1.05),
+        ("llama-3.1-405b", "h100-sxm", 16384, 4096, 4096, 1.1),
+        ("mixtral-8x7b", "h100-sxm", 256, 4096, 1024, 1.05),
+        ("deepseek-v3", "h100-sxm", 2048, 4096, 8192, 1.4),
+    ],
+)
+def test_usual_layouts_are_nearly_as_good_as_the_best_of_all(
+    name: str, device: str, chips: int, sequence: int, batch: int, within: float
+) -> None:
+    spec = shape_for(float(name[:-1]) * 1e9) if name[0].isdigit() else model(name)
+    place, machine = place_of(device), machine_of(hardware.device(device))
+    run = Run(model=spec, sequence=sequence, batch=batch)
+    quick = usual_layout(run, chips, place.domain, place.capacity, (machine.chip, machine.profile))
+    best = search_layouts(run, chips, place.domain, place.capacity, machine).best[0]
+    assert quick is not None
+    assert best.pace is not None
+    assert 1 - 1e-9 <= quick.step / best.pace.step <= within
