@@ -32,7 +32,7 @@ from isoflop.model import counts, describe, model
 from isoflop.model.config import reading_of
 from isoflop.relation.evaluate import run, run_many
 from isoflop.relation.route import direct, find_route
-from isoflop.training import Layout, Layouts, Run, peak
+from isoflop.training import Layout, Layouts, Run, machine_of, need, peak, search_layouts
 from isoflop.training.step import step_time
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from isoflop.quantity import Real
     from isoflop.relation import Route
+    from isoflop.training import Found, Machine, Need
 
 ROUNDS = 7
 SAMPLES = 100_000
@@ -338,18 +339,46 @@ def training_layouts() -> list[Row]:
     ]
 
 
+# --- layout search ---------------------------------------------------------------------------------------------------
+
+
+def searching() -> list[Row]:
+    """The whole legal space of GPT-3 on 4,096 A100, and a large one of a mixture, against layouts one by one."""
+    a100, h100 = (machine_of(device(name)) for name in ("a100-80gb", "h100-sxm"))
+    rows = []
+    for name, chips, on, asked in (
+        ("GPT-3, 4,096 A100", 4096, a100, Run(model=model("gpt3-175b"), sequence=2048, batch=1536)),
+        ("Mixtral, 256 H100", 256, h100, Run(model=model("mixtral-8x7b"), sequence=4096, batch=1024)),
+    ):
+
+        def whole(run: Run = asked, chips: int = chips, on: Machine = on) -> Found:
+            return search_layouts(run, chips, 8, 79 * 2**30, on)
+
+        found = whole()
+        chosen = found.best[0]
+
+        def single(chosen: Need = chosen, on: Machine = on) -> Need:
+            return need(chosen.run, chosen.layout, 79 * 2**30, on)
+
+        ours, one = best(whole, single)
+        title = f"{name}: {found.tried:,} layouts"
+        rows.append(Row(name=title, ours=ours, against="one by one", reference=one * found.tried, limit=30.0))
+    return rows
+
+
 def main() -> None:
     """Print all rows."""
     plan = ("plan", "--budget", "$4k", "--on", "tpu-v4", "--commitment", "3y")
     compile_package()
     rows = [start_up("isoflop --help", ("--help",), 7), start_up("isoflop plan", plan, 25)]
     rows += [whole_catalogue(), cold_solve(), cached_plan(), *monte_carlo(), *training_layouts()]
+    rows += searching()
     described = describing()
     rows += described
-    print(f"{'what':<28} {'ours ms':>10}  {'reference':<28} {'ms':>10} {'ratio':>10}  budget")
+    print(f"{'what':<34} {'ours ms':>10}  {'reference':<28} {'ms':>10} {'ratio':>10}  budget")
     for row in rows:
         times = f"{1e3 * row.ours:10.4g}  {row.against:<28} {1e3 * row.reference:10.4g}"
-        print(f"{row.name:<28} {times} {shown(row.ratio):>10}  {row.budget}")
+        print(f"{row.name:<34} {times} {shown(row.ratio):>10}  {row.budget}")
     if not described:
         print("describing a model: skipped, torch and transformers are not installed (make test installs them)")
 
