@@ -1,25 +1,11 @@
-"""Mixtures whose code came with their weights and is in no version of transformers: Ling and Ring, Grok-1, Arctic.
-
-Read as their released files and modules have it; sizes agree with what was published (16.8 B, 316 B, 479 B).
-"""
+"""Ling and Ring, run by code that came with their weights; the published size agrees (16.8 B)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.common import (
-    RMS,
-    RMS_PAIR,
-    attention,
-    decoder,
-    experts,
-    gated,
-    layer_count,
-    next_token_layers,
-    uniform,
-    width,
-)
+from isoflop.model.families.common import RMS_PAIR, attention, decoder, experts, gated, layer_count, next_token_layers
 from isoflop.model.families.mixtures import only, shared_experts, sparse, stacked
 from isoflop.model.spec import Layer
 
@@ -59,24 +45,4 @@ def _bailing_mixture(fields: Fields) -> Moe:
     return experts(fields, expert, shared=shared, router_bias="stored" if corrected else "none")
 
 
-def grok1(fields: Fields) -> ModelSpec:
-    """Grok-1: norms on both sides of each part, gated experts with GELU."""
-    fields.ignore("attn_output_multiplier", "embedding_multiplier_scale", "output_multiplier_scale", "max_attn_value")
-    expert = replace(gated(fields, bias=False), activation="gelu")
-    return uniform(fields, attention(fields, bias=""), experts(fields, expert), norms=(RMS,) * 4, tied=True)
-
-
-def arctic(fields: Fields) -> ModelSpec:
-    """Arctic: a dense part as wide as the stream, behind a norm of its own, beside attention and mixture."""
-    only(fields, "moe_layer_frequency", 1)
-    only(fields, "parallel_attn_mlp_res", True)  # noqa: FBT003
-    only(fields, "use_residual", True)  # noqa: FBT003
-    fields.ignore("moe_eval_capacity_factor", "moe_train_capacity_factor", "moe_min_capacity", "moe_token_dropping")
-    fields.ignore("enable_expert_tensor_parallelism", "enc_index")
-    expert = gated(fields, bias=False)
-    mixture = experts(fields, expert, shared=replace(expert, width=width(fields)))
-    mixer = attention(fields, bias="", window=fields.maybe("sliding_window"))
-    return uniform(fields, mixer, mixture, norms=(RMS,) * 3)
-
-
-READS = {"arctic": arctic, "bailing_moe": bailing_moe, "bailing_moe_v2": bailing_moe, "grok-1": grok1}
+READS = {"bailing_moe": bailing_moe, "bailing_moe_v2": bailing_moe}
