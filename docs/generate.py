@@ -29,6 +29,7 @@ from isoflop.book import BOOK
 from isoflop.cli import isoflop as cli
 from isoflop.errors import MissingData
 from isoflop.laws import Allocation, published_laws
+from isoflop.laws.surface import Surface
 from isoflop.model import counts, model_names, preset
 from isoflop.model import families as family_files
 from isoflop.quantity import quantities, quantity, unit, write
@@ -367,10 +368,12 @@ def laws() -> str:
 def law(entry: Published) -> str:
     """One law."""
     fields = {name: value for name, value in shallow(entry.form).items() if name != "convention"}
+    if isinstance(entry.form, Surface):
+        fields = dict(zip(entry.form.shape.coordinates, entry.form.at.tolist(), strict=True))
     convention = entry.form.convention
     fitted = [f"`{name}` {low:.3g} to {high:.3g}" for name, (low, high) in entry.fitted_on.ranges.items()]
     rows = [
-        ("form", type(entry.form).__name__),
+        ("form", entry.form.shape.name if isinstance(entry.form, Surface) else type(entry.form).__name__),
         *((f"`{name}`", constant(value)) for name, value in fields.items()),
         ("counts", f"parameters {convention.params}, FLOP {convention.flops}"),
         ("source", f"[{entry.source}](formulas.md#{entry.source}), {entry.place}"),
@@ -417,10 +420,19 @@ def accuracy() -> str:
     """Predictions held against the measured rows that come with isoflop."""
     from isoflop.accuracy import committed_rows, read_configs, validate_training
     from isoflop.accuracy.tables import training_tables
+    from isoflop.accuracy.time_tables import time_tables
 
     report = validate_training(committed_rows(), read_configs(None))
     return page(
-        "accuracy", "Accuracy", "## Peak memory of training", introduction("accuracy_memory"), training_tables(report)
+        "accuracy",
+        "Accuracy",
+        "## Step time of training",
+        introduction("accuracy_time"),
+        time_tables(report),
+        introduction("accuracy_time_errors"),
+        "## Peak memory of training",
+        introduction("accuracy_memory"),
+        training_tables(report),
     )
 
 

@@ -247,3 +247,38 @@ def test_other_forms_check_their_keys_too(tmp_path: Path) -> None:
         read_law(own(tmp_path, text + spread))
     with pytest.raises(BadFile, match="not there"):
         find_law(str(tmp_path / "none.toml"))
+
+
+def test_llama3_is_refitted_because_its_digits_are_too_few() -> None:
+    found = published("llama3").allocator.allocate(3.8e25)
+    assert found.tokens == pytest.approx(16.1e12, rel=0.01)
+    assert found.params == pytest.approx(393e9, rel=0.01)
+    assert pytest.approx(10.5e12, rel=0.01) == 0.29 * 3.8e25**0.53
+
+
+def test_repeated_data_are_predicted_and_not_planned_with() -> None:
+    import numpy as np
+
+    law = published("repeated2023")
+    with pytest.raises(MissingData, match="repeated2023 follows unique_tokens too"):
+        _ = law.law
+    with pytest.raises(MissingData, match="unique_tokens"):
+        _ = law.allocator
+    form = law.form
+    plain = published("muennighoff2023-c4").law
+    once = {"params": np.array([1e9]), "tokens": np.array([1e10]), "unique_tokens": np.array([1e10])}
+    best = plain.allocate(6e19)
+    at_best = {"params": np.array([best.params]), "tokens": np.array([best.tokens])}
+    assert np.exp(form.shape.log_loss(form.at, at_best | {"unique_tokens": at_best["tokens"]}))[0] == pytest.approx(
+        best.loss
+    )
+    few = np.exp(form.shape.log_loss(form.at, once | {"unique_tokens": np.array([1e9])}))[0]
+    assert few > np.exp(form.shape.log_loss(form.at, once))[0]
+
+
+def test_two_exponents_and_one_say_the_same_of_c4() -> None:
+    import numpy as np
+
+    params, tokens = np.meshgrid(np.geomspace(1e8, 1e10, 9), np.geomspace(1e9, 1e12, 9))
+    one, two = (published(name).law.loss(params, tokens) for name in ("muennighoff2023-c4", "c4-untied2023"))
+    assert np.abs(two / one - 1).max() < 0.01

@@ -195,7 +195,7 @@ def _write(path: str, text: str) -> None:
 
 
 @command.command("predict")
-@click.argument("law", metavar="FIT.json")
+@click.argument("law", metavar="LAW")
 @click.argument("runs", nargs=-1, required=True, metavar="RUNS | QUANTITY=VALUE...")
 @click.option(
     "--interval", type=click.FloatRange(0.01, 0.999), default=0.8, show_default=True, help="Level of the interval."
@@ -211,16 +211,15 @@ def predict(
     """Predict the loss of runs with an interval: loss_predicted, loss_low, loss_high beside the columns there are.
 
     The interval is for a new run: doubt of the constants, scatter of runs, and drift beyond the runs. Rows that lack an
-    input get no prediction and are counted.
+    input get no prediction and are counted. LAW is the file of a fit, or a published law, which has no scatter and so
+    no interval for a run.
 
     \b
     isoflop laws predict fit.json runs.csv --out predictions.csv
     isoflop laws predict fit.json params=70B tokens=1.4T
     """
-    from isoflop.cli import laws_tables as tables
-    from isoflop.laws.fit_file import read_fit
+    from isoflop.cli import laws_predicted as tables
 
-    found = read_fit(law)
     if all("=" in word for word in runs):
         table = tables.table_of_values(_constants(runs))
     elif len(runs) == 1:
@@ -229,7 +228,7 @@ def predict(
         table = read_table(runs[0])
     else:
         raise BadInput("give one table of runs, or values such as params=70B tokens=1.4T")
-    predicted = tables.predicted(found, table, split(columns), _constants(constants), interval)
+    predicted = tables.predicted(law, table, split(columns), _constants(constants), interval)
     if predicted.lacking:
         click.echo(f"{predicted.lacking} of {table.rows} rows lack an input and get no prediction", err=True)
     if out is not None:

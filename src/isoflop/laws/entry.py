@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.errors import MissingData
-from isoflop.laws.forms import Chinchilla, Kaplan, Ratio, TiedChinchilla
+from isoflop.laws.forms import Chinchilla, Kaplan, Ratio, TiedChinchilla, TokensPower
 from isoflop.laws.hyper import HyperParameters
 from isoflop.laws.surface import Surface
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isoflop.laws.limits import FittedOn
     from isoflop.quantity import FloatArray
 
-Form = Chinchilla | TiedChinchilla | Kaplan | Ratio | HyperParameters | Surface
+Form = Chinchilla | TiedChinchilla | Kaplan | Ratio | TokensPower | HyperParameters | Surface
 Drawable = Chinchilla | TiedChinchilla
 
 
@@ -51,7 +51,10 @@ class Published:
     @property
     def law(self) -> Law:
         """The law as loss(params, tokens); MissingData where it gives no such loss."""
-        if isinstance(self.form, Chinchilla | TiedChinchilla | Surface):
+        if isinstance(self.form, Surface):
+            self.form.need(self.name)
+            return self.form
+        if isinstance(self.form, Chinchilla | TiedChinchilla):
             return self.form
         raise MissingData(f"{self.name} gives no loss of params and tokens together. Take law=besiroglu2024.")
 
@@ -64,6 +67,8 @@ class Published:
             raise MissingData(
                 f"{self.name} recommends learning rate and batch, not sizes. Take law=besiroglu2024 or law=ratio20."
             )
+        if isinstance(self.form, Surface):
+            self.form.need(self.name)
         assert not isinstance(self.form, Kaplan)
         return self.form
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.errors import BadInput, UnknownName, UntrustworthyFit
-from isoflop.laws.newton import minimise
+from isoflop.laws.newton import Minimum, minimise
 from isoflop.laws.objective import DELTA, Objective
 from isoflop.laws.problem import problem_of
 from isoflop.laws.resample import NORMAL, bootstrap, covariance_of, group_count, normal_draws
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from isoflop.laws.newton import Minimum
     from isoflop.laws.problem import Problem
     from isoflop.laws.runs import Runs
     from isoflop.laws.shape import Shape
@@ -193,10 +192,13 @@ def _search(
         shape.starts({name: values[rows] for name, values in inputs.items()}, target[rows])
     )
     corners = (100.0, 10.0) if np.isfinite(objective.delta) else ()
-    found = starts
+    found, back = starts, np.arange(len(starts))
     for corner in corners:
-        found = minimise(few, found, light, objective.wider(corner), settled=1e-4).free
+        found = minimise(few, found, light, objective.wider(corner), settled=1e-8).free
+        found, same = _merged(found)
+        back = same[back]
     last = minimise(few, found, light, objective)
+    last = replace(last, **{name: getattr(last, name)[back] for name in Minimum.__slots__})
     if few is problem:
         return last
     order = np.argsort(last.value)[:1]
@@ -204,6 +206,12 @@ def _search(
     final = minimise(problem, full, weights, objective)
     share = last.value / last.value[order[0]]
     return replace_values(final, share)
+
+
+def _merged(free: FloatArray) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Points that have met, once each, and which of them each start has become."""
+    _, first, back = np.unique(np.round(free, 4), axis=0, return_index=True, return_inverse=True)
+    return free[first], back.reshape(-1)
 
 
 def replace_values(final: Minimum, share: FloatArray) -> Minimum:

@@ -13,10 +13,11 @@ import numpy as np
 
 from isoflop.errors import BadFile, BadInput, shorten
 from isoflop.laws.entry import Published, Spread
-from isoflop.laws.forms import Chinchilla, Kaplan, Ratio, TiedChinchilla
+from isoflop.laws.forms import Chinchilla, Kaplan, Ratio, TiedChinchilla, TokensPower
 from isoflop.laws.hyper import HyperParameters, Powers
-from isoflop.laws.interface import Convention, Counts, Work  # msgspec reads them at run time
+from isoflop.laws.interface import Convention, Counts, Work, positive  # msgspec reads them at run time
 from isoflop.laws.limits import FittedOn
+from isoflop.laws.surface import Surface
 from isoflop.quantity import read_toml
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from isoflop.laws.entry import Form
 
 Coefficients = dict[str, float | dict[str, float]]
-FormType = TypeVar("FormType", Chinchilla, TiedChinchilla, Kaplan, Ratio)
+FormType = TypeVar("FormType", Chinchilla, TiedChinchilla, Kaplan, Ratio, TokensPower)
 
 
 def read_law(path: str | Path) -> Published:
@@ -108,10 +109,17 @@ def _build(entry: Entry, place: str) -> Form:
         "chinchilla-tied": lambda given, convention, at: _flat(TiedChinchilla, given, convention, at),
         "kaplan": lambda given, convention, at: _flat(Kaplan, given, convention, at),
         "ratio": lambda given, convention, at: _flat(Ratio, given, convention, at),
+        "tokens-power": lambda given, convention, at: _flat(TokensPower, given, convention, at),
         "hyper": _hyper,
     }
     if entry.form not in builders:
-        raise BadFile(f"{place}: form '{shorten(entry.form)}' is unknown; known are {', '.join(builders)}")
+        from isoflop.laws.shapes import SHAPES
+
+        if entry.form not in SHAPES:
+            raise BadFile(
+                f"{place}: form '{shorten(entry.form)}' is unknown; known are {', '.join((*builders, *SHAPES))}"
+            )
+        builders[entry.form] = lambda given, convention, at: _surface(entry.form, given, convention, at)
     convention = Convention(params=entry.convention.params, flops=entry.convention.flops)
     try:
         form = builders[entry.form](entry.coefficients, convention, place)
@@ -119,12 +127,12 @@ def _build(entry: Entry, place: str) -> Form:
         raise
     except (BadInput, OverflowError) as error:
         raise BadFile(f"{place}: coefficients: {error}") from error
-    if isinstance(form, Chinchilla | TiedChinchilla | Ratio):
+    if isinstance(form, Chinchilla | TiedChinchilla | Ratio | TokensPower):
         _check_reach(form, place)
     return form
 
 
-def _check_reach(form: Chinchilla | TiedChinchilla | Ratio, place: str) -> None:
+def _check_reach(form: Chinchilla | TiedChinchilla | Ratio | TokensPower, place: str) -> None:
     """Refuse constants, possible one by one, that together leave the range of floats at compute one may ask for."""
     for flops in (1e12, 1e30):
         try:
@@ -154,6 +162,24 @@ def _flat(form: type[FormType], given: Coefficients, convention: Convention, pla
             raise BadFile(f"{place}: coefficients need exactly one of {name} and ln_{name}")
         values[name] = plain if plain is not None else exp(float(log))  # type: ignore[arg-type]  # dicts were refused above
     return form(**values, convention=convention)  # type: ignore[arg-type]
+
+
+def _surface(name: str, given: Coefficients, convention: Convention, place: str) -> Surface:
+    """Any other form that can be fitted, from its coordinates (ln_R_D) or the constants themselves (R_D)."""
+    from isoflop.laws.shapes import SHAPES
+
+    shape = SHAPES[name]
+    values = {key: value for key, value in given.items() if not isinstance(value, dict)}
+    at = []
+    for key in shape.coordinates:
+        plain = key.removeprefix("ln_")
+        if (key in values) == (plain in values and plain != key):
+            raise BadFile(f"{place}: coefficients need exactly one of {key} and {plain}")
+        value = values.pop(key, None)
+        at.append(float(value) if value is not None else float(np.log(positive(plain, values.pop(plain)))))
+    if values or len(given) != len(at):
+        raise BadFile(f"{place}: coefficients of {name} are {', '.join(shape.coordinates)} and no others")
+    return Surface(shape=shape, at=np.array(at), convention=convention)
 
 
 def _hyper(given: Coefficients, convention: Convention, place: str) -> HyperParameters:

@@ -27,6 +27,17 @@ class Surface:
     given: tuple[tuple[str, float], ...] = ()
     convention: Convention = field(default_factory=Convention)
 
+    def need(self, name: str) -> None:
+        """MissingData where the form follows more than params and tokens; `name` is the law's."""
+        given = {"params", "tokens", "flops", "tokens_per_param", *(key for key, _ in self.given)}
+        lacking = [key for key in self.shape.inputs if key not in given]
+        if lacking:
+            values = " ".join(f"{key}=..." for key in self.shape.inputs)
+            raise MissingData(
+                f"{name} follows {', '.join(lacking)} too, so nothing is planned with it; ask: isoflop laws predict"
+                f" {name} {values}"
+            )
+
     @property
     def irreducible_loss(self) -> float:
         """The loss at 1e18 params and 1e20 tokens: what the form tends to, in nats per token."""
