@@ -308,11 +308,12 @@ def _risk_lines(plan: Plan) -> tuple[str, ...]:
 
 def elsewhere_lines(plan: Plan) -> tuple[str, ...]:
     """What the same money buys elsewhere."""
-    return tuple(
+    lines = tuple(
         f"{one.device} {one.price.commitment}: {say(one.params, 'params', 2)} on {say(one.tokens, 'tokens', 2)} tokens "
         f"at {say(one.price.amount, 'price')} ({one.price.provider}, {one.price.date or 'undated'})"
         for one in plan.elsewhere
     )
+    return (*lines, "all at the MFU of this plan") if lines and plan.predicted is not None else lines
 
 
 ROWS = (
