@@ -5,6 +5,8 @@
 #   make check   format, lint, types, architecture, generated docs
 #   make bench   speed, as ratios against named references
 #   make docs    write the generated pages again
+#   make profiles  fit the profiles of devices to the measured rows again (some ten minutes)
+#   make accuracy  hold predictions against the measured rows, and write the accuracy page
 #   make clean   remove .venv and caches
 #
 #   PYTHON=...       another interpreter
@@ -20,7 +22,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
 .DEFAULT_GOAL := run
-.PHONY: run test check bench docs clean
+.PHONY: run test check bench docs profiles accuracy clean
 
 run: $(VENV)/core.stamp
 	$(BIN)/isoflop plan --budget '$$4k' --on tpu-v4 --commitment 3y
@@ -40,6 +42,13 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/bench.py
 
 docs: $(VENV)/core.stamp
+	$(BIN)/python docs/generate.py
+
+profiles: $(VENV)/core.stamp
+	$(BIN)/python docs/fit_profiles.py
+
+accuracy: $(VENV)/core.stamp
+	$(BIN)/isoflop validate training src/isoflop/accuracy/rows/training.csv
 	$(BIN)/python docs/generate.py
 
 clean:

@@ -38,7 +38,9 @@ def written(folder: Path, *rows: dict[str, str]) -> str:
 
 def test_three_rows_move_a_profile_and_others_follow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "p.toml"
-    main(["calibrate", "training", written(tmp_path, *MINE), "--out", str(out)], standalone_mode=False)
+    with pytest.raises(SystemExit) as left:
+        main(["calibrate", "training", written(tmp_path, *MINE), "--out", str(out)])
+    assert left.value.code == 0
     assert "blackwell" in capsys.readouterr().out
     text = out.read_text(encoding="utf-8")
     assert "[blackwell]" in text

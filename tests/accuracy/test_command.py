@@ -114,3 +114,15 @@ def test_rows_without_measured_memory_have_predictions_and_no_scores(
     code, out, _ = run(capsys, str(written(tmp_path, TORCHTITAN)))
     assert code == 0
     assert "No row has both a prediction and a measured step time or peak memory." in out
+
+
+def test_step_times_are_scored_beside_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, MEGATRON | {"step_time_s": "0.75"}, TORCHTITAN | {"step_time_calc_s": "1.5"})
+    code, out, _ = run(capsys, str(path))
+    assert code == 0
+    assert out.index("step time") < out.index("peak memory")
+    _, text, _ = run(capsys, str(path), "--json")
+    found = json.loads(text)["step_time"]
+    assert [one["source"] for one in found["sources"]] == ["somebody", "others"]
+    assert found["macro"]["rows"] == 2
+    assert 0 < found["macro"]["median"] < 0.5
