@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MOST_TERMS = 4
 MOST_GAINS = 3
+PEAKS = {"fp32": "32 bits", "16": "16 bits", "8": "8 bits", "4": "4 bits"}
 NOTICED = 0.005
 """Share of the step below which a term or an effect is not spoken of."""
 
@@ -39,7 +40,7 @@ def timing_rows(advice: Advice) -> list[Row]:
         Row(
             label="MFU",
             value=percent(use["model"]),
-            remark=f"model FLOP over the dense {rates.format} peak; {others}",
+            remark=f"model FLOP over the dense peak in {PEAKS[rates.format]}; {others}",
         ),
     ]
     return rows + (_bill_rows(timing.bill) if timing.bill else [])

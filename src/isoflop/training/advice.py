@@ -43,6 +43,7 @@ USUAL_BATCH_TOKENS = 2**20
 USUAL_SEQUENCE = 4096
 USUAL_DOMAIN = 8
 MOST_CHIPS = 2**17
+NOTICED = 1.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +263,7 @@ def _advice(
         except Infeasible:
             fewest = None
     held = chosen or fewest
-    second = found.best[1] if found is not None and chosen is not None and len(found.best) > 1 else None
+    second = _second(found.best) if found is not None else None
     return Advice(
         run=held.run if held else run,
         place=place,
@@ -280,6 +281,15 @@ def _advice(
         timing=_timing(held, second, place, order, run) if held else None,
         assumed=assumed,
     )
+
+
+def _second(best: tuple[Need, ...]) -> Need | None:
+    """The next best kind of layout that is slower by something: what is as fast has no reasons to tell."""
+    first = best[0].pace if best else None
+    if first is None or len(best) < 2:
+        return None
+    slower = (one for one in best[1:] if one.pace is not None and one.pace.step > NOTICED * first.step)
+    return next(slower, best[1])
 
 
 def _timing(held: Need, second: Need | None, place: Place, order: Order | None, run: Run) -> Timing | None:

@@ -58,7 +58,7 @@ class Pace:
 class Rates:
     """What a step time comes to: tokens a second on all chips, utilisation by convention, and the peak it is of.
 
-    `format` is the class of number formats of that peak, `peak` FLOP/s of one chip.
+    `format` is the class of number formats of that peak ("16", "8", "4", "fp32"), `peak` FLOP/s of one chip.
     """
 
     tokens_per_second: float
@@ -115,5 +115,5 @@ def rates_of(run: Run, layout: Layout, pace: Pace, machine: Machine) -> Rates:
         tokens_per_second_per_chip=each,
         utilisation={name: flops * each / peak for name, flops in flops_per_token(run).items()},
         peak=peak,
-        format=run.recipe.matmul or run.recipe.compute,
+        format=group,
     )
