@@ -12,6 +12,7 @@ from tests.accuracy.rows import MEGATRON, TORCHTITAN, row_of, rows_of, table
 
 from isoflop.accuracy import committed_rows, parse_rows, read_rows
 from isoflop.accuracy.rows import PEOPLE, SETTINGS, TARGETS, Settings
+from isoflop.accuracy.software import month_of
 from isoflop.errors import BadFile
 
 
@@ -101,3 +102,15 @@ def test_committed_rows_have_sources_and_hold_those_measured_for_memory() -> Non
     assert len(measured) >= 72
     assert len({row.source for row in measured}) >= 4
     assert sum(row.measured.step_time is not None for row in rows) > 600
+
+
+@pytest.mark.parametrize(
+    ("framework", "era", "month"),
+    [
+        ("NeMo 25.07 (dgxc)", "NeMo 7a8f1cc (2025-06) in container 25.04.01", (2025, 4)),
+        ("Megatron-Bridge 26.06", "", (2026, 6)),
+        ("torchtitan", "torchtitan 9dec370 (2024-12)", None),
+    ],
+)
+def test_containers_name_their_month(framework: str, era: str, month: tuple[int, int] | None) -> None:
+    assert month_of(framework, era) == month

@@ -133,3 +133,12 @@ def test_experts_cost_their_dispatch() -> None:
     once = replace(run, recipe=replace(run.recipe, execution=Execution(dispatch_once=True)))
     cheaper = step_time(once, Layout(dp=64, ep=64, zero=1), H100, HOPPER)
     assert cheaper.terms["experts' dispatch"].item() < across.terms["experts' dispatch"].item()
+
+
+def test_a_dispatch_that_leaves_the_tray_takes_the_network() -> None:
+    chip = chip_of(device("gb200-186gb"), node_chips=4)
+    run = Run(model=MIXTURE, sequence=4096, batch=256, recipe=RECIPES["mixed"])
+    tray = replace(run, recipe=replace(run.recipe, execution=Execution(rack=False)))
+    layout = Layout(dp=64, ep=64, zero=1)
+    rack, apart = (step_time(one, layout, chip, HOPPER).terms["experts' dispatch"].item() for one in (run, tray))
+    assert apart > 3 * rack

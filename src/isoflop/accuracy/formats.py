@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from isoflop.accuracy.software import NEVER
+from isoflop.accuracy.software import NEVER, month_of
 from isoflop.errors import MissingData
 from isoflop.training import FORMAT_BYTES, Adapter, Recipe
 from isoflop.training.spec import Execution
@@ -120,9 +120,14 @@ def _execution(row: Settings, software: Software, year: int) -> Execution:
         attention=_generation(row.attention_impl.lower(), software, year),
         rails=year >= RAILS,
         host_waits=row.moe_routing.startswith("dropless") and row.moe_dispatcher in {"alltoall", "deepep"},
+        rack=row.moe_dispatcher != "alltoall" or (month_of(row.framework, row.software_era) or RACKS) >= RACKS,
         dispatch_once=row.moe_dispatcher in {"deepep", "hybridep"},
     )
 
+
+RACKS = (2025, 6)
+"""The container from which plain all-to-all uses links between servers of a rack; earlier times are those of the
+network."""
 
 _CAPTURED = MappingProxyType({"attn": 0.4, "mlp": 0.4, "mamba": 0.3, "moe_router": 0.1, "moe_preprocess": 0.1})
 """Parts of a layer that Transformer Engine captures apart -> about which share of its launches they are."""

@@ -16,7 +16,7 @@ FILE = Path(__file__).with_name("software.toml")
 NEVER = 2099
 
 _YEAR = re.compile(r"(?<!\d)(20[12]\d)(?!\d)")
-_CONTAINER = re.compile(r"(?<![\d.])([12]\d)\.(?:0[1-9]|1[0-2])(?!\d)")
+_CONTAINER = re.compile(r"(?<![\d.])([12]\d)\.(0[1-9]|1[0-2])(?!\d)")
 
 
 class Software(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,3 +75,9 @@ def year_of(framework: str, era: str, default: int) -> int:
         if container:
             return 2000 + int(container[1])
     return default
+
+
+def month_of(framework: str, era: str) -> tuple[int, int] | None:
+    """Year and month of an NVIDIA container ("25.04.01"), None where the texts name none."""
+    found = _CONTAINER.search(era) or _CONTAINER.search(framework)
+    return (2000 + int(found[1]), int(found[2])) if found else None

@@ -164,7 +164,8 @@ class Execution:
     that of tensor parallelism, the dispatch to experts, the gradients of data parallelism. `attention`: the generation
     of its fused kernels (kernel.profile.Attention). `dispatch_once`: a token goes to each node once (DeepEP, HybridEP).
     `rails`: collectives across nodes use the networks of all ranks of a node together. `host_waits`: routing without
-    dropped tokens lets the host wait for counts in each layer, so that it starts nothing ahead.
+    dropped tokens lets the host wait for counts in each layer, so that it starts nothing ahead. `rack`: the dispatch to
+    experts uses the links of a whole rack, not those of a server only.
     """
 
     year: int = 2025
@@ -176,6 +177,7 @@ class Execution:
     dispatch_once: bool = False
     rails: bool = True
     host_waits: bool = False
+    rack: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ pipelines, failures (goodput is another quantity), and that nodes of a large fle
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -272,8 +272,9 @@ class _Clock:
         if not kind.routed:
             return np.zeros_like(many.dp)
         size = self.tokens / self.outer * kind.routed * kind.routed_width * self.compute
+        near = self.chip if self.run.recipe.execution.rack else replace(self.chip, domain=self.chip.node)
         targets = float(kind.routed) if self.run.recipe.execution.dispatch_once else 0.0
-        each = exchange_time(size, many.ep, many.ep * many.etp, chip=self.chip, profile=self.profile, targets=targets)
+        each = exchange_time(size, many.ep, many.ep * many.etp, chip=near, profile=self.profile, targets=targets)
         overlap, execution = self.profile.overlap, self.run.recipe.execution
         share = overlap.experts_once if execution.dispatch_once else overlap.experts
         return 2 * each * share * (overlap.experts_hidden if execution.overlap_experts else 1.0)
