@@ -168,6 +168,8 @@ def test_more_chips_at_the_same_batch_never_slow_the_best_layout_by_much() -> No
 
 def test_every_axis_is_named() -> None:
     assert {name for name in Layout.__dataclass_fields__ if not name.startswith("offload")} <= set(AXES)
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    assert all(values.partition(";")[0] in page for values in AXES.values())
     assert legal(RUN, next(space(RUN, 8, 8))).all()
 
 

@@ -44,7 +44,7 @@ AXES: dict[str, str] = {
     "ep": "divisors of the experts that divide dp x cp x tp",
     "etp": "divisors of tp that divide an expert's width",
     "zero": "0 and 1 (megatron, torch), 2 and 3 (fsdp), 0 to 3 (deepspeed)",
-    "shard": "all of dp x cp, and every divisor of it (HSDP), where the engine shards weights",
+    "shard": "all of dp x cp; smaller groups (HSDP) only where they are given: their sums over replicas are not timed",
     "micro_batch": "divisors of the sequences of a replica up to 64",
     "sequence_parallel": "0 and 1, where tp is above 1 and divides the sequence",
     "recompute": "the engine's policies, from none to full; the given one, where one is given",
@@ -169,11 +169,7 @@ def _of_stages(run: Run, chips: int, domain: int, stages: tuple[int, int], *, us
                 if ranks % (ep * etp) == 0
             ]
             shards = [(zero, 0) for zero in zeros if not zero or shared > 1]
-            if usual:
-                shards = shards[-1:]
-            else:
-                whole = divisors(shared, most=shared - 1)[1:]
-                shards += [(zero, part) for zero in zeros if zero >= 2 for part in whole]
+            shards = shards[-1:] if usual else shards
             micros = divisors(run.batch // dp, most=USUAL_MICRO_BATCH if usual else MOST_MICRO_BATCH)
             if vpp > 1:
                 micros = [micro for micro in micros if run.batch // (dp * micro) % pp == 0]
