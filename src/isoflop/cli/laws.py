@@ -263,7 +263,10 @@ def check(
     except UntrustworthyFit as error:
         refused = str(error)
         found = laws.check(table)
-    print_table(*tables.check_rows(found), form)
+    if form == "text":
+        tables.print_checks(found, explain=True)
+    else:
+        print_table(*tables.check_rows(found), form)
     if refused:
         click.echo(f"UntrustworthyFit: {refused}", err=True)
     if form == "text":

@@ -46,7 +46,7 @@ def print_fit(fit: Fit, profiles: Sequence[Profile], shown: Shown, *, explain: b
         return
     _print_tried(fit)
     _print_profiles(profiles)
-    _print_checks(fit, explain=explain)
+    print_checks(fit.checks, explain=explain)
     if explain:
         _print_origin(fit)
 
@@ -58,11 +58,9 @@ def _constants(fit: Fit, level: float) -> list[tuple[Cell, ...]]:
         (name, _digits(value), *(_digits(end) for end in ends[name]), _digits(errors[index], 2))
         for index, (name, value) in enumerate(fit.constants.items())
     ]
-    exponent = fit.exponent
-    if exponent is not None:
-        low, high = np.quantile(exponent[1], (0.5 - level / 2, 0.5 + level / 2))
-        spread = float(np.std(exponent[1]))
-        rows.append(("params ~ FLOP^", _digits(exponent[0]), _digits(low), _digits(high), _digits(spread, 2)))
+    exponent, found = fit.exponent, fit.exponent_interval(level)
+    if exponent is not None and found is not None:
+        rows.append(("params ~ FLOP^", *map(_digits, found), _digits(float(np.std(exponent[1])), 2)))
     return rows
 
 
@@ -96,13 +94,14 @@ def _profile_object(one: Profile) -> dict[str, Json]:
     }
 
 
-def _print_checks(fit: Fit, *, explain: bool) -> None:
-    said = {status: sum(one.status == status for one in fit.checks) for status in ("pass", "warn", "fail")}
+def print_checks(found: Sequence[Check], *, explain: bool) -> None:
+    """How many checks passed, and those that did not; with `explain` all of them."""
+    said = {status: sum(one.status == status for one in found) for status in ("pass", "warn", "fail")}
     echo_wrapped(f"\nChecks: {said['pass']} passed, {said['warn']} warn, {said['fail']} failed.")
-    for one in fit.checks:
+    for one in found:
         if explain or one.status in {"warn", "fail"}:
-            remedy = f" -> {one.remedy}" if one.remedy else ""
-            echo_wrapped(f"  {one.status:5}{one.name}: {one.says}{remedy}")
+            remedy = f". {one.remedy[:1].upper()}{one.remedy[1:]}" if one.remedy and one.status != "pass" else ""
+            echo_wrapped(f"{'-' if one.status == 'none' else one.status:4}  {one.name}: {one.says}{remedy}.")
 
 
 def _print_origin(fit: Fit) -> None:

@@ -240,13 +240,13 @@ def replicates(name: str, fit: Fit | None, runs: Runs) -> Check:
 
 def best_of_grid(name: str, fit: Fit | None, runs: Runs) -> Check:
     """Several runs of one size and data: a grid of settings, or seeds."""
-    del fit
     if not {"params", "tokens"} <= runs.columns.keys():
         return Check(name=name, status="none", number=None, says="no params and tokens")
     good = runs.where(runs.usable())
     if not good.rows:
         return Check(name=name, status="none", number=None, says="no rows")
-    cells = np.stack([good.columns["params"], good.columns["tokens"]], axis=1)
+    inputs = dict.fromkeys(("params", "tokens", *(fit.shape.inputs if fit is not None else ())))
+    cells = np.stack([good.columns[key] for key in inputs if key in good.columns], axis=1)
     _, member = np.unique(cells, axis=0, return_inverse=True)
     member = member.reshape(-1)
     count = np.bincount(member)
@@ -259,9 +259,9 @@ def best_of_grid(name: str, fit: Fit | None, runs: Runs) -> Check:
         name=name,
         status=status,
         number=apart,
-        says=f"{share:.0%} of rows share params and tokens with another and lie {apart:.1%} above the best of them"
+        says=f"{share:.0%} of rows share all that the law follows with another and lie {apart:.1%} above their best"
         if share
-        else "no two runs share params and tokens",
+        else "no two runs share all that the law follows",
         remedy="the best of a grid is too good by its noise, the rest is untuned: fit a curve through each"
         " grid (laws fit --law hyper)"
         if status != "pass"

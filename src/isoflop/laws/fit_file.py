@@ -84,11 +84,8 @@ def _plain(origin: Origin) -> dict[str, object]:
 
 
 def _exponent(fit: Fit, level: float) -> dict[str, float] | None:
-    found = fit.exponent
-    if found is None:
-        return None
-    low, high = np.quantile(found[1], (0.5 - level / 2, 0.5 + level / 2))
-    return {"value": found[0], "low": float(low), "high": float(high)}
+    found = fit.exponent_interval(level)
+    return None if found is None else dict(zip(("value", "low", "high"), found, strict=True))
 
 
 def _finite(value: float) -> float | None:

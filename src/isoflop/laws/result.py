@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from isoflop.laws.shape import Shape
     from isoflop.quantity import FloatArray
 
-LEVELS = ("10", "90")
+SKEWED = 0.6
+"""Skewness of resamples from which their quantiles bound the interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +108,8 @@ class Fit:
 
     def interval(self, level: float = 0.8) -> Mapping[str, tuple[float, float]]:
         """Low and high of each constant from the draws, at this level."""
-        tails = (0.5 - level / 2, 0.5 + level / 2)
-        held = np.quantile(self.doubt.draws, tails, axis=0)
+        ends = [interval_of(float(at), draws, level) for at, draws in zip(self.at, self.doubt.draws.T, strict=True)]
+        held = np.array(ends).T
         low, high = self._plain(held[0]), self._plain(held[1])
         return MappingProxyType({plain(name): (low[name], high[name]) for name in self.shape.coordinates})
 
@@ -133,6 +135,11 @@ class Fit:
             return np.asarray(1.0 / (first / second + 1.0) if kaplan else second / (first + second))
 
         return float(of(self.at)), of(self.doubt.draws)
+
+    def exponent_interval(self, level: float = 0.8) -> tuple[float, float, float] | None:
+        """The exponent of the best params over compute with its interval, where the law has one."""
+        found = self.exponent
+        return None if found is None else (found[0], *interval_of(found[0], found[1], level))
 
     @property
     def convention(self) -> Convention:
@@ -166,6 +173,23 @@ class Fit:
         from isoflop.laws.predict import predict_interval
 
         return predict_interval(self, columns, level, rng or np.random.default_rng(0))
+
+
+def interval_of(point: float, draws: FloatArray, level: float) -> tuple[float, float]:
+    """The interval that resamples give: by their standard deviation where they are near normal, else their quantiles.
+
+    Near normal, quantiles of a few hundred resamples hold the truth up to five points too often.
+    """
+    low, high = (float(end) for end in np.quantile(draws, (0.5 - level / 2, 0.5 + level / 2)))
+    spread, middle = float(np.std(draws)), float(np.median(draws))
+    core = float(np.subtract(*np.quantile(draws, (0.8413447, 0.1586553)))) / 2.0
+    if spread <= 0 or core <= 0:
+        return low, high
+    skew = float(np.mean(((draws - np.mean(draws)) / spread) ** 3))
+    if abs(skew) > SKEWED or not 0.8 < spread / core < 1.25 or abs(middle - point) > 0.5 * spread:
+        return low, high
+    reach = NormalDist().inv_cdf(0.5 + level / 2) * spread
+    return point - reach, point + reach
 
 
 def target_of(shape: Shape) -> str:
