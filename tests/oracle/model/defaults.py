@@ -34,10 +34,10 @@ def of_class(config: type) -> dict[str, Any]:
 
 
 def table() -> dict[str, dict[str, Any]]:
-    """model_type -> defaults, for every type that reads or writes text."""
+    """model_type -> defaults, for every type that has a vocabulary of its own (not only inside, in a text part)."""
     configs = library().CONFIG_MAPPING
     found = {kind: of_class(configs[kind]) for kind in sorted(configs.keys())}
-    return {kind: entry for kind, entry in found.items() if entry.keys() & {"vocab_size", "n_vocab"}}
+    return {kind: entry for kind, entry in found.items() if entry.keys() & {"vocab_size", "n_vocab", "src_vocab_size"}}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from isoflop.model.parts import Attention, LatentAttention
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from tests.oracle.model.defaults import of_class  # noqa: E402 - needs both
+from tests.oracle.model.defaults import table  # noqa: E402 - needs both
 from tests.oracle.model.zoo import (  # noqa: E402
     SMALL,
     make_config,
@@ -63,6 +63,5 @@ def test_windows_are_those_of_the_cache_that_is_made_for_the_config(kind: str) -
 
 
 def test_the_table_of_defaults_is_that_of_the_config_classes() -> None:
-    configs = transformers.CONFIG_MAPPING
-    for kind in sorted(set(readers()) & set(configs.keys())):
-        assert of_class(configs[kind]).items() <= class_defaults(kind).items(), kind
+    for kind, entry in table().items():
+        assert entry.items() <= class_defaults(kind).items(), kind

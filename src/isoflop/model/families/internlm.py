@@ -18,9 +18,12 @@ def internlm(fields: Fields) -> ModelSpec:
 
 
 def internlm3(fields: Fields) -> ModelSpec:
-    """Biases on queries, keys and values by one flag, on all other matrices by another."""
-    bias = fields.flag("bias", default=False)
-    letters = ("qkv" if fields.flag("qkv_bias", default=False) else "") + ("o" if bias else "")
+    """Biases on queries, keys and values by one flag, on all other matrices by another; the output's is disputed."""
+    bias = fields.flag("bias", "mlp_bias", default=False)
+    reading = fields.flag("qkv_bias", "attention_bias", default=False)
+    if reading != bias:
+        fields.doubt("only some matrices have a bias: its own code and transformers differ on attention's output")
+    letters = ("qkv" if reading else "") + ("o" if bias else "")
     return uniform(fields, attention(fields, bias=letters), gated(fields, bias=bias))
 
 
