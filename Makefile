@@ -40,6 +40,7 @@ check: $(VENV)/dev.stamp
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/laws.py
 
 docs: $(VENV)/core.stamp
 	$(BIN)/python docs/generate.py

@@ -95,7 +95,7 @@ class Reference:
             value = torch.nn.functional.huber_loss(torch.logsumexp(terms, 0), loss, reduction="sum", delta=DELTA)
             value.backward()
             assert x.grad is not None
-            gradient: FloatArray = np.array(x.grad, dtype=np.float64)
+            gradient: FloatArray = x.grad.numpy()
             return float(value.detach()), gradient
 
         return float(minimize(value_and_gradient, start, jac=True, method="BFGS").fun)
