@@ -98,6 +98,19 @@ def test_days_and_dollars() -> None:
         assert said in out
 
 
+def test_scales_stand_beside_each_other() -> None:
+    line = "llama-3.1-8b --on 16xh100-sxm --sequence 8192 --batch 128 --tokens 1T --scales"
+    found = json.loads(run(f"{line} --json"))["scales"]
+    assert [one["chips"] for one in found] == sorted(one["chips"] for one in found)
+    assert 16 in {one["chips"] for one in found}
+    for one in found:
+        quicker = [other for other in found if other["step_time"]["value"] < one["step_time"]["value"]]
+        spent = one["chips"] * one["step_time"]["value"]
+        assert one["beaten"] == any(other["chips"] * other["step_time"]["value"] <= spent for other in quicker)
+        assert one["bill"]["train_time"]["value"] > 0
+    assert "fewer and of more chips" in run(line)
+
+
 def test_a_deadline_is_kept_or_missed() -> None:
     line = "llama-3.1-8b --on 8xh100-sxm --sequence 8192 --tokens 1T --deadline '30 days'"
     missed = json.loads(run(f"{line} --json"))

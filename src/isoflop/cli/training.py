@@ -57,6 +57,7 @@ def _output_options(function: click.decorators.FC) -> click.decorators.FC:
         click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print it."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json."),
         click.option("--explain", is_flag=True, help="Say what the prediction stands on."),
+        click.option("--scales", is_flag=True, help="The best layouts of fewer and of more chips too."),
         click.option("--check", is_flag=True, help="Exit with 1 where it does not fit, or misses the deadline."),
     ):
         function = option(function)
@@ -98,7 +99,12 @@ def command(
     if tool is not None and not (options["recipe"] or options["engine"] or options["file"]):
         options |= OWN.get(tool, {})
     length = tokens_of(sequence)
+    wants_scales = bool(options.pop("scales"))
     advice = _advice(model, on, length, batch_of(batch, length), words, options)
+    if wants_scales:
+        from isoflop.training import at_scales
+
+        advice = replace(advice, scales=tuple(at_scales(advice)))
     if tool is not None:
         _export(advice, tool, output.out)
     else:

@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING
 
 from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
 from isoflop.report.table import Column, table_html, table_markdown, table_text
-from isoflop.report.training_time import pace_json, timing_cells, timing_json, timing_rows, timing_sections
+from isoflop.report.training_time import (
+    pace_json,
+    scale_bill_json,
+    scale_table,
+    timing_cells,
+    timing_json,
+    timing_rows,
+    timing_sections,
+)
 from isoflop.report.words import change, finite, say
 
 if TYPE_CHECKING:
     from isoflop.report.json import Json
     from isoflop.report.table import Cell
-    from isoflop.training import Advice, Change, Need
+    from isoflop.training import Advice, Change, Need, Scaled
 
 MOST_LAYOUTS = 8
 MOST_CHANGES = 6
@@ -174,6 +182,9 @@ def training_text(
         order = ", fastest first" if advice.timing else ""
         parts.append(f"Layouts that fit{order}{_more(advice)}")
         parts.append(table_text(*layout_table(advice), width=width, color=color, ascii_only=ascii_only))
+    if advice.scales:
+        parts.append("The best layouts of fewer and of more chips, at the same batch")
+        parts.append(table_text(*scale_table(advice), width=width, color=color, ascii_only=ascii_only))
     if explain:
         parts += [_explained(advice), *_activations(advice, width=width, color=color, ascii_only=ascii_only)]
     return "\n\n".join(parts)
@@ -228,6 +239,7 @@ def training_markdown(advice: Advice) -> str:
     parts += [ledger_markdown(advice.timing.step)] if advice.timing is not None else []
     parts += [ledger_markdown(advice.memory)] if advice.memory is not None else []
     parts += [table_markdown(*layout_table(advice))] if len(advice.fits) > 1 else []
+    parts += [table_markdown(*scale_table(advice))] if advice.scales else []
     return "\n\n".join(parts)
 
 
@@ -239,6 +251,7 @@ def training_html(advice: Advice) -> str:
     parts += [ledger_html(advice.timing.step)] if advice.timing is not None else []
     parts += [ledger_html(advice.memory)] if advice.memory is not None else []
     parts += [table_html(*layout_table(advice))] if len(advice.fits) > 1 else []
+    parts += [table_html(*scale_table(advice))] if advice.scales else []
     return page("isoflop training", *parts)
 
 
@@ -263,6 +276,16 @@ def training_json(advice: Advice) -> dict[str, Json]:
         "activations": None if held is None else ledger_json(activation_ledger(held.run, held.layout)),
         "layouts": [need_json(one) for one in advice.fits],
         "pareto": [need_json(one) for one in advice.pareto],
+        "scales": [
+            {
+                "chips": one.chips,
+                "mfu": one.mfu,
+                "beaten": one.beaten,
+                **need_json(one.need),
+                "bill": scale_bill_json(advice, one),
+            }
+            for one in advice.scales
+        ],
         "tried": advice.tried,
         "fitting": advice.fitting,
         **timing_json(advice),
@@ -293,3 +316,9 @@ def need_json(one: Need) -> dict[str, Json]:
         "interval": 0.9,
         "verdict": one.verdict,
     }
+
+
+def scale_json(advice: Advice, one: Scaled) -> Json:
+    """The best layout of a number of chips."""
+    bill = scale_bill_json(advice, one)
+    return {"chips": one.chips, "mfu": one.mfu, "beaten": one.beaten, **need_json(one.need), "bill": bill}

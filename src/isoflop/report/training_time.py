@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.report.blocks import Row, Section
+from isoflop.report.table import Column
 from isoflop.report.words import change, finite, percent, say, say_around
 
 if TYPE_CHECKING:
     from isoflop.report.json import Json
-    from isoflop.training import Advice, Bill, Effect, Need, Timing, Why
+    from isoflop.report.table import Cell
+    from isoflop.training import Advice, Bill, Effect, Need, Scaled, Timing, Why
 
 MOST_TERMS = 4
 MOST_GAINS = 3
@@ -176,3 +178,34 @@ def timing_cells(advice: Advice, one: Need) -> tuple[str, ...]:
         return ()
     share = held.pace.step / one.pace.step
     return f"{one.pace.step:.4g} s", percent(timing.rates.utilisation["model"] * share)
+
+
+def scale_table(advice: Advice) -> tuple[list[Column | str], list[tuple[Cell, ...]]]:
+    """The best layout of each number of chips: step, MFU, memory, and days and dollars where tokens were named."""
+    columns: list[Column | str] = [Column(name="chips", right=True), Column(name="step", right=True)]
+    columns += [Column(name="mfu", title="MFU", right=True), Column(name="GiB", right=True)]
+    order = advice.timing.bill.order if advice.timing and advice.timing.bill else None
+    columns += [Column(name="time", right=True), Column(name="cost", right=True)] if order else []
+    columns += ["layout", "beaten"]
+    rows: list[tuple[Cell, ...]] = []
+    for one in advice.scales:
+        assert one.need.pace is not None
+        row = [f"{one.chips:,}", f"{one.need.pace.step:.4g} s", percent(one.mfu), f"{one.need.bytes / 2**30:.1f}"]
+        bill = _scale_bill(advice, one)
+        if bill is not None:
+            row += [say(bill.time, "train_time"), "" if bill.cost is None else say(bill.cost, "train_cost")]
+        rows.append((*row, one.need.layout.words(), "yes" if one.beaten else ""))
+    return columns, rows
+
+
+def _scale_bill(advice: Advice, one: Scaled) -> Bill | None:
+    from isoflop.training import bill_of
+
+    bill = advice.timing.bill if advice.timing else None
+    return None if bill is None else bill_of(one.need, bill.order)
+
+
+def scale_bill_json(advice: Advice, one: Scaled) -> Json:
+    """What the run takes on that number of chips."""
+    bill = _scale_bill(advice, one)
+    return None if bill is None else _bill_json(bill)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from isoflop.relation.answer import Ledger
     from isoflop.training.cost import Bill, Order
     from isoflop.training.pace import Machine, Rates
+    from isoflop.training.scaling import Scaled
     from isoflop.training.search import Found
     from isoflop.training.why import Why
 
@@ -93,7 +94,7 @@ class Advice:
     `fits` lists the fastest of each kind of layout that do, fastest first, of the `tried` legal ones; `pareto` those
     that no other beats in time and memory. `fewest` is the smallest number of chips where none does on those given.
     `timing` is None where there is no layout or no time is known. `assumed` says what nobody gave,
-    `notes` what a settings file leaves open.
+    `notes` what a settings file leaves open; `scales` are the best layouts of fewer and more chips, where asked for.
     """
 
     run: Run
@@ -112,6 +113,7 @@ class Advice:
     timing: Timing | None = None
     assumed: tuple[str, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
+    scales: tuple[Scaled, ...] = field(default=())
 
     @property
     def good(self) -> bool:

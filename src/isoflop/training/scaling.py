@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from isoflop.training.pace import rates_of
@@ -18,13 +18,17 @@ OCTAVES = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaled:
-    """The best layout of a number of chips, and its model FLOP utilisation with 5 and 95 %."""
+    """The best layout of a number of chips, and its model FLOP utilisation with 5 and 95 %.
+
+    `beaten`: some other number of chips is at least as fast at no more chip-seconds a step, so nobody would choose it.
+    """
 
     chips: int
     need: Need
     mfu: float
     low: float
     high: float
+    beaten: bool = False
 
 
 def at_scales(advice: Advice) -> list[Scaled]:
@@ -45,4 +49,12 @@ def at_scales(advice: Advice) -> list[Scaled]:
         mfu, pace = rates.utilisation["model"], best[0].pace
         low, high = mfu * pace.step / pace.high, mfu * pace.step / pace.low
         found.append(Scaled(chips=count, need=best[0], mfu=mfu, low=low, high=high))
-    return found
+    return [replace(one, beaten=any(_beats(other, one) for other in found)) for one in found]
+
+
+def _beats(other: Scaled, one: Scaled) -> bool:
+    """Whether another number of chips is faster and takes no more chip-seconds."""
+    if other.need.pace is None or one.need.pace is None:
+        return False
+    step, its = one.need.pace.step, other.need.pace.step
+    return its < step and its * other.chips <= step * one.chips
