@@ -276,16 +276,7 @@ def training_json(advice: Advice) -> dict[str, Json]:
         "activations": None if held is None else ledger_json(activation_ledger(held.run, held.layout)),
         "layouts": [need_json(one) for one in advice.fits],
         "pareto": [need_json(one) for one in advice.pareto],
-        "scales": [
-            {
-                "chips": one.chips,
-                "mfu": one.mfu,
-                "beaten": one.beaten,
-                **need_json(one.need),
-                "bill": scale_bill_json(advice, one),
-            }
-            for one in advice.scales
-        ],
+        "scales": [scale_json(advice, one) for one in advice.scales],
         "tried": advice.tried,
         "fitting": advice.fitting,
         **timing_json(advice),
