@@ -35,13 +35,17 @@ class Mlp:
         return (*found, *(weight for extra in self.extras for weight in extra.weights(part)))
 
     def saved(self, width: int, part: str = "mlp", times: float = 1) -> tuple[Saved, ...]:
-        """Input, what enters the activation (both halves where gated), what leaves it; `times` experts a token."""
-        into = 2 * self.width if self.gated else self.width
-        return (
+        """Input, what enters the activation (both halves where gated), what leaves it; `times` experts a token.
+
+        A plain ReLU needs what left it, and not what entered.
+        """
+        into = 2 * self.width if self.gated else 0 if self.activation == "relu" else self.width
+        found = (
             Saved(part, "input", times * width),
             Saved(part, "inner", times * into, split="inner"),
             Saved(part, "activated", times * self.width, split="inner"),
         )
+        return tuple(saved for saved in found if saved.elements)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
