@@ -102,10 +102,10 @@ def test_json_holds_the_layout() -> None:
     [
         ("3B", "h100-sxm", 8, 4096, 256, 1.03),
         ("7B", "a100-80gb", 512, 4096, 1024, 1.03),
-        ("llama-3.1-70b", "h100-sxm", 512, 8192, 512, 1.05),
-        ("llama-3.1-405b", "h100-sxm", 16384, 4096, 4096, 1.1),
-        ("mixtral-8x7b", "h100-sxm", 256, 4096, 1024, 1.05),
-        ("deepseek-v3", "h100-sxm", 2048, 4096, 8192, 1.4),
+        ("llama-3.1-70b", "h100-sxm", 512, 8192, 512, 1.03),
+        ("llama-3.1-405b", "h100-sxm", 16384, 4096, 4096, 1.03),
+        ("mixtral-8x7b", "h100-sxm", 256, 4096, 1024, 1.03),
+        ("deepseek-v3", "h100-sxm", 2048, 4096, 8192, 1.03),
     ],
 )
 def test_usual_layouts_are_nearly_as_good_as_the_best_of_all(

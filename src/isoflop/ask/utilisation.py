@@ -95,7 +95,13 @@ def settle(question: Question) -> tuple[Question, Predicted | None]:
     safe: tuple[float, Predicted, Fact] | None = None
     low, high, assumed = 0.0, float("inf"), usual.spread.median
     for _ in range(ROUNDS):
-        found = _round(question.with_facts(_at(usual, assumed)), place, found)
+        at = question.with_facts(_at(usual, assumed))
+        if found is not None:  # one kind of layout is enough to see that it stands still
+            found = _round(at, place, found)
+            new = fact(question, found) if found is not None else None
+            if new is not None and abs(new.spread.median / assumed - 1) < STILL:
+                return question.with_facts(new), found
+        found = _round(at, place, None)
         new = fact(question, found) if found is not None else None
         if found is None or new is None:
             return question, None
@@ -169,10 +175,10 @@ def place_of(question: Question) -> Place | None:
 def predict(
     question: Question, place: Place, shape: ModelSpec, chips: int, batch_tokens: float, before: Predicted | None = None
 ) -> Predicted | None:
-    """The best of the usual layouts of `shape` on so many chips; None where none fits. `before`: last time's."""
+    """The best of the usual layouts of `shape` on so many chips; None where none fits. `before`: of its kind alone."""
     from isoflop.training.goodput import GOODPUT
     from isoflop.training.spec import Run
-    from isoflop.training.usual import usual_layout
+    from isoflop.training.usual import alike, usual_layout
 
     if shape.encoder is not None:
         return None
@@ -186,7 +192,10 @@ def predict(
     asked = (shape, run.batch, chips)
     if before is not None and asked == (before.run.model, before.run.batch, before.layout.chips):
         return before
-    found = usual_layout(run, chips, place.domain, place.capacity, (place.chip, place.profile))
+    if before is not None:
+        found = alike(before.run, before.layout, run, chips, (place.domain, place.capacity, place.chip, place.profile))
+    else:
+        found = usual_layout(run, chips, place.domain, place.capacity, (place.chip, place.profile))
     if found is None:
         return None
     return Predicted(

@@ -99,16 +99,20 @@ def splits(run: Run, chips: int) -> list[tuple[int, ...]]:
     return found
 
 
-def space(run: Run, chips: int, domain: int, *, usual: bool = False) -> Iterator[Layouts]:
+def space(
+    run: Run, chips: int, domain: int, *, usual: bool = False, only: tuple[int, int] | None = None
+) -> Iterator[Layouts]:
     """Every legal layout of `run` on `chips` chips, in blocks; tensor parallelism stays inside `domain` chips.
 
     One stage is left to the variant that shares layers out evenly: to the others it would be the same again. `usual`
     keeps to what is usual: stages whole or in as many chunks as they have layers, optimizer states sharded over all
     ranks, sequence parallelism beside tensor parallelism, micro-batches up to 8, no context parallelism for short
-    sequences, whole experts.
+    sequences, whole experts. `only` is the one (pp, vpp) that is wanted.
     """
     for pp, vpp in _stages(run, chips):
         if usual and vpp not in {1, (run.model.layers + 2 * run.ends) // pp}:
+            continue
+        if only is not None and (pp, vpp) != only:
             continue
         waiting: list[FloatArray] = []
         for rows in _of_stages(run, chips, domain, (pp, vpp), usual=usual):

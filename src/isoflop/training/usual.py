@@ -6,7 +6,8 @@ nothing fits without. Tests hold it against the exhaustive best.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 WORSE = 1.1
 """More stages are no longer tried once the best with so many takes so much longer."""
 
-EVEN = 4
-"""Layers that this divides are shared out evenly; others also with embedding and head counted, or fewer at the ends."""
+SHALLOW, STAGES = 32, 8
+"""Up to so many layers, or where so many even stages are possible, layers are shared out evenly; else otherwise too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def usual_layout(run: Run, chips: int, domain: int, capacity: float, on: tuple[C
     best: Usual | None = None
     tried, experts = policies(run), expert_counts(run.model)
     shared = [run]
-    if run.model.layers % EVEN:
+    if run.model.layers > SHALLOW and gcd(run.model.layers, chips) < STAGES:
         shared = [one for one in variants(run, chips) if one.recipe.recompute == tried[0]]
     for number, policy in enumerate(tried):
         if best is not None and number > (2 if experts else 1):
@@ -56,10 +57,19 @@ def usual_layout(run: Run, chips: int, domain: int, capacity: float, on: tuple[C
     return best
 
 
-def _with(run: Run, chips: int, domain: int, capacity: float, on: tuple[Chip, Profile]) -> Usual | None:
+def alike(kind: Run, layout: Layout, run: Run, chips: int, place: tuple[int, float, Chip, Profile]) -> Usual | None:
+    """The fastest with the recomputation and the stages of a run and layout before; None where none fits."""
+    domain, capacity, chip, profile = place
+    same = replace(run.with_recipe(recompute=kind.recipe.recompute), ends=kind.ends, split=kind.split)
+    return _with(same, chips, domain, capacity, (chip, profile), (layout.pp, layout.vpp))
+
+
+def _with(
+    run: Run, chips: int, domain: int, capacity: float, on: tuple[Chip, Profile], only: tuple[int, int] | None = None
+) -> Usual | None:
     best: Usual | None = None
     stages, fastest = 0.0, 0.0
-    for many in space(run, chips, domain, usual=True):
+    for many in space(run, chips, domain, usual=True, only=only):
         high = peak(run, many).of_kind("device")[2]
         fits = np.flatnonzero(high <= capacity)
         if not len(fits):
