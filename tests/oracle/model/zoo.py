@@ -15,7 +15,7 @@ import tomllib
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,13 +94,29 @@ def build(config: Any) -> Any:  # noqa: ANN401
     chosen = SMALL.get(config.model_type, {}).get("maker")
     for maker in (chosen,) if chosen else (*(f"AutoModelFor{name}" for name in makers), "AutoModel"):
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), unfilled():
                 return getattr(transformers, maker).from_config(config)
         except ValueError as error:  # this maker does not know the type
             said.append(str(error)[:200])
             if "Unrecognized configuration class" not in str(error):
                 raise
     raise ValueError("; ".join(said))
+
+
+@contextmanager
+def unfilled() -> Iterator[None]:
+    """No random numbers for new layers: without memory there is nothing to fill, and most of the time goes there."""
+    from torch.nn import init
+
+    names = ("kaiming_uniform_", "uniform_", "normal_", "trunc_normal_", "xavier_uniform_", "zeros_", "ones_")
+    kept = {name: getattr(init, name) for name in names}
+    for name in names:
+        setattr(init, name, lambda tensor, *_, **__: tensor)
+    try:
+        yield
+    finally:
+        for name, function in kept.items():
+            setattr(init, name, function)
 
 
 def tensors(module: Any, *, text_only: bool = True) -> dict[str, tuple[int, ...]]:  # noqa: ANN401
@@ -184,22 +200,20 @@ def judge(kind: str, label: str, changes: dict[str, Any]) -> Case | None:
         return Case(label, real, stored, None, str(error))
 
 
-def changed(value: object) -> Iterator[object]:
-    """Other values a field could have."""
+def changed(value: object) -> tuple[object, ...]:
+    """Other values a field could have, to be tried until transformers takes one."""
     if isinstance(value, bool):
-        yield not value
-    elif isinstance(value, int):
-        yield value * 2 if value else 1
-        if value > 1:
-            yield value // 2
-    elif value is None:
-        yield True
-        yield 2
+        return (not value,)
+    if isinstance(value, int):
+        return (value * 2, value // 2) if value > 1 else (value * 2 or 1,)
+    return (2, True) if value is None else ()
 
 
 SKIPPED = re.compile(
     r"token_id|_id$|^vision|^audio|quant|dtype|id2label|label2id|^_|max_position_embeddings$|num_labels"
+    r"|output_attentions|output_hidden_states|return_dict|chunk_size_feed_forward|problem_type"
 )
+"""Fields that are not changed: what numbers mean, and what every config class inherits."""
 
 
 def sweep(kind: str) -> Iterator[Case]:
@@ -219,21 +233,17 @@ def sweep(kind: str) -> Iterator[Case]:
         return
     config = make_config(kind, **small)
     inner = getattr(config, "text_config", None)
-    if inner is None or kind.endswith("_text"):
-        fields = config.to_dict()
-        changes = [({name: other}, f"{name}={other}") for name, value in fields.items() for other in changed(value)]
-    else:
-        given = small.get("text_config", {})
-        changes = [
-            ({"text_config": {**given, name: other}}, f"text_config.{name}={other}")
-            for name, value in inner.to_dict().items()
-            for other in changed(value)
-        ]
-    for change, label in changes:
-        if not SKIPPED.search(label):
-            case = judge(kind, label, {**small, **change})
+    inside = inner is not None and not kind.endswith("_text")
+    for name, value in (inner if inside else config).to_dict().items():
+        label = f"text_config.{name}" if inside else name
+        if SKIPPED.search(f"{label}="):
+            continue
+        for other in changed(value):
+            change = {"text_config": {**small.get("text_config", {}), name: other}} if inside else {name: other}
+            case = judge(kind, f"{label}={other}", {**small, **change})
             if case is not None:
                 yield case
+                break
 
 
 def silent(kind: str) -> Iterator[tuple[str, Reading, Reading]]:
