@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import MissingData
 from isoflop.quantity import quantity, unit
+from isoflop.relation.answer import Term
 from isoflop.report.chart import CHARACTER, MARGIN, finished, floats, library, titled
 from isoflop.report.chart_memory import memory_chart
 from isoflop.report.words import finite, percent, say
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from isoflop.training import Advice
 
 TrainingChart = Literal["step", "memory", "pareto", "scale"]
+
+SMALL = 0.001
+"""Terms below this share of the step are drawn together."""
 
 _ROW = 26  # pixels a term of the waterfall takes
 
@@ -48,7 +52,10 @@ def step_chart(ledger: Ledger, *, width: int = 720, mode: Mode = "light") -> alt
     scale, name = _unit_of(ledger.total, ledger.quantity)
     inner = max(160, width - MARGIN - 150)
     rows, start = [], 0.0
-    for term in ledger.terms:
+    small = [term for term in ledger.terms if term.value < SMALL * ledger.total]
+    shown = [term for term in ledger.terms if term not in small]
+    rest = Term(name="everything else", value=sum(term.value for term in small))
+    for term in (*shown, *([rest] if small else [])):
         value = finite(float(term.value), term.name) / scale
         rows.append(_bar(term.name, start, value, say(term.value, ledger.quantity), ledger.total / scale))
         start += value

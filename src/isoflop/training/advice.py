@@ -89,12 +89,13 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """The whole answer. `chosen` is the layout that was asked for, else the fastest that fits, else None.
+    """The whole answer. `run` is that of the layout, `given` as it was asked for.
 
-    `fits` lists the fastest of each kind of layout that do, fastest first, of the `tried` legal ones; `pareto` those
-    that no other beats in time and memory. `fewest` is the smallest number of chips where none does on those given.
-    `timing` is None where there is no layout or no time is known. `assumed` says what nobody gave,
-    `notes` what a settings file leaves open; `scales` are the best layouts of fewer and more chips, where asked for.
+    `chosen` is the layout that was asked for, else the fastest that fits, else None. `fits` lists the fastest of each
+    kind of layout that do, fastest first, of the `tried` legal ones; `pareto` those that no other beats in time and
+    memory. `fewest` is the smallest number of chips where none does on those given. `timing` is None where there is no
+    layout or no time is known. `assumed` says what nobody gave, `notes` what a settings file leaves open; `scales` are
+    the best layouts of fewer and more chips, where asked for.
     """
 
     run: Run
@@ -114,6 +115,7 @@ class Advice:
     assumed: tuple[str, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
     scales: tuple[Scaled, ...] = field(default=())
+    given: Run | None = None
 
     @property
     def good(self) -> bool:
@@ -282,6 +284,7 @@ def _advice(
         pareto=found.pareto if found else (),
         timing=_timing(held, second, place, order, run) if held else None,
         assumed=assumed,
+        given=run,
     )
 
 

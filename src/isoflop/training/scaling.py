@@ -36,13 +36,12 @@ def at_scales(advice: Advice) -> list[Scaled]:
     held, place = advice.held, advice.place
     if held is None or place.machine is None:
         return []
-    chips, run = held.layout.chips, advice.run
-    open_run = run.with_recipe(recompute=("none",))
+    chips, run = held.layout.chips, advice.given or advice.run
     counts = [chips >> octave for octave in range(OCTAVES, 0, -1) if chips % (1 << octave) == 0]
     counts += [chips << octave for octave in range(OCTAVES + 1)]
     found = []
     for count in counts:
-        best = search_layouts(open_run, count, place.domain, place.capacity, place.machine).best
+        best = search_layouts(run, count, place.domain, place.capacity, place.machine).best
         if not best or best[0].pace is None:
             continue
         rates = rates_of(best[0].run, best[0].layout, best[0].pace, place.machine)
