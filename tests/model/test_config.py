@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from isoflop.errors import BadFile
 from isoflop.model import counts
 from isoflop.model.config import Reading, read_config, reading_of
+from isoflop.model.families import reader, readers
 from isoflop.model.fields import MOST_LAYERS, Fields
 from isoflop.quantity.json_file import parse_json
 
@@ -345,3 +348,18 @@ def test_a_number_is_no_bool_and_a_choice_that_is_unknown_is_doubted() -> None:
         fields.number("a", default=0.5)
     assert fields.choice({"old": 1}, "c", default=7) == 7
     assert fields.doubts == ["c = 'new' is not known here"]
+
+
+def test_only_the_file_of_the_family_is_loaded() -> None:
+    """In a process of its own: what was loaded before counts too."""
+    code = (
+        "import sys; from isoflop.model.families import reader; assert reader('zaya') and reader('nobody') is None;"
+        "print(*[name for name in sys.modules if name.startswith('isoflop.model.families.')])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "isoflop.model.families.zaya" in loaded
+    assert len(loaded) < 8
+
+
+def test_every_type_is_found_by_name() -> None:
+    assert {kind: reader(kind) for kind in readers()} == dict(readers())

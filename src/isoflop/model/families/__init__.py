@@ -9,6 +9,7 @@ of the family's config class in transformers.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -39,14 +40,21 @@ def readers() -> Mapping[str, Read]:
 
 @cache
 def reader(kind: str) -> Read | None:
-    """The reader of one type. Of the files, only those that name it in quotes are loaded; all, where none does."""
-    word = f'"{kind}"'
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        if word in path.read_text(encoding="utf-8"):
-            read = getattr(import_module(f"{__name__}.{path.stem}"), "READS", {}).get(kind)
-            if read is not None:
-                return read  # type: ignore[no-any-return]
-    return readers().get(kind)
+    """The reader of one type, None for an unknown one. Of the files, only those that name it are loaded."""
+    texts = _texts()
+    named = re.compile(rf"(?<!\w){re.escape(kind)}(?!\w)")
+    naming = [name for name, text in texts.items() if kind and kind in text and named.search(text)]
+    for name in sorted(naming, key=lambda name: f'"{kind}"' not in texts[name]):
+        read = getattr(import_module(f"{__name__}.{name}"), "READS", {}).get(kind)
+        if read is not None:
+            return read  # type: ignore[no-any-return]
+    return None
+
+
+@cache
+def _texts() -> Mapping[str, str]:
+    """The files of this folder by name, to search them without loading them."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))}
 
 
 @cache

@@ -6,14 +6,15 @@ their own, or among the others where a file is older than that custom ("flat").
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from functools import partial
+from fnmatch import translate
+from functools import cache, partial
 from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import shorten
-from isoflop.model.families import class_defaults, readers
+from isoflop.model.families import class_defaults, reader
 from isoflop.model.families.generic import generic
 from isoflop.model.families.multimodal_text import LIKE, TEXTS, chameleon
 
@@ -145,7 +146,7 @@ def read_text(fields: Fields, plan: Plan, *, named: bool = True) -> ModelSpec:
 
 
 def _reader(kind: str) -> Read | None:
-    return TEXTS.get(kind) or readers().get(kind) or readers().get(LIKE.get(kind, ""))
+    return TEXTS.get(kind) or reader(kind) or (reader(LIKE[kind]) if kind in LIKE else None)
 
 
 def minicpmv(fields: Fields) -> ModelSpec:
@@ -158,7 +159,13 @@ def minicpmv(fields: Fields) -> ModelSpec:
 
 def ignore_matching(fields: Fields, patterns: tuple[str, ...]) -> None:
     """Ignore every field whose name fits one of the patterns."""
-    fields.ignore(*(name for name in fields.values if any(fnmatchcase(name, pattern) for pattern in patterns)))
+    fits = _one_pattern(patterns).match
+    fields.ignore(*(name for name in fields.values if fits(name)))
+
+
+@cache
+def _one_pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern) for pattern in patterns))
 
 
 def _headed(kind: str) -> bool:
