@@ -32,7 +32,7 @@ class Reading:
     `verified` is true only where the family is known, every field that could change the shape was understood, and
     nothing contradicts. `not_understood` names the fields that nobody read, `doubts` says what else is uncertain.
     `dtype` is the data type that the file names for its weights ("bfloat16"), "" where it names none.
-    `quantization` is its quantization as written, `config` all its fields.
+    `quantization` is its quantization as written, `config` all its fields, `file` what errors call it.
     """
 
     spec: ModelSpec
@@ -43,6 +43,7 @@ class Reading:
     dtype: str = ""
     quantization: Mapping[str, object] | None = None
     config: Mapping[str, object] = field(default_factory=dict)
+    file: str = "config.json"
 
     def renamed(self, name: str, source: str) -> Reading:
         """The same reading with another name and source."""
@@ -80,8 +81,9 @@ def reading_of(config: Mapping[str, object], file: str, name: str) -> Reading:
         not_understood=unread,
         doubts=doubts,
         dtype=_dtype(config),
-        quantization=_quantization(config),
+        quantization=_quantization(fields, config),
         config=config,
+        file=fields.file,
     )
 
 
@@ -114,13 +116,16 @@ def _check_size(spec: ModelSpec, file: str) -> None:
         raise BadFile(f"{file}: its fields make a model of {found:.1e} parameters; some of them are wrong.")
 
 
-def _quantization(config: Mapping[str, object]) -> Mapping[str, object] | None:
+def _quantization(fields: Fields, config: Mapping[str, object]) -> Mapping[str, object] | None:
     """Its quantization as written, of the whole or of its text part (Kimi-K2.5)."""
-    found = next((config[key] for key in _ASIDE if isinstance(config.get(key), dict)), None)
+    for key in _ASIDE:
+        found = config.get(key)
+        if isinstance(found, dict):
+            return found
+        if found:
+            raise fields.wrong(key, found, "an object, or null")
     inner = next((config[key] for key in KEYS if isinstance(config.get(key), dict)), None)
-    if found is None and inner is not None:
-        return _quantization(inner)  # type: ignore[arg-type]
-    return found  # type: ignore[return-value]
+    return None if inner is None else _quantization(fields, inner)  # type: ignore[arg-type]
 
 
 def _dtype(config: Mapping[str, object]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import re
+from fnmatch import translate
 from functools import cache
 from pathlib import Path
 
@@ -12,14 +13,14 @@ FILE = Path(__file__).with_name("inert.toml")
 
 
 @cache
-def _patterns() -> tuple[frozenset[str], tuple[str, ...]]:
-    """(names, patterns): a name is looked up at once, a pattern has to be tried."""
+def _listed() -> tuple[frozenset[str], re.Pattern[str]]:
+    """(names, patterns): a name is looked up at once, patterns have to be tried."""
     listed = [str(name) for names in read_toml(FILE).values() if isinstance(names, list) for name in names]
-    return frozenset(name for name in listed if "*" not in name), tuple(name for name in listed if "*" in name)
+    patterns = re.compile("|".join(translate(name) for name in listed if "*" in name))
+    return frozenset(name for name in listed if "*" not in name), patterns
 
 
-@cache
 def is_inert(name: str) -> bool:
     """Whether a field of this name never changes what is counted."""
-    names, patterns = _patterns()
-    return name in names or any(fnmatchcase(name, pattern) for pattern in patterns)
+    names, patterns = _listed()
+    return name in names or patterns.match(name) is not None

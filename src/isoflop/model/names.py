@@ -153,7 +153,7 @@ def describe(name: Name) -> Description:
 
 def bare_tensors(name: Name) -> Tensors | None:
     """The tensors of files that have no shape: safetensors without a config.json beside; None for everything else."""
-    if isinstance(name, ModelSpec | int | float) or str(name).startswith(HUB):
+    if isinstance(name, ModelSpec | int | float) or str(name).startswith(HUB) or not str(name).strip():
         return None
     path = Path(name)
     if not _is_there(str(path)) or not _holds_weights(path):

@@ -69,7 +69,7 @@ def storage_of(reading: Reading) -> Storage:
     if reading.quantization is None:
         scheme = unquantised(dtype, correction="fp32")
     else:
-        scheme = scheme_of(reading.quantization, dtype)
+        scheme = scheme_of(reading.quantization, dtype, reading.file)
         assumed = () if reading.quantization.get("quant_method") in _NO_DOUBT else assumed
     ledger = weight_bytes(spec, scheme)
     namer = Namer(scheme.patterns())

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     Read = Callable[[Fields, _Format], Scheme]
 
 
-def scheme_of(quantization: Mapping[str, object], dtype: str) -> Scheme:
-    """The scheme that a config asks for; `dtype` is what its other weights are in.
+def scheme_of(quantization: Mapping[str, object], dtype: str, file: str = "config.json") -> Scheme:
+    """The scheme that a config asks for; `dtype` is what its other weights are in, `file` what errors call it.
 
     A method that is not counted here is MissingData.
     """
-    fields = Fields(quantization, "config.json", "quantization_config.")
+    fields = Fields(quantization, file, "quantization_config.")
     method = fields.word("quant_method").lower()
     if not method:
         method = _guessed(fields)
