@@ -2,6 +2,7 @@
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/laws.py            every row
     OPENBLAS_NUM_THREADS=1 python benchmarks/laws.py --coverage  how often intervals of 500 simulated studies hold
+    OPENBLAS_NUM_THREADS=1 python benchmarks/laws.py --extrapolation  the dearer runs predicted from the cheaper ones
 
 The reference style is that of the public replication of Chinchilla: log-sum-exp, Huber 1e-3, L-BFGS-B with finite
 differences from 4,500 starts for the fit; for each resample BFGS with automatic gradients (torch) from one start.
@@ -204,9 +205,31 @@ def coverage(studies: int = STUDIES, noise: float = 0.005) -> dict[str, float]:
     return {name: count / studies for name, count in inside.items()}
 
 
+def extrapolation() -> None:
+    """Fits to the cheaper half and four fifths of the committed studies: errors and 80 % intervals on the rest."""
+    folder = RUNS.parent
+    studies = (("chinchilla_dots", "chinchilla"), ("chinchilla_dots", "chinchilla-tied"), ("gemstones", "chinchilla"))
+    for name, law in (*studies, ("farseer", "farseer"), ("farseer", "chinchilla")):
+        runs = read_runs(folder / f"{name}.csv")
+        for share in (0.5, 0.8):
+            cheap = runs.columns["flops"] <= np.quantile(runs.columns["flops"], share)
+            found = fit(runs.where(cheap), law, Options(bootstrap=300))
+            rest = runs.where(~cheap & runs.usable())
+            said, low, high = found.predict_interval(rest.columns, 0.8)
+            inside = float(((low <= rest.loss) & (rest.loss <= high)).mean())
+            off = float(np.median(np.abs(said / rest.loss - 1)))
+            checks = [one.name for one in found.checks if one.status == "fail"]
+            print(
+                f"{name:<16} {law:<16} from {share:.0%}: median error {off:.2%}, {inside:.0%} of {rest.rows} inside"
+                f"{'; fails ' + ', '.join(checks) if checks else ''}"
+            )
+
+
 def main() -> None:
-    """Speed, or coverage."""
-    if "--coverage" in sys.argv:
+    """Speed, coverage, or extrapolation."""
+    if "--extrapolation" in sys.argv:
+        extrapolation()
+    elif "--coverage" in sys.argv:
         for name, share in coverage().items():
             print(f"{name:<16} {share:.1%} of {STUDIES} studies inside the 80 % interval")
     else:

@@ -272,3 +272,15 @@ def test_wrong_wishes_are_refused() -> None:
         fit(dots(), "chinchilla", Options(engine="gpu"))
     with pytest.raises(UnknownName, match="no weight 'heavy'"):
         fit(dots(), "chinchilla", Options(weights="heavy"))
+
+
+def test_intervals_of_simulated_studies_hold_the_truth() -> None:
+    """Forty of the five hundred of benchmarks/laws.py --coverage."""
+    inside = np.zeros(3)
+    for seed in range(40):
+        found = fit_point(study(0.004, budgets=8, sizes=8, seed=seed), SHAPES["chinchilla"], Options(bootstrap=300))
+        ends = found.interval(0.8)
+        for place, name in enumerate(("E", "alpha", "beta")):
+            low, high = ends[name]
+            inside[place] += low <= getattr(TRUE, name) <= high
+    assert np.all((inside / 40 > 0.62) & (inside / 40 < 0.95)), inside

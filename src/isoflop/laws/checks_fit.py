@@ -87,7 +87,7 @@ def leverage(name: str, fit: Fit, runs: Runs) -> Check:
     free = [index for index, key in enumerate(fit.shape.coordinates) if key not in fit.fixed]
     moves = np.abs(again - fit.at)[free]
     # Far rows widen the standard errors that they are measured by, so a move of an exponent counts by itself too.
-    plain = np.array([MOVES if not fit.shape.coordinates[index].startswith("ln_") else np.inf for index in free])
+    plain = np.array([MOVES if is_exponent(fit, fit.shape.coordinates[index]) else np.inf for index in free])
     shift = np.maximum(moves / errors[free], moves / plain)
     most = int(np.argmax(shift))
     coordinate = fit.shape.coordinates[free[most]]
@@ -105,7 +105,7 @@ def identifiability(name: str, fit: Fit, runs: Runs) -> Check:
     """Whether the runs tell the constants apart."""
     del runs
     spans = {key: float(np.log10(high / low)) for key, (low, high) in fit.origin.ranges.items() if low > 0}
-    exponents = [key for key in fit.shape.coordinates if not key.startswith("ln_") and key not in fit.fixed]
+    exponents = [key for key in fit.shape.coordinates if is_exponent(fit, key)]
     worst = max((fit.errors[key] / (abs(value) + 1e-12) for key, value in _values(fit, exponents)), default=0.0)
     spread = np.sqrt(np.maximum(np.diagonal(fit.doubt.covariance), 1e-300))
     correlation = fit.doubt.covariance / np.outer(spread, spread)
@@ -120,6 +120,11 @@ def identifiability(name: str, fit: Fit, runs: Runs) -> Check:
         remedy="compare exponents and predictions, never A or B alone"
         + ("; widen the runs, or tie or fix an exponent" if worst >= 0.2 else ""),
     )
+
+
+def is_exponent(fit: Fit, name: str) -> bool:
+    """Whether a free coordinate is the exponent of a power that falls: one whose box starts above zero."""
+    return not name.startswith("ln_") and name not in fit.fixed and fit.shape.bounds.get(name, (0.0, 0.0))[0] > 0
 
 
 def _values(fit: Fit, names: list[str]) -> list[tuple[str, float]]:
@@ -152,7 +157,7 @@ def misfit(name: str, fit: Fit, runs: Runs) -> Check:
 
 def _trend(x: FloatArray, residuals: FloatArray) -> tuple[float, float]:
     """Share of variance that a cubic in x explains beyond what chance gives, and its size."""
-    if np.std(x) < 1e-9 or len(x) < 8:
+    if len(x) < 8 or len(np.unique(np.round(x, 3))) < 6:
         return 0.0, 0.0
     middle = np.median(residuals)
     near = np.clip(

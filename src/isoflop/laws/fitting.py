@@ -268,7 +268,7 @@ def _doubt(
         of = "the sandwich of gradients and curvature" + (f": {problem.rows:,} rows need no resampling" if many else "")
     return Doubt(
         covariance=matrix @ covariance @ matrix.T,
-        draws=problem.coordinates.full(resampled),
+        draws=problem.coordinates.full(np.clip(resampled, problem.coordinates.low, problem.coordinates.high)),
         of=of,
         residuals=residuals,
     )

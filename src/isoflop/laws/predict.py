@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from isoflop.laws.backtest import widening
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -50,7 +52,7 @@ def predict_interval(
         part = slice(start, start + step)
         values = np.asarray(fit.shape.log_loss(at, {name: one[part] for name, one in inputs.items()}))
         # Where the constants are resampled together, their draws scatter about their own mean; the point is the middle.
-        values = values + scatter[:, None] + shock[:, None] * far[part]
+        values = values + scatter[:, None] + shock[:, None] * np.sqrt(widening(far[part]))
         low[part], high[part] = np.quantile(values, tails, axis=0)
     low, high = np.minimum(low, middle), np.maximum(high, middle)
     return np.exp(middle), np.exp(low), np.exp(high)
