@@ -19,6 +19,7 @@ import numpy as np
 from isoflop.relation.answer import Ledger, Term
 from isoflop.training.engine import Engine, engine
 from isoflop.training.spec import Layout, Layouts, format_bytes
+from isoflop.training.stages import by_stages, together
 from isoflop.training.tally import FEATURES, KEPT, SPLITS, Tally, stage_bounds, tally
 
 if TYPE_CHECKING:
@@ -86,18 +87,8 @@ def peak(run: Run, layouts: Layout | Layouts, made: Engine | None = None) -> Pea
     many = layouts if isinstance(layouts, Layouts) else Layouts.of(**{name: getattr(layouts, name) for name in _NAMES})
     made = made or engine(run.recipe.engine)
     counted = tally(run.model, run.recipe, made.kernels)
-    keys = many.pp * 2**20 + many.vpp
-    if (keys == keys.flat[0]).all():
-        return _Shared(run, counted, made, many).worst()
-    terms = {name: np.empty_like(many.dp) for name in TERMS}
-    stage = np.empty_like(many.dp)
-    for key in np.unique(keys):
-        mask = keys == key
-        part = _Shared(run, counted, made, many.take(mask)).worst()
-        stage[mask] = part.stage
-        for name in TERMS:
-            terms[name][mask] = part.terms[name]
-    return Peak(terms, stage, made)
+    parts = [(where, _Shared(run, counted, made, part).worst()) for where, part in by_stages(many)]
+    return parts[0][1] if len(parts) == 1 else Peak(*together(many.dp, parts), made)
 
 
 _NAMES = tuple(Layout.__dataclass_fields__)

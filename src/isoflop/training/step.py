@@ -25,6 +25,7 @@ from isoflop.kernel import (
 from isoflop.relation.answer import Ledger, Term
 from isoflop.training.engine import engine
 from isoflop.training.spec import MATMUL_GROUPS, Layout, Layouts, format_bytes
+from isoflop.training.stages import by_stages, together
 from isoflop.training.tally import stage_bounds, tally
 from isoflop.training.work import LayerWork, Product, Work, work
 
@@ -94,19 +95,8 @@ class Steps:
 def step_time(run: Run, layouts: Layout | Layouts, chip: Chip, profile: Profile) -> Steps:
     """The step time of every layout on chips of a kind; a single layout gives arrays of one entry."""
     many = layouts if isinstance(layouts, Layouts) else Layouts.of(**{name: getattr(layouts, name) for name in _NAMES})
-    keys = many.pp * 2**20 + many.vpp
-    kinds = np.unique(keys)
-    if len(kinds) == 1:
-        return _Clock(run, many, chip, profile).slowest()
-    terms = {name: np.empty_like(many.dp) for name in TERMS}
-    stage = np.empty_like(many.dp)
-    for key in kinds:
-        mask = keys == key
-        part = _Clock(run, many.take(mask), chip, profile).slowest()
-        stage[mask] = part.stage
-        for name in TERMS:
-            terms[name][mask] = part.terms[name]
-    return Steps(terms, stage, profile.spread)
+    parts = [(where, _Clock(run, part, chip, profile).slowest()) for where, part in by_stages(many)]
+    return parts[0][1] if len(parts) == 1 else Steps(*together(many.dp, parts), profile.spread)
 
 
 _NAMES = tuple(Layout.__dataclass_fields__)
