@@ -1,7 +1,7 @@
 """From a config.json to a `ModelSpec`: one file a family.
 
 A file has a table `READS`: `model_type` -> the function that reads its fields. Such a function takes `Fields` and gives
-a `ModelSpec`; `common` holds what families share. Whatever a function does not look at, and is not known to be inert
+a `ModelSpec`; `common*` hold what families share. Whatever a function does not look at, and is not known to be inert
 everywhere, makes the reading unverified. To add a family, add a file; `tests/oracle/model/test_families.py` holds it
 against the real modules, field by field. Where a file is silent, fields have what `defaults.json` lists: the defaults
 of the family's config class in transformers.

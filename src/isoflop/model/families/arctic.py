@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS, attention, experts, gated, uniform, width
-from isoflop.model.families.mixtures import only
+from isoflop.model.families.common_experts import only
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import attention, experts, gated, scaled, uniform
-from isoflop.model.families.mixtures import shared_experts
+from isoflop.model.families.common_experts import shared_experts
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields

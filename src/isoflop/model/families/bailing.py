@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, attention, decoder, experts, gated, layer_count, next_token_layers
-from isoflop.model.families.mixtures import only, shared_experts, sparse, stacked
+from isoflop.model.families.common_experts import only, shared_experts, sparse, stacked
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from isoflop.model.families.classic import crossing, multi_head, position_table, two_norms
 from isoflop.model.families.common import LAYER_NORM, as_always, plain, width
+from isoflop.model.families.common_classic import crossing, multi_head, position_table, two_norms
 from isoflop.model.parts import Embedding, Head, Linear, Mlp, Moe, vector
 from isoflop.model.spec import ModelSpec, Stack, groups_of
 

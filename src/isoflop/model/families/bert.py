@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.classic import crossing, encoder, multi_head, position_table, two_norms
 from isoflop.model.families.common import LAYER_NORM, layer_count, plain, width
+from isoflop.model.families.common_classic import crossing, encoder, multi_head, position_table, two_norms
 from isoflop.model.parts import Attention, Embedding, Linear, Norm
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.classic import multi_head, two_norms
 from isoflop.model.families.common import LAYER_NORM, activation, as_always, decoder, layer_count, width
+from isoflop.model.families.common_classic import multi_head, two_norms
 from isoflop.model.parts import Embedding, Mlp, Norm
 from isoflop.model.spec import Layer
 

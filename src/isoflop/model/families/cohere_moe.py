@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS, attention, decoder, experts, gated, layer_count, scaled
-from isoflop.model.families.mixtures import shared_experts, sparse, windowed
+from isoflop.model.families.common_experts import shared_experts, sparse, windowed
 from isoflop.model.parts import Norm
 from isoflop.model.spec import Layer
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.classic import encoder, multi_head, position_table, two_norms
 from isoflop.model.families.common import LAYER_NORM, as_always, layer_count, plain, width
+from isoflop.model.families.common_classic import encoder, multi_head, position_table, two_norms
 from isoflop.model.parts import MOST, Embedding, Linear, vector
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from isoflop.model.families.common import (
     layer_count,
     next_token_layers,
 )
-from isoflop.model.families.mixtures import fine_grained, sparse
+from isoflop.model.families.common_experts import fine_grained, sparse
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:
-    from isoflop.model.families.mixtures import RouterBias
+    from isoflop.model.families.common_experts import RouterBias
     from isoflop.model.fields import Fields
     from isoflop.model.parts import Attention, LatentAttention, Norm
     from isoflop.model.spec import ModelSpec

@@ -17,7 +17,7 @@ from isoflop.model.families.common import (
     next_token_layers,
     width,
 )
-from isoflop.model.families.mixtures import (
+from isoflop.model.families.common_experts import (
     fine_grained,
     hyper_connections,
     index,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, decoder, experts, gated, layer_count, width
-from isoflop.model.families.mixtures import hyper_connections, only, streams_head
+from isoflop.model.families.common_experts import hyper_connections, only, streams_head
 from isoflop.model.parts import CompressedAttention, Index, Linear, Moe, vector
 from isoflop.model.spec import Layer
 

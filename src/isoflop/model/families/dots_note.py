@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import decoder, experts, gated, latent_attention, layer_count, width
-from isoflop.model.families.mixtures import each_layer, index, shared_experts, sparse, stacked
+from isoflop.model.families.common_experts import each_layer, index, shared_experts, sparse, stacked
 from isoflop.model.parts import LatentAttention, Linear, vector
 
 if TYPE_CHECKING:

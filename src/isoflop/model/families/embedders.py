@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.classic import encoder, multi_head, two_norms
 from isoflop.model.families.common import (
     LAYER_NORM,
     RMS,
@@ -18,6 +17,7 @@ from isoflop.model.families.common import (
     plain,
     width,
 )
+from isoflop.model.families.common_classic import encoder, multi_head, two_norms
 from isoflop.model.parts import Embedding, Mlp, vector
 from isoflop.model.spec import Layer
 

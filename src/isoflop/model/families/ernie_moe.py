@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import attention, decoder, experts, gated, layer_count, scaled
-from isoflop.model.families.mixtures import only, shared_experts, stacked
+from isoflop.model.families.common_experts import only, shared_experts, stacked
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import attention, decoder, gated, layer_count
-from isoflop.model.families.mixtures import fine_grained, sparse, stacked, windowed
+from isoflop.model.families.common_experts import fine_grained, sparse, stacked, windowed
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS, attention, decoder, gated, layer_count, uniform, width
-from isoflop.model.families.mixtures import only
+from isoflop.model.families.common_experts import only
 from isoflop.model.parts import Attention, Embedding, Mlp
 from isoflop.model.spec import Layer
 

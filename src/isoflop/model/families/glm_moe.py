@@ -13,7 +13,7 @@ from isoflop.model.families.common import (
     layer_count,
     next_token_layers,
 )
-from isoflop.model.families.mixtures import fine_grained, sparse, stacked, windowed
+from isoflop.model.families.common_experts import fine_grained, sparse, stacked, windowed
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import decoder, gated, latent_attention, layer_count, width
+from isoflop.model.families.common_experts import fine_grained, hyper_connections, index, own_index, sparse, stacked
+from isoflop.model.families.common_recurrent import kimi_delta
 from isoflop.model.families.deepseek_sparse import following
-from isoflop.model.families.mixtures import fine_grained, hyper_connections, index, own_index, sparse, stacked
-from isoflop.model.families.recurrences import kimi_delta
 from isoflop.model.parts import LatentAttention, Linear, Recurrent, vector
 
 if TYPE_CHECKING:

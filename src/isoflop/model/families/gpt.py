@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.classic import decoder_beside, multi_head, two_norms
 from isoflop.model.families.common import LAYER_NORM, as_always, decoder, layer_count, plain, width
+from isoflop.model.families.common_classic import decoder_beside, multi_head, two_norms
 from isoflop.model.parts import Embedding, Mlp
 from isoflop.model.spec import Layer
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import attention, experts, gated, layer_count, uniform
-from isoflop.model.families.mixtures import windowed
+from isoflop.model.families.common_experts import windowed
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields

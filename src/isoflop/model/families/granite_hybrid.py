@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, as_always, attention, decoder, experts, gated, layer_count, width
-from isoflop.model.families.recurrences import FULL, LINEAR, kinds, mamba2_layers
+from isoflop.model.families.common_recurrent import FULL, LINEAR, kinds, mamba2_layers
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:

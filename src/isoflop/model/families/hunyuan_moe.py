@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, attention, decoder, gated, layer_count
-from isoflop.model.families.mixtures import fine_grained, only, shared_experts, sparse, stacked
+from isoflop.model.families.common_experts import fine_grained, only, shared_experts, sparse, stacked
 from isoflop.model.parts import Moe
 from isoflop.model.spec import Layer
 

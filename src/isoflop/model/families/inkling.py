@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS, RMS_PAIR, decoder, experts, gated, layer_count, scaled, width
-from isoflop.model.families.mixtures import shared_experts
+from isoflop.model.families.common_experts import shared_experts
 from isoflop.model.parts import Attention, Convolution, Embedding, Linear, Recurrent, vector
 from isoflop.model.spec import Apart, Layer, groups_of
 

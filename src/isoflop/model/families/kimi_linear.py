@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import as_always, decoder, gated, latent_attention, layer_count, never_tied, width
-from isoflop.model.families.mixtures import fine_grained, only, sparse, stacked
-from isoflop.model.families.recurrences import FULL, LINEAR, kimi_delta, kinds
+from isoflop.model.families.common_experts import fine_grained, only, sparse, stacked
+from isoflop.model.families.common_recurrent import FULL, LINEAR, kimi_delta, kinds
 from isoflop.model.parts import Linear
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import attention, decoder, experts, gated, layer_count
-from isoflop.model.families.mixtures import sparse, stacked, windowed
+from isoflop.model.families.common_experts import sparse, stacked, windowed
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields

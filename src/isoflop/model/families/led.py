@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.model.families.bart import Plan, joined, stack
 from isoflop.model.families.bert import roberta
-from isoflop.model.families.classic import position_table
+from isoflop.model.families.common_classic import position_table
 from isoflop.model.parts import Attention, Linear
 from isoflop.model.spec import Stack, groups_of
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, as_always, attention, decoder, experts, layer_count, width
-from isoflop.model.families.mixtures import stacked
-from isoflop.model.families.recurrences import CONV, FULL, kinds, short_convolution
+from isoflop.model.families.common_experts import stacked
+from isoflop.model.families.common_recurrent import CONV, FULL, kinds, short_convolution
 from isoflop.model.parts import Mlp
 from isoflop.model.spec import Layer
 

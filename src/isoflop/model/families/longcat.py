@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, decoder, experts, gated, latent_attention
-from isoflop.model.families.mixtures import only
+from isoflop.model.families.common_experts import only
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:

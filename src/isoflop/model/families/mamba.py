@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS, activation, as_always, decoder, layer_count, width
-from isoflop.model.families.recurrences import mamba1, mamba2
+from isoflop.model.families.common_recurrent import mamba1, mamba2
 from isoflop.model.parts import Embedding
 from isoflop.model.spec import Layer
 

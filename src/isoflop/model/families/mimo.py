@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, attention, decoder, gated, layer_count, next_token_layers
-from isoflop.model.families.mixtures import fine_grained, only, sparse, stacked, windowed
+from isoflop.model.families.common_experts import fine_grained, only, sparse, stacked, windowed
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:

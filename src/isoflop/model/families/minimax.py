@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, as_always, attention, decoder, experts, gated, layer_count, width
-from isoflop.model.families.mixtures import only
-from isoflop.model.families.recurrences import FULL, LINEAR, kinds, recurrent
+from isoflop.model.families.common_experts import only
+from isoflop.model.families.common_recurrent import FULL, LINEAR, kinds, recurrent
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import attention, decoder, experts, gated, layer_count, width
-from isoflop.model.families.mixtures import only, sparse, stacked
+from isoflop.model.families.common_experts import only, sparse, stacked
 from isoflop.model.parts import Index, vector
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from isoflop.model.families.common import (
     layer_count,
     uniform,
 )
-from isoflop.model.families.mixtures import only
+from isoflop.model.families.common_experts import only
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:

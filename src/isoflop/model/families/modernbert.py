@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.classic import encoder, multi_head
 from isoflop.model.families.common import decoder, gated, layer_count, width
+from isoflop.model.families.common_classic import encoder, multi_head
 from isoflop.model.parts import Embedding, Linear, Norm
 from isoflop.model.spec import Layer
 

@@ -20,9 +20,9 @@ from isoflop.model.families.common import (
     uniform,
     width,
 )
+from isoflop.model.families.common_experts import fine_grained, only, shared_experts, sparse, stacked
 from isoflop.model.families.deepseek_sparse import mistral_large4
 from isoflop.model.families.glm_next import glm5_next
-from isoflop.model.families.mixtures import fine_grained, only, shared_experts, sparse, stacked
 from isoflop.model.parts import Attention, Embedding, Linear, Norm, vector
 from isoflop.model.spec import Layer, groups_of
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.errors import shorten
 from isoflop.model.families.common import RMS, activation, as_always, attention, decoder, experts, never_tied, width
-from isoflop.model.families.recurrences import FULL, LINEAR, kinds, mamba2
+from isoflop.model.families.common_recurrent import FULL, LINEAR, kinds, mamba2
 from isoflop.model.parts import Linear, Mlp, Moe, vector
 from isoflop.model.spec import Apart, Layer, groups_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.classic import multi_head, two_norms
 from isoflop.model.families.common import LAYER_NORM, as_always, attention, decoder, layer_count, plain, uniform, width
+from isoflop.model.families.common_classic import multi_head, two_norms
 from isoflop.model.parts import vector
 from isoflop.model.spec import Layer
 

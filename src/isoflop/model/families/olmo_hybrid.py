@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, attention, decoder, gated, layer_count, width
-from isoflop.model.families.recurrences import FULL, LINEAR, gated_delta, kinds
+from isoflop.model.families.common_recurrent import FULL, LINEAR, gated_delta, kinds
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS, RMS_PAIR, activation, as_always
-from isoflop.model.families.mixtures import only
+from isoflop.model.families.common_experts import only
 from isoflop.model.parts import Attention, Embedding, Head, Mlp
 from isoflop.model.spec import Layer, ModelSpec, Stack, groups_of
 

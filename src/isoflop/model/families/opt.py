@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.model.families.classic import decoder_beside, multi_head, position_table, two_norms
 from isoflop.model.families.common import LAYER_NORM, decoder, layer_count, plain, width
+from isoflop.model.families.common_classic import decoder_beside, multi_head, position_table, two_norms
 from isoflop.model.parts import Embedding, Linear, Norm
 from isoflop.model.spec import Layer
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import attention, gated, layer_count, sliding, uniform
-from isoflop.model.families.mixtures import only
+from isoflop.model.families.common_experts import only
 
 if TYPE_CHECKING:
     from isoflop.model.fields import Fields

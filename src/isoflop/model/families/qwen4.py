@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from isoflop.errors import BadFile
 from isoflop.model.families.common import decoder, layer_count, width
+from isoflop.model.families.common_recurrent import FULL, LINEAR, kinds, recurrent
 from isoflop.model.families.qwen_next import qwen_attention, qwen_delta, qwen_mixture
-from isoflop.model.families.recurrences import FULL, LINEAR, kinds, recurrent
 from isoflop.model.parts import Convolution, Index, Linear, vector
 from isoflop.model.spec import Layer
 

@@ -19,7 +19,7 @@ from isoflop.model.families.common import (
     layer_count,
     width,
 )
-from isoflop.model.families.recurrences import FULL, LINEAR, gated_delta, kinds
+from isoflop.model.families.common_recurrent import FULL, LINEAR, gated_delta, kinds
 from isoflop.model.parts import Linear, vector
 from isoflop.model.spec import Apart, Group, Layer
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, as_always, attention, decoder, gated, layer_count, width
-from isoflop.model.families.recurrences import kinds, recurrent
+from isoflop.model.families.common_recurrent import kinds, recurrent
 from isoflop.model.parts import Convolution
 from isoflop.model.spec import Layer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import LAYER_NORM, decoder, layer_count, width
-from isoflop.model.families.recurrences import recurrent
+from isoflop.model.families.common_recurrent import recurrent
 from isoflop.model.parts import Embedding, Linear, Mlp, vector
 from isoflop.model.spec import Layer
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS, RMS_PAIR, attention, decoder, gated, layer_count, width
-from isoflop.model.families.mixtures import each_layer, only
+from isoflop.model.families.common_experts import each_layer, only
 from isoflop.model.parts import Linear, Moe
 from isoflop.model.spec import Apart, Layer, groups_of
 

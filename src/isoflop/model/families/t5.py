@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from isoflop.model.families.classic import crossing
 from isoflop.model.families.common import ACTIVATIONS, RMS, layer_count, width
+from isoflop.model.families.common_classic import crossing
 from isoflop.model.parts import Attention, Embedding, Head, Linear, Mlp, Moe, vector
 from isoflop.model.spec import Layer, ModelSpec, Stack, groups_of
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families import class_defaults
-from isoflop.model.families.classic import crossing
 from isoflop.model.families.common import RMS, attention, layer_count, sliding, width
+from isoflop.model.families.common_classic import crossing
 from isoflop.model.families.gemma import gemma_mlp
 from isoflop.model.parts import Embedding, Head, Linear, vector
 from isoflop.model.spec import Layer, ModelSpec, Stack, groups_of

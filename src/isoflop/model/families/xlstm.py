@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import decoder, layer_count, never_tied, width
-from isoflop.model.families.recurrences import recurrent
+from isoflop.model.families.common_recurrent import recurrent
 from isoflop.model.parts import Mlp, Norm
 from isoflop.model.spec import Layer
 

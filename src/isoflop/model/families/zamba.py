@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS, activation, as_always, decoder, layer_count, width
-from isoflop.model.families.recurrences import HYBRID, LINEAR, kinds, mamba1, mamba2
+from isoflop.model.families.common_recurrent import HYBRID, LINEAR, kinds, mamba1, mamba2
 from isoflop.model.parts import Attention, Linear, Mlp, vector
 from isoflop.model.spec import Layer
 
