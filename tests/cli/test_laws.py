@@ -265,6 +265,18 @@ def test_lists_and_comparisons(capsys: pytest.CaptureFixture[str], fitted: Path)
     assert rows["params at 1e+22"]["kaplan2020"] is None
 
 
+def test_history_with_verdicts_and_growth(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "laws", "history", "--json")
+    assert code == 0
+    verdicts = {row["model"]: row["verdict"] for row in json.loads(out)["rows"]}
+    assert verdicts["GPT-3 175B"] == "under-trained"
+    assert set(verdicts.values()) == {"under-trained", "near the optimum", "over-trained"}
+    code, out, _ = run(capsys, "laws", "history", "--growth", "--json")
+    assert code == 0
+    grown = {row["quantity"]: row for row in json.loads(out)["rows"]}
+    assert grown["flops"]["low (90 %)"] < grown["flops"]["doubling (years)"] < grown["flops"]["high (90 %)"]
+
+
 @pytest.mark.parametrize(
     "picture",
     ["power-laws", "isoflop", "surface", "profiles", "residuals", "predicted", "pf-days", "tokens-per-param", "growth"],

@@ -108,6 +108,21 @@ def test_weights_and_biases_export(tmp_path: Path) -> None:
     assert set(found.labels) == {"State", "Created"}
 
 
+def test_weights_and_biases_chart(tmp_path: Path) -> None:
+    names = ("Step", "a - val/loss", "a - val/loss__MIN", "a - val/loss__MAX", "b - val/loss", "b - val/loss__MIN")
+    rows: list[tuple[object, ...]] = [(1, 4.0, 4.0, 4.0, "", ""), (2, 3.5, 3.5, 3.5, 3.4, 3.4)]
+    found = read_runs(write(tmp_path / "chart.csv", names, rows))
+    assert sorted(found.loss.tolist()) == [3.4, 3.5, 4.0]
+    assert len(set(found.groups.tolist())) == 2
+    assert sorted(found.columns["step"].tolist()) == [1.0, 2.0, 2.0]
+
+
+def test_cells_as_people_write_them(tmp_path: Path) -> None:
+    found = read_runs(write(tmp_path / "a.csv", HEAD, [("70M", "1.4B", 3.5), ("7B", "1.4T", 2.0)]))
+    assert found.columns["params"].tolist() == [70e6, 7e9]
+    assert found.columns["tokens"].tolist() == [1.4e9, 1.4e12]
+
+
 def test_trainer_state(tmp_path: Path) -> None:
     log = [
         {"step": 10, "loss": 4.0, "learning_rate": 1e-3, "num_input_tokens_seen": 1e6},

@@ -318,6 +318,27 @@ def compare(laws: tuple[str, ...], *, flops: tuple[str, ...], form: str, as_json
     tables.print_compared(laws, budgets, "json" if as_json else form)
 
 
+@command.command("history")
+@click.option("--growth", is_flag=True, help="Doubling times of params, tokens, FLOP and cost instead.")
+@click.option("--law", default="ratio20", show_default=True, help="Whose verdict.")
+@table_options
+def history(*, growth: bool, law: str, form: str, as_json: bool) -> None:
+    """Published models by tokens per parameter, with a law's verdict; or how fast what they took has grown."""
+    from isoflop.report.chart_history import grown, verdicts
+
+    form = "json" if as_json else form
+    if growth:
+        told = {name: line.high < float("inf") for name, line in grown().items()}  # else growth is not told from none
+        rows = [
+            (name, line.doubling if told[name] else None, line.low, line.high if told[name] else None, line.points)
+            for name, line in grown().items()
+        ]
+        print_table(("quantity", "doubling (years)", "low (90 %)", "high (90 %)", "runs"), rows, form)
+        return
+    held = [(run.model, run.date, ratio, kind) for run, ratio, kind in verdicts(law)]
+    print_table(("model", "date", "tokens per parameter", "verdict"), held, form)
+
+
 @command.command("plot")
 @click.argument("picture", type=click.Choice(PICTURES))
 @click.argument("runs", required=False, type=click.Path())

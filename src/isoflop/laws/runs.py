@@ -32,6 +32,9 @@ POSITIVE = (
     "granularity", "weight_bits", "activation_bits", "kv_bits", "tokens_per_param", "weight",
 )  # fmt: skip
 
+WORDED: Mapping[str, str] = MappingProxyType({"params": "params", "tokens": "tokens", "flops": "train_flops"})
+"""Quantities whose cells may be written as people write them, and the glossary's name for each."""
+
 _CONVENTION: Mapping[Counts, str] = MappingProxyType(
     {"total": "params", "active": "active_params", "non_embedding": "non_embedding_params"}
 )
@@ -202,6 +205,8 @@ def _held(table: Table, mapping: tuple[Mapped, ...], constants: Mapping[str, flo
         values = table.columns[one.column]
         if one.quantity == "run":
             continue
+        if not isinstance(values, np.ndarray) and one.quantity in WORDED:
+            values = _worded(values, one.quantity)
         if not isinstance(values, np.ndarray):
             wrong = next(value for value in values if not _is_number(value))
             raise BadInput(
@@ -215,6 +220,17 @@ def _held(table: Table, mapping: tuple[Mapped, ...], constants: Mapping[str, flo
         with np.errstate(all="ignore"):
             held["loss"] = np.log(held["perplexity"])
     return held
+
+
+def _worded(values: list[object], name: str) -> list[object] | FloatArray:
+    """Cells such as 7B or 1.4T as numbers; the column as it stands where one of them is no such value."""
+    from isoflop.quantity import quantity, read
+
+    of = quantity(WORDED[name])
+    try:
+        return np.array([read(str(value), of).spread.median for value in values], dtype=np.float64)
+    except BadInput:
+        return values
 
 
 def _is_number(value: object) -> bool:

@@ -115,7 +115,26 @@ def _separated(place: Path) -> Table:
     if not rows:
         raise BadFile(f"{name}: a header and no rows.")
     columns = {key: _numbers(values) for key, values in zip(names, zip(*rows, strict=True), strict=True)}
+    if any(key.endswith("__MIN") for key in names):
+        return table_of(_melted(columns), place, "Weights & Biases chart")
     return Table(columns=columns, source=str(place), format="TSV" if separator == "\t" else "CSV")
+
+
+def _melted(columns: Mapping[str, list[object] | FloatArray]) -> list[dict[str, object]]:
+    """The export of a W&B chart, one column `run - metric` a run, as one row a run and step."""
+    steps = next((name for name in columns if name.strip().lower() in {"step", "_step", "global_step"}), None)
+    rows: dict[tuple[str, int], dict[str, object]] = {}
+    for name, values in columns.items():
+        run, dash, metric = name.rpartition(" - ")
+        if not dash or name.endswith(("__MIN", "__MAX")):
+            continue
+        for at, value in enumerate(values):
+            if isinstance(value, float) and np.isfinite(value):
+                row = rows.setdefault((run, at), {"run": run})
+                row[metric] = value
+                if steps is not None:
+                    row["step"] = columns[steps][at]
+    return list(rows.values())
 
 
 def _plain_numbers(place: Path, separator: str, names: Sequence[str], name: str) -> Table | None:
