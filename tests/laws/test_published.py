@@ -282,3 +282,23 @@ def test_two_exponents_and_one_say_the_same_of_c4() -> None:
     params, tokens = np.meshgrid(np.geomspace(1e8, 1e10, 9), np.geomspace(1e9, 1e12, 9))
     one, two = (published(name).law.loss(params, tokens) for name in ("muennighoff2023-c4", "c4-untied2023"))
     assert np.abs(two / one - 1).max() < 0.01
+
+
+def test_the_constants_of_repeated_data_are_nearly_free() -> None:
+    import numpy as np
+    from tests.laws.studies import HERE
+
+    from isoflop.laws import Options, fit, profile, read_runs
+    from isoflop.laws.again import problem_again
+
+    runs, known = read_runs(HERE / "data_constrained.csv"), published("muennighoff2023-c4").law
+    held = {"E": known.irreducible_loss, **{name: getattr(known, name) for name in ("A", "B", "alpha")}}
+    found = fit(runs, "data-constrained", Options(bootstrap=100, fixed={**held, "beta": held["alpha"]}))
+    problem, kept = problem_again(found, runs)
+    printed = np.log([[15.387756, 5.309743]])
+    at_printed = problem.evaluate(printed, np.ones(kept.rows), found.objective)[0][0]
+    assert 1.0 < at_printed / found.certificate.objective < 1.007
+    assert found.constants["R_D"] > 40
+    ends = profile(found, runs, "R_D", np.linspace(0.0, 11.0, 23))
+    assert np.exp(ends.low) < 10
+    assert np.exp(ends.high) > 1000
