@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 HEADS = ("num_attention_heads", "n_head", "n_heads")
 READ_BESIDE = "the output of an encoder beside it"
+HEADLESS = "the encoder alone: the head of the class that the file names, for words or labels, is not counted"
 
 
 def multi_head(
@@ -90,5 +92,6 @@ def encoder(  # noqa: PLR0913 - the pieces of an encoder
         head=None,
         extras=(*extras, pooler) if pooled else extras,
         context=context,
+        notes=(HEADLESS,) if re.search("For[A-Z]", str(fields.values.get("architectures"))) else (),
         reads=READ_BESIDE if any(layer.cross for _, layer in groups) else "",
     )

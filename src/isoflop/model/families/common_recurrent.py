@@ -103,6 +103,20 @@ def mamba2(  # noqa: PLR0913 - the numbers of a layer
     )
 
 
+def mamba1_layers(fields: Fields, width: int, *, norms: bool = False) -> Recurrent:
+    """Mamba by the names of Jamba and Zamba."""
+    return mamba1(
+        width=width,
+        inner=fields.count("mamba_expand") * width,
+        state=fields.count("mamba_d_state"),
+        rank=fields.auto("mamba_dt_rank", value=-(-width // 16)),
+        kernel=fields.count("mamba_d_conv"),
+        bias=fields.flag("mamba_proj_bias", default=False),
+        conv_bias=fields.flag("mamba_conv_bias", default=True),
+        norms=norms,
+    )
+
+
 def mamba2_layers(fields: Fields, width: int, *, norm: bool = True, inner: int | None = None) -> Recurrent:
     """Mamba-2 by the names of Bamba, Granite 4 and Falcon-H1."""
     heads = fields.count("mamba_n_heads")

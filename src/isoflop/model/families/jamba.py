@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS_PAIR, as_always, attention, decoder, experts, gated, layer_count, width
-from isoflop.model.families.common_recurrent import mamba1
+from isoflop.model.families.common_recurrent import mamba1_layers
 from isoflop.model.spec import Layer
 
 if TYPE_CHECKING:
@@ -19,16 +19,7 @@ def jamba(fields: Fields) -> ModelSpec:
     layers, wide = layer_count(fields), width(fields)
     as_always(fields, mamba_inner_layernorms=True)
     fields.ignore("use_mambapy", "use_associative_scan", "calc_logits_for_entire_prompt")
-    recurrent = mamba1(
-        width=wide,
-        inner=fields.count("mamba_expand") * wide,
-        state=fields.count("mamba_d_state"),
-        rank=fields.auto("mamba_dt_rank", value=-(-wide // 16)),
-        kernel=fields.count("mamba_d_conv"),
-        bias=fields.flag("mamba_proj_bias", default=False),
-        conv_bias=fields.flag("mamba_conv_bias", default=True),
-        norms=True,
-    )
+    recurrent = mamba1_layers(fields, wide, norms=True)
     reading = attention(fields, bias="", positions="none")
     dense: Mlp | Moe = gated(fields, bias=False)
     mixture = dense

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop.model.families.common import RMS, activation, as_always, decoder, layer_count, width
-from isoflop.model.families.common_recurrent import HYBRID, LINEAR, kinds, mamba1, mamba2
+from isoflop.model.families.common_recurrent import HYBRID, LINEAR, kinds, mamba1_layers, mamba2
 from isoflop.model.parts import Attention, Linear, Mlp, vector
 from isoflop.model.spec import Layer
 
@@ -24,15 +24,7 @@ def zamba(fields: Fields) -> ModelSpec:
     """The first Zamba: Mamba in a few heads, one shared block, attention without positions."""
     wide, layers = width(fields), layer_count(fields)
     fields.ignore("use_associative_scan", "n_mamba_heads", "hidden_mamba_act")
-    recurrent = mamba1(
-        width=wide,
-        inner=fields.count("mamba_expand") * wide,
-        state=fields.count("mamba_d_state"),
-        rank=fields.auto("mamba_dt_rank", value=-(-wide // 16)),
-        kernel=fields.count("mamba_d_conv"),
-        bias=fields.flag("mamba_proj_bias", default=False),
-        conv_bias=fields.flag("mamba_conv_bias", default=True),
-    )
+    recurrent = mamba1_layers(fields, wide)
     period, offset = fields.count("attn_layer_period"), fields.count("attn_layer_offset", least=0)
     listed = kinds(fields, "layers_block_type", "layer_types", layers=layers, known=(LINEAR, HYBRID))
     later = (HYBRID if place % period == offset else LINEAR for place in range(layers - 3))
