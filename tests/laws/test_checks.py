@@ -163,7 +163,12 @@ SHOWN: list[tuple[str, Callable[[], Runs], set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "made", "verdicts"), SHOWN, ids=lambda one: getattr(one, "__name__", str(one)))
+def said(one: object) -> str:
+    """A parameter in the name of its test, the same in every process."""
+    return " or ".join(sorted(one)) if isinstance(one, set) else getattr(one, "__name__", str(one))
+
+
+@pytest.mark.parametrize(("name", "made", "verdicts"), SHOWN, ids=said)
 def test_a_pitfall_is_caught_where_it_is_and_not_where_it_is_not(
     name: str, made: Callable[[], Runs], verdicts: set[str]
 ) -> None:
