@@ -130,3 +130,26 @@ def test_times_take_arrays() -> None:
     assert [float(one) for one in times] == [
         matmul_time(size, 4096.0, 4096.0, chip=CHIP, profile=PROFILE, group="8") for size in sizes.tolist()
     ]
+
+
+def test_what_a_group_gets_of_its_links_depends_on_how_they_lie() -> None:
+    """Small groups get all of a switch, one link of a mesh, one dimension of a torus; the largest get all of each."""
+    size = 1e9
+
+    def rate(chip: Chip, ranks: int) -> float:
+        profile = profile_of(chip)[1]
+        ideal = size * (ranks - 1) / ranks / (chip.link * profile.link.efficiency)
+        return float(ideal / all_gather_time(size, ranks, ranks, chip=chip, profile=profile))
+
+    mesh, torus = chip_of(device("mi300x-192gb"), node_chips=8), chip_of(device("tpu-v5p"))
+    assert (mesh.topology, torus.topology) == ("mesh", "torus")
+    assert rate(CHIP, 2) == pytest.approx(1.0, rel=0.05)
+    assert rate(mesh, 2) == pytest.approx(1 / 7, rel=0.05)
+    assert rate(mesh, 8) == pytest.approx(1.0, rel=0.05)
+    assert rate(torus, 4) == pytest.approx(2 / 6, rel=0.05)
+    assert rate(torus, 64) == pytest.approx(1.0, rel=0.1)
+
+
+def test_large_groups_wait_as_a_tree_does() -> None:
+    tiny = [float(all_gather_time(1.0, ranks, ranks, chip=CHIP, profile=PROFILE)) for ranks in (64, 4096)]
+    assert tiny[1] < 4 * tiny[0]

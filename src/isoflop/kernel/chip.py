@@ -11,6 +11,7 @@ from isoflop.errors import MissingData
 
 if TYPE_CHECKING:
     from isoflop.hardware import Device, Node
+    from isoflop.hardware.spec import Topology
 
 GROUPS = {"fp32": ("tf32", "fp32-matrix", "fp32"), "16": ("bf16", "fp16"), "8": ("fp8", "int8"), "4": ("fp4", "fp8")}
 """Classes of number formats -> rates of a device that serve them, the first that it has."""
@@ -23,9 +24,9 @@ USUAL_NETWORK = 25e9
 class Chip:
     """Peak rates [FLOP/s] by class of format, memory and link bandwidths [byte/s, one way], and who is near whom.
 
-    `domain` chips share the fast links, `node` the server; `network` is one chip's share of what leaves it. `cap` is
-    the power limit over that of the usual part of its architecture, 1 where there is none lower. `notes` say what was
-    estimated.
+    `domain` chips share the fast links, `node` the server; `network` is one chip's share of what leaves it. `topology`
+    of the links: a switch, a mesh or a torus with `peers` neighbours a chip. `cap` is the power limit over that of the
+    usual part of its architecture, 1 where there is none lower. `notes` say what was estimated.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Chip:
     network: float
     domain: int
     node: int
+    topology: Topology = "switch"
+    peers: int = 0
     cap: float = 1.0
     notes: tuple[str, ...] = ()
 
@@ -90,6 +93,9 @@ def _chip(device: Device, node: Node | None, node_chips: int | None) -> Chip:
     else:
         link = node.fabric.host_link.value if node is not None and node.fabric.host_link is not None else 16e9
         notes.append(f"{device.name} has no links of its own: its bus to the host, {link / 1e9:g} GB/s")
+    topology = device.link.topology if device.link is not None else "none"
+    if topology == "bridge":
+        notes.append(f"the links of {device.name} tie fixed pairs: larger groups are taken to be tied alike")
     chips = node_chips or (node.chips if node is not None else 8)
     return Chip(
         name=device.name,
@@ -100,6 +106,8 @@ def _chip(device: Device, node: Node | None, node_chips: int | None) -> Chip:
         network=network,
         domain=node.fabric.domain if node is not None and node.fabric.domain >= RACK else chips,
         node=chips,
+        topology=topology,
+        peers=(device.link.peers or 0) if device.link is not None else 0,
         cap=_cap(device),
         notes=tuple(notes),
     )

@@ -1,4 +1,8 @@
-"""Times of collectives: alpha-beta, by the level of links that the group spans, ring or tree whichever is faster."""
+"""Times of collectives: alpha-beta, by the level and the topology of the links that a group spans.
+
+Bandwidth is that of rings, which all large transfers use; the steps they wait for are those of a ring or of a tree,
+whichever has fewer. All-to-all on a torus is taken to run as fast as rings do: it is slower the larger the group.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,31 @@ def _local(ranks: Real, reach: Real, chip: Chip) -> tuple[FloatArray, FloatArray
     return local, np.ceil(np.asarray(reach) / chip.domain)
 
 
+SIDE = 4
+"""Chips along one side of a torus before a group takes up a further dimension (the cubes of TPU v4 and v5p)."""
+
+
+def _link_rate(local: FloatArray, chip: Chip, profile: Profile) -> FloatArray:
+    """Bytes a second that a ring of `local` chips gets out of the links of each.
+
+    Through a switch all of them; in a mesh those to the other members; in a torus those of the dimensions it spans.
+    """
+    share = np.ones_like(local)
+    if chip.topology == "mesh" and chip.peers:
+        share = np.clip((local - 1) / chip.peers, 1 / chip.peers, 1.0)
+    elif chip.topology == "torus" and chip.peers:
+        dimensions = np.ceil(np.log(np.maximum(local, 2.0)) / np.log(SIDE))
+        share = np.minimum(1.0, 2 * dimensions / chip.peers)
+    rate: FloatArray = share * chip.link * profile.link.efficiency
+    return rate
+
+
+def _waits(ranks: FloatArray) -> FloatArray:
+    """Steps one after the other: of a ring, or of a tree up and down."""
+    steps: FloatArray = np.minimum(ranks - 1, 2 * np.log2(np.maximum(ranks, 1.0)))
+    return steps
+
+
 def all_gather_time(
     size: Real,
     ranks: Real,
@@ -35,10 +64,10 @@ def all_gather_time(
     """
     parts = np.maximum(ranks, 1.0)
     local, domains = _local(parts, reach, chip)
-    link = chip.link * profile.link.efficiency
+    link = _link_rate(local, chip, profile)
     across = np.minimum(link, chip.network * profile.network.efficiency * (local if rails else 1.0))
     rate = np.where(domains > 1, across, link)
-    wait = profile.link.latency * (local - 1) + profile.network.latency * (domains - 1)
+    wait = profile.link.latency * _waits(local) + profile.network.latency * _waits(domains)
     result: FloatArray = size * (parts - 1) / parts / rate + wait
     return result
 
@@ -65,7 +94,7 @@ def exchange_time(
     inside = size * (local - 1) / np.where(domains > 1, local, parts)
     wait = profile.link.latency + profile.network.latency * (domains > 1)
     result: FloatArray = (
-        inside / (chip.link * profile.link.efficiency)
+        inside / _link_rate(local, chip, profile)
         + across / (chip.network * profile.network.efficiency)
         + np.where(parts > 1, wait, 0.0)
     )
