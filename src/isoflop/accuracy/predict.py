@@ -19,10 +19,7 @@ from isoflop.errors import BadFile, BadInput, MissingData, UnknownName, close_ma
 from isoflop.hardware import device
 from isoflop.kernel import Profile, profiles
 from isoflop.quantity.toml_file import read_toml
-from isoflop.training import Engine, Layout, Layouts, engines
-from isoflop.training.legal import faults
-from isoflop.training.memory import _Shared
-from isoflop.training.tally import tally
+from isoflop.training import Engine, engines, faults, peak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
     from isoflop.accuracy.rows import Settings
     from isoflop.accuracy.runs import Case
     from isoflop.accuracy.shapes import Known
-    from isoflop.training import Peak
 
 Status = Literal["ok", "refused", "illegal", "does_not_fit"]
 
@@ -99,7 +95,8 @@ def predict(row: Settings, library: tuple[Known, ...], constants: Constants | No
     """What a run with these settings takes; the reason where nothing can be said."""
     try:
         cases = cases_of(row, library)
-        wrong = [faults(case.run, case.layout) for case in cases.cases]
+        engine_of = (constants or Constants()).engines
+        wrong = [faults(case.run, case.layout, engine_of[case.run.recipe.engine]) for case in cases.cases]
     except MissingData as error:
         return Prediction(status="refused", reason=str(error))
     except Contradiction as error:
@@ -138,17 +135,10 @@ def predict(row: Settings, library: tuple[Known, ...], constants: Constants | No
 
 def _interval(case: Case, kind: str, made: Mapping[str, Engine]) -> tuple[float, float, float]:
     """(median, 10 %, 90 %)."""
-    found = _peak(case, made)
+    found = peak(case.run, case.layout, made[case.run.recipe.engine])
     middle, low, high = (float(value.item()) for value in found.of_kind(kind))
     low = max(low, middle * 1e-3)  # a context can be a large part of a tiny run
     return middle, middle * exp(TO_80 * log(low / middle)), middle * exp(TO_80 * log(high / middle))
-
-
-def _peak(case: Case, engines_by_name: Mapping[str, Engine]) -> Peak:
-    run, layout = case
-    made = engines_by_name[run.recipe.engine]
-    many = Layouts.of(**{name: getattr(layout, name) for name in Layout.__dataclass_fields__})
-    return _Shared(run, tally(run.model, run.recipe, made.kernels), made, many).worst()
 
 
 @cache

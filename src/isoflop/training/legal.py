@@ -33,7 +33,7 @@ class Rule(NamedTuple):
 
 def faults(run: Run, layout: Layout, made: Engine | None = None) -> tuple[str, ...]:
     """Why this layout cannot be run, each reason in a sentence; empty where it can. `made`: in place of its engine."""
-    many = Layouts.of(**{name: getattr(layout, name) for name in Layout.__dataclass_fields__})
+    many = Layouts.from_one(layout)
     return tuple(rule.says.format(layout=layout, run=run) for rule in _rules(run, many, made) if rule.broken.item())
 
 

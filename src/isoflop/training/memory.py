@@ -84,14 +84,11 @@ class Peak:
 
 def peak(run: Run, layouts: Layout | Layouts, made: Engine | None = None) -> Peak:
     """The peak of every layout; a single one gives arrays of one entry. `made` stands for the recipe's engine."""
-    many = layouts if isinstance(layouts, Layouts) else Layouts.of(**{name: getattr(layouts, name) for name in _NAMES})
+    many = Layouts.from_one(layouts)
     made = made or engine(run.recipe.engine)
     counted = tally(run.model, run.recipe, made.kernels)
     parts = [(where, _Shared(run, counted, made, part).worst()) for where, part in by_stages(many)]
     return parts[0][1] if len(parts) == 1 else Peak(*together(many.dp, parts), made)
-
-
-_NAMES = tuple(Layout.__dataclass_fields__)
 
 
 def ledger(run: Run, layout: Layout, kind: str = "device", limit: float | None = None) -> Ledger:

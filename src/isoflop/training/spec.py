@@ -130,6 +130,13 @@ class Layouts:
         arrays = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in given.values()))
         return cls(**dict(zip(given, arrays, strict=True)))
 
+    @classmethod
+    def from_one(cls, layout: Layout | Layouts) -> Layouts:
+        """A single layout as arrays of one entry; many as they are."""
+        if isinstance(layout, Layouts):
+            return layout
+        return cls.of(**{one.name: getattr(layout, one.name) for one in fields(Layout)})
+
     def take(self, chosen: object) -> Layouts:
         """Those that `chosen` (a mask, indices or a slice) picks."""
         return Layouts(**{one.name: getattr(self, one.name)[chosen] for one in fields(self)})

@@ -94,12 +94,9 @@ class Steps:
 
 def step_time(run: Run, layouts: Layout | Layouts, chip: Chip, profile: Profile) -> Steps:
     """The step time of every layout on chips of a kind; a single layout gives arrays of one entry."""
-    many = layouts if isinstance(layouts, Layouts) else Layouts.of(**{name: getattr(layouts, name) for name in _NAMES})
+    many = Layouts.from_one(layouts)
     parts = [(where, _Clock(run, part, chip, profile).slowest()) for where, part in by_stages(many)]
     return parts[0][1] if len(parts) == 1 else Steps(*together(many.dp, parts), profile.spread)
-
-
-_NAMES = tuple(Layout.__dataclass_fields__)
 
 
 def step_ledger(run: Run, layout: Layout, chip: Chip, profile: Profile) -> Ledger:
