@@ -51,9 +51,3 @@ def test_a_released_config_is_read_exactly(name: str) -> None:
     total, active, beside = EXPECTED[name]
     assert (counted.params, counted.active_params) == (total, active)
     assert counted.stored_params - counted.params == beside
-
-
-@pytest.mark.skipif(FOLDER is None, reason="no folder of real configs")
-def test_every_config_there_is_expected() -> None:
-    assert FOLDER is not None
-    assert {path.stem for path in FOLDER.glob("*.json")} <= set(EXPECTED)
