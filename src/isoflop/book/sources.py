@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ class Source:
 @cache
 def sources() -> Mapping[str, Source]:
     """All sources by key, in the order of the file."""
-    return parse_sources(files("isoflop.book").joinpath(_FILE).read_text(encoding="utf-8"), _FILE)
+    return parse_sources(Path(__file__).with_name(_FILE).read_text(encoding="utf-8"), _FILE)
 
 
 def source(key: str) -> Source:

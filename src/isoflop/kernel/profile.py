@@ -159,12 +159,16 @@ def read_profile(path: Path) -> Profile:
 @cache
 def profiles() -> dict[str, Profile]:
     """All shipped profiles by name."""
-    return {path.stem: read_profile(path) for path in sorted(FOLDER.glob("*.toml"))}
+    return {path.stem: _shipped(path) for path in sorted(FOLDER.glob("*.toml"))}
+
+
+_shipped = cache(read_profile)
 
 
 def profile_of(chip: Chip) -> tuple[str, Profile]:
     """(name, profile) of the architecture of a chip; the generic one, with its wider spread, where it has none."""
-    for name, profile in profiles().items():
-        if chip.architecture in profile.architectures:
-            return name, profile
-    return GENERIC, profiles()[GENERIC]
+    for path in sorted(FOLDER.glob("*.toml")):
+        # only files that name the architecture are worth parsing
+        if chip.architecture in path.read_text(encoding="utf-8") and chip.architecture in _shipped(path).architectures:
+            return path.stem, _shipped(path)
+    return GENERIC, _shipped(FOLDER / f"{GENERIC}.toml")

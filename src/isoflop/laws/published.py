@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from isoflop.laws.entry import Published
+    from isoflop.laws.law_file import Entry
+
+_PLACE = "isoflop/laws/published.toml"
 
 
 def published(name: str) -> Published:
@@ -23,11 +26,10 @@ def published(name: str) -> Published:
     >>> published("hoffmann2022").name
     'hoffmann2022-tex'
     """
-    laws = published_laws()
     wanted = name.strip().lower()
-    known = {alias: law.name for law in laws.values() for alias in (law.name, *law.aliases)}
+    known = {alias: key for key, entry in _entries().items() for alias in (key, *entry.aliases)}
     if wanted in known:
-        return laws[known[wanted]]
+        return _law(known[wanted])
     begin = {target for alias, target in known.items() if wanted and alias.startswith(wanted)}
     if len(begin) > 1:
         raise AmbiguousInput(
@@ -35,7 +37,7 @@ def published(name: str) -> Published:
         )
     if not begin:
         raise UnknownName("law", name, known, listing="isoflop.laws.published_laws()")
-    return laws[begin.pop()]
+    return _law(begin.pop())
 
 
 def find_law(name: str) -> Published:
@@ -50,7 +52,17 @@ def find_law(name: str) -> Published:
 @cache
 def published_laws() -> Mapping[str, Published]:
     """Every published law by name, in the order of published.toml."""
-    place = "isoflop/laws/published.toml"
-    text = files("isoflop.laws").joinpath("published.toml").read_text(encoding="utf-8")
-    entries = {name: read_entry(table, f"{place}: {name}") for name, table in parse_toml(text, place).items()}
-    return MappingProxyType({name: law_of(name, entry, f"{place}: {name}", entries) for name, entry in entries.items()})
+    return MappingProxyType({name: _law(name) for name in _entries()})
+
+
+@cache
+def _entries() -> Mapping[str, Entry]:
+    text = Path(__file__).with_name("published.toml").read_text(encoding="utf-8")
+    return {name: read_entry(table, f"{_PLACE}: {name}") for name, table in parse_toml(text, _PLACE).items()}
+
+
+@cache
+def _law(name: str) -> Published:
+    """One law by itself: a plan needs few of them, and not the forms of the others."""
+    entries = _entries()
+    return law_of(name, entries[name], f"{_PLACE}: {name}", entries)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from html import escape
 
 from isoflop.report.layout import clean
 
@@ -29,6 +28,8 @@ _LATEX |= str.maketrans({char: rf"\(^{{{plain}}}\)" for char, plain in _POWERS.i
 
 def html_escape(text: str) -> str:
     """`text` for HTML, in elements and in quoted attributes."""
+    from html import escape  # with its table of entities, which only pages need
+
     return escape(clean(text), quote=True)
 
 
