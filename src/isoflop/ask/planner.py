@@ -116,7 +116,7 @@ def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) 
     _refuse_half_plans(question, answers)
     params, tokens, flops = (answers[key].value for key in ("params", "tokens", "train_flops"))
     each = flops / (params * tokens)
-    fleet = resources.fleet(question, answers)
+    fleet = resources.fleet(question, {key: answer.value for key, answer in answers.items()})
     shape = alternatives.shape(question, params)
     return Plan(
         question=question,

@@ -101,11 +101,11 @@ def _tighter(question: Question, budget: float, deadline: float) -> tuple[Questi
     )
 
 
-def fleet(question: Question, answers: Mapping[str, Answer]) -> Fleet | None:
+def fleet(question: Question, values: Mapping[str, float]) -> Fleet | None:
     """The chips of the plan: those given, or whole units enough for the deadline (else 30 days), if known."""
-    if "chip_time" not in answers:
+    if "chip_time" not in values:
         return None
-    chip_time = answers["chip_time"].value
+    chip_time = values["chip_time"]
     size, name = _unit(question)
     given, deadline = _stated(question, "chips"), _stated(question, "train_time")
     if given is not None:
@@ -113,7 +113,7 @@ def fleet(question: Question, answers: Mapping[str, Answer]) -> Fleet | None:
         return Fleet(chips=chips, unit_chips=1, unit_name="chip", time=chip_time / chips, chosen=False)
     room, least = question.fact("memory"), 1.0
     if room is not None:
-        least = state_bytes(answers["params"].value, question) / room.spread.median
+        least = state_bytes(values["params"], question) / room.spread.median
     chips = size * _round_number(max(1, ceil(max(chip_time / (deadline or LONGEST), least) / size - 1e-9)))
     return Fleet(chips=chips, unit_chips=size, unit_name=name, time=chip_time / chips, chosen=True)
 

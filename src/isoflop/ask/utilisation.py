@@ -16,7 +16,7 @@ from isoflop.ask.assumptions import MFU_SOURCE
 from isoflop.ask.solver import system
 from isoflop.errors import BadInput, MissingData
 from isoflop.quantity import Centred, Point
-from isoflop.relation import Fact, solve_all
+from isoflop.relation import Fact, solve_point
 
 if TYPE_CHECKING:
     from isoflop.ask.bind import Question
@@ -33,7 +33,6 @@ DOMAIN = 8
 ROUNDS, STILL = 6, 0.02
 """Price -> FLOP -> allocation -> shape -> layout -> utilisation: so often at most, or until it moves by less."""
 
-LEAST_SAMPLES = 100
 _POINT = ("train_flops", "params", "tokens", "chip_time", "train_cost")
 
 SPREAD_OF_GOODPUT = 1.1
@@ -136,18 +135,17 @@ def _round(question: Question, place: Place, before: Predicted | None) -> Predic
     """Once round, at the point: what the question comes to, and the layout of that."""
     decided, _ = resources.decide(question)
     decided = alternatives.for_demand(decided)
-    answers = solve_all(system(decided.relations), decided.facts, _POINT, samples=LEAST_SAMPLES)
-    if any(key not in answers for key in _POINT[:4]):
+    values, leaves = solve_point(system(decided.relations), decided.facts, _POINT)
+    if any(key not in values for key in _POINT[:4]):
         return None
-    used = next((step for step in answers["chip_time"].steps if step.gives == "mfu"), None)
-    if used is None or used.kind != "default":
+    used = decided.fact("mfu")
+    if "mfu" not in leaves or used is None or used.rank != "default":
         return None
-    params, tokens, flops = (answers[key].value for key in ("params", "tokens", "train_flops"))
-    fleet = resources.fleet(question, answers)
+    fleet = resources.fleet(question, values)
     if fleet is None:
         return None
-    shape = alternatives.shape(question, params)
-    batch = float(alternatives.settings(shape, tokens, flops).batch_tokens)
+    shape = alternatives.shape(question, values["params"])
+    batch = float(alternatives.settings(shape, values["tokens"], values["train_flops"]).batch_tokens)
     return predict(question, place, shape, fleet.chips, batch, before)
 
 

@@ -6,7 +6,7 @@ from isoflop.relation.answer import Answer, Check, Fact, Ledger, Step, Term
 from isoflop.relation.derivation import describe
 from isoflop.relation.relation import Relation, relation, tree
 from isoflop.relation.route import Route, find_route
-from isoflop.relation.solve import SAMPLES, solve, solve_all
+from isoflop.relation.solve import SAMPLES, solve, solve_all, solve_point
 from isoflop.relation.sweep import sweep
 from isoflop.relation.system import System
 
@@ -26,6 +26,7 @@ __all__ = [
     "relation",
     "solve",
     "solve_all",
+    "solve_point",
     "sweep",
     "tree",
 ]

@@ -51,17 +51,12 @@ def solve_all(
     Targets out of reach are left out. The draws are shared too, so that the answers are consistent with each other
     draw by draw. Errors as in `solve`.
     """
-    known = {fact.quantity: fact for fact in facts}
-    assert len(known) == len(facts), "one fact for each quantity: whoever binds a question decides between sources"
-    for key, value in system.defaults.items():
-        known.setdefault(key, Fact(quantity=key, spread=Point(value), rank="default"))
+    known = _known(system, facts)
     route = find_route(system, _stated(facts), targets)
     said = disagreements(route, known)
     if not route.targets:
         return {}
-    found = branches(route.steps, {key: known[key].spread.median for key in route.leaves})
-    found.sort(key=lambda branch: branch[route.targets[0]])
-    first, *others = [_answers(route, known, branch, samples, seed) for branch in _possible(found, route)]
+    first, *others = [_answers(route, known, branch, samples, seed) for branch in _points(route, known)]
     return {
         target: replace(
             answer,
@@ -70,6 +65,35 @@ def solve_all(
         )
         for target, answer in first.items()
     }
+
+
+def solve_point(
+    system: System, facts: Sequence[Fact], targets: tuple[str, ...]
+) -> tuple[dict[str, float], frozenset[str]]:
+    """The values of `solve_all` alone, and the knowns that they rest on: for who goes round many times."""
+    known = _known(system, facts)
+    route = find_route(system, _stated(facts), targets)
+    disagreements(route, known)
+    if not route.targets:
+        return {}, frozenset()
+    point = _points(route, known)[0]
+    return {target: point[target] for target in route.targets}, frozenset(route.leaves)
+
+
+def _known(system: System, facts: Sequence[Fact]) -> dict[str, Fact]:
+    """Facts by quantity, the constants of relations among them."""
+    known = {fact.quantity: fact for fact in facts}
+    assert len(known) == len(facts), "one fact for each quantity: whoever binds a question decides between sources"
+    for key, value in system.defaults.items():
+        known.setdefault(key, Fact(quantity=key, spread=Point(value), rank="default"))
+    return known
+
+
+def _points(route: Route, known: Mapping[str, Fact]) -> list[dict[str, float]]:
+    """The branches of a route at the medians, in order of its first target."""
+    found = branches(route.steps, {key: known[key].spread.median for key in route.leaves})
+    found.sort(key=lambda branch: branch[route.targets[0]])
+    return _possible(found, route)
 
 
 def _stated(facts: Sequence[Fact]) -> frozenset[tuple[str, Rank]]:
