@@ -187,6 +187,23 @@ def test_parquet_or_a_clear_word(tmp_path: Path) -> None:
         read_runs(path)
 
 
+def test_parquet_reads_as_csv_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"run": ["a", "b", "c"], "N": [10**8, 2 * 10**8, None], "D": [1e9, 2e9, 3e9], "loss": [3.5, 3.2, 3.1]}
+    path = tmp_path / "runs.parquet"
+    parquet.write_table(pyarrow.table(columns), path)
+    found = read_runs(path)
+    rows = zip(*columns.values(), strict=True)
+    same = read_runs(write(tmp_path / "runs.csv", tuple(columns), [tuple(x or "" for x in row) for row in rows]))
+    for name in ("params", "tokens", "loss"):
+        assert found.columns[name].tolist() == pytest.approx(same.columns[name].tolist(), nan_ok=True)
+    assert {k: v.tolist() for k, v in found.flags.items()} == {k: v.tolist() for k, v in same.flags.items()}
+    monkeypatch.setattr("isoflop.laws.table.MOST_ROWS", 2)
+    with pytest.raises(BadFile, match="more than 2 rows"):
+        read_runs(path)
+
+
 def test_perplexity_bits_and_pf_days_are_converted(tmp_path: Path) -> None:
     found = read_runs(write(tmp_path / "a.csv", ("N", "pf_days", "ppl"), [(1e8, 1, 10.0), (2e8, 2, 9.0)]))
     assert found.loss[0] == pytest.approx(np.log(10))

@@ -282,13 +282,14 @@ def _parquet(place: Path) -> Table:
         from pyarrow import parquet
     except ImportError:
         raise MissingData(
-            f"{shorten(str(place), most=200)}: reading Parquet needs pyarrow: pip install pyarrow; or export CSV"
+            f"{shorten(str(place), most=200)}: Parquet needs pyarrow: pip install 'isoflop[parquet]'; or export CSV"
         ) from None
     try:
-        held = parquet.read_table(place)
+        with parquet.ParquetFile(place) as file:
+            held = file.read() if file.metadata.num_rows <= MOST_ROWS else None
     except (OSError, ValueError) as error:
         raise BadFile(f"{shorten(str(place), most=200)}: not a Parquet file: {shorten(str(error))}.") from error
-    if held.num_rows > MOST_ROWS:
+    if held is None:
         raise BadFile(f"{place}: more than {MOST_ROWS:,} rows. Keep the last row of each run, or a sample of rows.")
     columns = {name: _numbers(held.column(name).to_pylist()) for name in held.column_names}
     return Table(columns=columns, source=str(place), format="Parquet")
