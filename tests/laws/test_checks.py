@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -81,6 +82,11 @@ def two_tokenizers() -> Runs:
     return runs_of(Table(columns={**columns, "tokenizer": names}, source="x", format="arrays"))
 
 
+def two_tokenizers_that_agree() -> Runs:
+    runs = broad()
+    return dataclasses.replace(runs, labels={"tokenizer": tuple("ab"[row % 2] for row in range(runs.rows))})
+
+
 def one_sided() -> Runs:
     runs = study(0.001, sizes=25)
     best = np.asarray(TRUE.allocate(runs.columns["flops"]).params)
@@ -141,6 +147,7 @@ SHOWN: list[tuple[str, Callable[[], Runs], set[str]]] = [
     ("schedule", whole_schedules, {"pass"}),
     ("loss", in_bits, {"fail"}),
     ("loss", two_tokenizers, {"warn", "fail"}),
+    ("loss", two_tokenizers_that_agree, {"warn"}),
     ("loss", dots, {"pass"}),
     ("isoflop", one_sided, {"fail"}),
     ("isoflop", broad, {"pass"}),

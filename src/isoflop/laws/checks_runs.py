@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.errors import UntrustworthyFit
+from isoflop.errors import UntrustworthyFit, shorten
 from isoflop.laws.checks import Check, judged
 from isoflop.laws.resample import group_count
 
@@ -132,6 +132,16 @@ def loss(name: str, fit: Fit | None, runs: Runs) -> Check:
             " evaluation",
             remedy=f"fit each {label} by itself, or convert to bits per byte",
         )
+    vocabularies = _tokenizers(runs)
+    if vocabularies is not None:
+        return Check(
+            name=name,
+            status="warn",
+            number=float(len(vocabularies[1])),
+            says=f"'{vocabularies[0]}' has {len(vocabularies[1])} values ({', '.join(vocabularies[1][:4])}): a loss per"
+            " token is not the same loss under each",
+            remedy="fit each by itself, or convert to bits per byte",
+        )
     bits = _bits(runs)
     if bits is not None:
         return Check(
@@ -177,6 +187,16 @@ def _split_by_label(fit: Fit | None, runs: Runs) -> tuple[str, float] | None:
         ):
             worst = label, apart
     return worst
+
+
+def _tokenizers(runs: Runs) -> tuple[str, list[str]] | None:
+    """A column that names tokenizers or vocabularies, and its values, where there are several."""
+    for label, words in runs.labels.items():
+        if "tokeni" in label.lower() or "vocab" in label.lower():
+            kinds = sorted({shorten(word, most=30) for word in words})
+            if len(kinds) > 1:
+                return label, kinds
+    return None
 
 
 def _bits(runs: Runs) -> float | None:
