@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from isoflop.errors import BadInput
 from isoflop.report.chart import finished, legend, library, padded, titled
 from isoflop.report.chart_theme import POWER_LABELS, power_ticks
@@ -166,8 +168,9 @@ def _growth(width: int) -> alt.TopLevelMixin:
         years = [min(one[0] for one in points), max(one[0] for one in points)]
         drawn = alt.Chart(alt.Data(values=[{"year": year, "value": line.at(year)} for year in years]))
         rule = drawn.mark_line(style="limit", clip=True).encode(x=x, y=y)
+        layers = (dots, rule) if np.isfinite(line.high) else (dots,)  # no line where growth is not told from none
         panels.append(
-            alt.layer(dots, rule).properties(width=inner, height=200, title=titled(name, growth_words(line), inner))
+            alt.layer(*layers).properties(width=inner, height=200, title=titled(name, growth_words(line), inner))
         )
     return alt.concat(*panels, columns=columns, spacing=25)
 
