@@ -108,7 +108,7 @@ def plan(
 def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) -> Plan:
     """`plan` for a question that is already bound."""
     check_draws(samples, seed)
-    question, predicted = utilisation.settle(question)
+    question, predicted = utilisation.settle(question, TARGETS)
     decided, limit = resources.decide(question)
     decided = alternatives.for_demand(decided)
     found = solve_all(system(decided.relations), decided.facts, TARGETS, samples=samples, seed=seed)

@@ -33,7 +33,7 @@ DOMAIN = 8
 ROUNDS, STILL = 6, 0.02
 """Price -> FLOP -> allocation -> shape -> layout -> utilisation: so often at most, or until it moves by less."""
 
-_POINT = ("train_flops", "params", "tokens", "chip_time", "train_cost")
+_NEEDED = ("train_flops", "params", "tokens", "chip_time")
 
 SPREAD_OF_GOODPUT = 1.1
 """5 to 95 % of the goodput, as a factor; capped at 1."""
@@ -79,9 +79,10 @@ class Place:
     name: str
 
 
-def settle(question: Question) -> tuple[Question, Predicted | None]:
+def settle(question: Question, targets: tuple[str, ...]) -> tuple[Question, Predicted | None]:
     """The question with the utilisation of the best layout as its default, gone round until it stands still.
 
+    `targets` are those of the plan: each round takes the plan's own route, which is then searched for once.
     The question as it was, and None, where utilisation is given, follows from the knowns, or cannot be predicted.
     """
     usual = question.fact("mfu")
@@ -96,11 +97,11 @@ def settle(question: Question) -> tuple[Question, Predicted | None]:
     for _ in range(ROUNDS):
         at = question.with_facts(_at(usual, assumed))
         if found is not None:  # one kind of layout is enough to see that it stands still
-            found = _round(at, place, found)
+            found = _round(at, targets, place, found)
             new = fact(question, found) if found is not None else None
             if new is not None and abs(new.spread.median / assumed - 1) < STILL:
                 return question.with_facts(new), found
-        found = _round(at, place, None)
+        found = _round(at, targets, place, None)
         new = fact(question, found) if found is not None else None
         if found is None or new is None:
             return question, None
@@ -131,12 +132,12 @@ def _lowered(new: Fact, value: float) -> Fact:
     return replace(new, spread=Centred(value, spread.low * share, spread.high * share, "logit"))
 
 
-def _round(question: Question, place: Place, before: Predicted | None) -> Predicted | None:
+def _round(question: Question, targets: tuple[str, ...], place: Place, before: Predicted | None) -> Predicted | None:
     """Once round, at the point: what the question comes to, and the layout of that."""
     decided, _ = resources.decide(question)
     decided = alternatives.for_demand(decided)
-    values, leaves = solve_point(system(decided.relations), decided.facts, _POINT)
-    if any(key not in values for key in _POINT[:4]):
+    values, leaves = solve_point(system(decided.relations), decided.facts, targets)
+    if any(key not in values for key in _NEEDED):
         return None
     used = decided.fact("mfu")
     if "mfu" not in leaves or used is None or used.rank != "default":

@@ -95,7 +95,7 @@ def node(name: str) -> Node:
 def nodes_of(name: str) -> tuple[Node, ...]:
     """The nodes that are built of a device."""
     wanted = device(name).name
-    return tuple(found for found in nodes().values() if found.device == wanted)
+    return tuple(found for found in map(_node, _nodes_naming(wanted)) if found.device == wanted)
 
 
 def prices(name: str | Device, folder: str | Path = "") -> tuple[Price, ...]:
@@ -218,7 +218,8 @@ def grid(name: str, *, source: str = "", year: int | None = None) -> Grid:
 
 def clear_memory() -> None:
     """Forget what was read, so that changed files are read again."""
-    for remembered in (_listed, _alias_tables, _aliases, _other_names, _device, _node, _prices, _grids, _more_grids):
+    named = (_listed, _alias_tables, _aliases, _other_names, _nodes_naming)
+    for remembered in (*named, _device, _node, _prices, _grids, _more_grids):
         remembered.cache_clear()
 
 
@@ -255,6 +256,13 @@ def _device(name: str) -> Device:
 @cache
 def _node(name: str) -> Node:
     return read_node(HERE / "nodes" / f"{name}.toml", name=name, aliases=_other_names("nodes").get(name, ()))
+
+
+@cache
+def _nodes_naming(text: str) -> tuple[str, ...]:
+    """Nodes whose files have `text` anywhere: which of all are worth parsing."""
+    folder = HERE / "nodes"
+    return tuple(name for name in node_names() if text in (folder / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 @cache
