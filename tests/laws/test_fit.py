@@ -148,6 +148,27 @@ def test_moe_law_of_the_193_runs() -> None:
     assert found.certificate.agree == found.certificate.starts
 
 
+@pytest.mark.oracle
+def test_moe_constants_that_are_printed_are_those_of_a_soft_corner() -> None:
+    """By the squared loss with a linear tail (soft L1, corner 0.01); Huber's corner of 1e-3 gives others."""
+    from scipy.optimize import least_squares
+
+    runs = read_runs(HERE / "moe.csv")
+    shape = SHAPES["moe-clark"]
+    found = least_squares(
+        lambda at: shape.log_loss(at[None, :], runs.columns)[0] - np.log(runs.loss),
+        (-0.09, -0.13, 0.005, 2.7, 1.1, 5.9),
+        loss="soft_l1",
+        f_scale=0.01,
+        x_scale=(0.01, 0.01, 0.001, 0.1, 0.3, 0.3),
+        xtol=1e-14,
+        ftol=1e-14,
+    ).x
+    *linear, start, most = found
+    assert np.round(linear, 4).tolist() == [-0.0884, -0.1324, 0.0052, pytest.approx(2.670, abs=5e-4)]
+    assert np.exp([start, most]) == pytest.approx([3.16, 356], rel=2e-3)
+
+
 def test_farseer_fits_its_runs_where_chinchilla_does_not() -> None:
     runs = read_runs(HERE / "farseer.csv")
     far, plain = (fit_point(runs, SHAPES[name], QUICK) for name in ("farseer", "chinchilla"))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoflop.errors import BadInput
-from isoflop.laws import HyperParameters, Powers, published
+from isoflop.errors import BadInput, UntrustworthyFit
+from isoflop.laws import HyperParameters, Powers, Runs, fit_hyper, published
 
 
 @given(st.floats(1e7, 1e12), st.floats(1e9, 1e14), st.floats(1.5, 100.0))
@@ -50,3 +50,32 @@ def test_the_two_laws_agree_within_a_factor_of_three() -> None:
     one, other = (published(name).advisor.advise(**run) for name in ("deepseek2024", "stepfun2025"))
     assert 1 / 3 < one.learning_rate / other.learning_rate < 3
     assert 1 / 3 < one.batch_tokens / other.batch_tokens < 3
+
+
+def grid(bend: float) -> Runs:
+    """Runs on grids of rate and batch at twelve sizes and amounts of data, a bowl where `bend` is above 0."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for size in (1e8, 2e8, 4e8, 8e8):
+        for data in (4e9, 8e9, 1.6e10):
+            rate, batch = 2.0 * size**-0.7 * data**0.3, 0.5 * data**0.57
+            for x, y in ((i * 0.2, j * 0.2) for i in (-1, 0, 1) for j in (-1, 0, 1)):
+                loss = 3.0 * np.exp(bend * (x * x + y * y) / 100 + 1e-6 * rng.normal())
+                rows.append((size, data, rate * np.exp(x), batch * np.exp(y), loss))
+    names = ("params", "tokens", "learning_rate", "batch_tokens", "loss")
+    return Runs.of(**dict(zip(names, np.array(rows).T, strict=True)))
+
+
+def test_a_bowl_is_found_and_a_hill_is_refused() -> None:
+    found = fit_hyper(grid(1.0), resamples=50)
+    assert found.draws.mean(axis=0) == pytest.approx((-0.7, 0.3, 0.0, 0.57), abs=0.01)
+    with pytest.raises(UntrustworthyFit, match="do not rise on both sides"):
+        fit_hyper(grid(-1.0), resamples=50)
+
+
+def test_one_batch_or_no_loss_gives_no_law() -> None:
+    runs = grid(1.0)
+    for name, value in (("batch_tokens", 1e6), ("loss", np.nan)):
+        same = Runs.of(**{**runs.columns, name: np.full(runs.rows, value)})
+        with pytest.raises(UntrustworthyFit):
+            fit_hyper(same, resamples=50)

@@ -102,6 +102,8 @@ def fit(
     form = "json" if as_json else form
     table = _read(runs, columns, constants, counts, strict=strict)
     if law in {"envelope", "isoflop", "hyper"}:
+        if out is not None:
+            raise BadInput(f"--out keeps the fit of a form, and --law {law} fits none; --json prints what it finds")
         tables.print_other(table, law, method, (interval, form), _options(options))
         return
     found = laws.fit(table, law, _options(options))

@@ -47,7 +47,7 @@ def fit_hyper(runs: Runs, *, within: float = WITHIN, resamples: int = 1000, seed
         1
     ]
     cell = cells.reshape(-1)
-    best = np.full(int(cell.max()) + 1, np.inf)
+    best = np.full(int(cell.max(initial=0)) + 1, np.inf)
     np.minimum.at(best, cell, kept.loss)
     near = kept.loss <= best[cell] * (1.0 + within)
     kept, cell = kept.where(near), np.unique(cell[near], return_inverse=True)[1].reshape(-1)
@@ -62,7 +62,14 @@ def fit_hyper(runs: Runs, *, within: float = WITHIN, resamples: int = 1000, seed
     point, curvature = _bottom(logs, target, cell, np.ones(len(held)))
     rng = np.random.default_rng(seed)
     share = np.full(len(held), 1.0 / len(held))
-    drawn = [_bottom(logs, target, cell, rng.multinomial(len(held), share).astype(float))[0] for _ in range(resamples)]
+    weights = (rng.multinomial(len(held), share).astype(float) for _ in range(resamples))
+    drawn = np.array([_bottom(logs, target, cell, one)[0] for one in weights]).reshape(-1, 6)
+    whole = np.isfinite(drawn).all(axis=1)
+    if not np.isfinite(point).all() or (~whole).sum() > 0.05 * resamples:
+        raise UntrustworthyFit(
+            "the losses near the best of each size do not rise on both sides of one learning rate and batch.",
+            missing=("runs at rates and batches below and above the best of each size",),
+        )
     law = HyperParameters(
         learning_rate=Powers(coefficient=float(np.exp(point[0])), params=float(point[1]), tokens=float(point[2])),
         batch_tokens=Powers(coefficient=float(np.exp(point[3])), params=float(point[4]), tokens=float(point[5])),
@@ -70,7 +77,7 @@ def fit_hyper(runs: Runs, *, within: float = WITHIN, resamples: int = 1000, seed
     )
     return HyperFit(
         law=law,
-        draws=np.array(drawn).reshape(-1, 6)[:, [1, 2, 4, 5]],
+        draws=drawn[whole][:, [1, 2, 4, 5]],
         rate_curvature=float(curvature[0]),
         batch_curvature=float(curvature[1]),
         cells=len(held),
@@ -81,7 +88,7 @@ def fit_hyper(runs: Runs, *, within: float = WITHIN, resamples: int = 1000, seed
 def _bottom(
     logs: dict[str, FloatArray], target: FloatArray, cell: npt.NDArray[np.int64], weights: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Constants of the bottom (rate: level, params, tokens; batch the same), and the curvatures."""
+    """Constants of the bottom (rate: level, params, tokens; batch the same; NaN where none is), and curvatures."""
     middle = {name: float(values.mean()) for name, values in logs.items()}
     size, data, rate, batch = (logs[name] - middle[name] for name in logs)
     features = [0.5 * rate**2, rate * batch, 0.5 * batch**2, rate, rate * size, rate * data]
@@ -90,6 +97,9 @@ def _bottom(
     design = _within(np.stack(features, axis=1), cell)
     found = np.linalg.lstsq(design * root, _within(target[:, None], cell) * root, rcond=None)[0][:, 0]
     bend = np.array([[found[0], found[1]], [found[1], found[2]]])
+    flat, steep = np.linalg.eigvalsh(bend)
+    if flat <= 1e-9 * abs(steep):
+        return np.full(6, np.nan), np.array([found[0], found[2]])
     moves = -np.linalg.solve(bend, found[3:].reshape(2, 3))
     levels = np.array([middle["learning_rate"], middle["batch_tokens"]]) + moves[:, 0]
     levels -= moves[:, 1:] @ np.array([middle["params"], middle["tokens"]])

@@ -110,10 +110,11 @@ class Runs:
         lacking = [name for name in names if name not in self.columns]
         if lacking:
             there = ", ".join(sorted(self.columns))
-            raise MissingData(
-                f"the runs have no {', '.join(lacking)}; they have {there}. Say which column it is with"
-                f" --column {lacking[0]}=NAME, or give one value for all with --set {lacking[0]}=VALUE."
-            )
+            remedy = f"Say which column it is with --column {lacking[0]}=NAME, or give one value for all with"
+            one = f"{lacking[0]}=VALUE"
+            if lacking[0] == "batch_tokens" and "batch_sequences" in self.columns:
+                remedy, one = "The batch is in sequences: say how long they are with", "sequence_length=TOKENS"
+            raise MissingData(f"the runs have no {', '.join(lacking)}; they have {there}. {remedy} --set {one}.")
 
     def where(self, rows: BoolArray) -> Runs:
         """Only these rows."""
