@@ -29,6 +29,8 @@ _HEIGHT = 260
 _GAP = 70
 _MOST = 4000  # points that are drawn; more are thinned evenly
 
+_SEEN = (0.3, 0.88)  # of viridis, what stands out from dark paper and from white
+
 _AXES = {
     "flops": ("training compute (FLOP)", "train_flops"),
     "tokens": ("training tokens", "tokens"),
@@ -116,7 +118,8 @@ def _power_panel(runs: Runs, name: str, width: int) -> alt.LayerChart:
         layers.append(alt.Chart(alt.Data(values=line)).mark_line(style="limit", clip=True).encode(x=axis, y=y))
     except UntrustworthyFit as error:
         said = f"no power law: {str(error)[:80]}"
-    return alt.layer(*layers).properties(width=inner, height=_HEIGHT, title=titled(f"Loss against {name}", said, inner))
+    heading = f"Loss against {_AXES[name][0]}"
+    return alt.layer(*layers).properties(width=inner, height=_HEIGHT, title=titled(heading, said, inner))
 
 
 def _mask(rows: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.bool_]:
@@ -153,7 +156,10 @@ def _isoflop(runs: Runs, width: int) -> alt.TopLevelMixin:
     y = loss_axis("loss", [float(row["loss"]) for row in dots])  # type: ignore[arg-type]  # numbers
     names = [f"{one.flops:.2g} FLOP" for one in line.profiles]
     color = alt.Color(
-        "budget:N", sort=names, scale=alt.Scale(scheme="viridis", domain=names), legend=alt.Legend(title="budget")
+        "budget:N",
+        sort=names,
+        scale=alt.Scale(scheme=alt.SchemeParams(name="viridis", extent=_SEEN), domain=names),
+        legend=alt.Legend(title="budget"),
     )
     base = [
         alt.Chart(alt.Data(values=dots)).mark_point(filled=True, size=26).encode(x=x, y=y, color=color),
@@ -203,16 +209,23 @@ def _surface(fit: Fit, runs: Runs, width: int) -> alt.TopLevelMixin:
         alt.Chart(alt.Data(values=dots)).mark_point(filled=True, size=30, stroke="white").encode(x=x, y=y, color=color),
         alt.Chart(alt.Data(values=best)).mark_line(style="plan-interval", clip=True).encode(x=x, y=y),
     ]
-    said = "line: the best size for the compute; points: runs, in the colour of their loss"
+    said = "line: best size for the compute; points: runs, coloured by loss"
     return alt.layer(*layers).properties(width=inner, height=_HEIGHT + 60, title=titled("Fitted loss", said, inner))
 
 
 def _cells(across: FloatArray, up: FloatArray, loss: FloatArray) -> list[Datum]:
-    """The rectangles between edges, each with its loss."""
+    """The rectangles between edges, each with its loss; each reaches under the next ones, so that no seams show."""
+    right, top = len(across) - 1, len(up) - 1
     return [
-        {"c": across[j], "c2": across[j + 1], "n": up[i], "n2": up[i + 1], "loss": float(loss[i, j])}
-        for i in range(len(up) - 1)
-        for j in range(len(across) - 1)
+        {
+            "c": across[j],
+            "c2": across[min(j + 2, right)],
+            "n": up[i],
+            "n2": up[min(i + 2, top)],
+            "loss": float(loss[i, j]),
+        }
+        for i in range(top)
+        for j in range(right)
     ]
 
 
@@ -264,9 +277,8 @@ def _residuals(fit: Fit, runs: Runs, width: int) -> alt.TopLevelMixin:
         y = alt.Y("off:Q", axis=alt.Axis(title="law over run (%)"))
         dots = alt.Chart(alt.Data(values=rows)).mark_point(filled=True, size=22, opacity=0.6).encode(x=x, y=y)
         rule = alt.Chart(alt.Data(values=[{"off": 0.0}])).mark_rule(style="limit").encode(y=y)
-        panels.append(
-            alt.layer(dots, rule).properties(width=inner, height=150, title=titled(f"Residuals, {name}", "", inner))
-        )
+        title = titled(f"Residuals, {name.replace('_', ' ')}", "", inner)
+        panels.append(alt.layer(dots, rule).properties(width=inner, height=150, title=title))
     return alt.vconcat(*panels, spacing=20)
 
 
