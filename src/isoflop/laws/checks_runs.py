@@ -132,16 +132,9 @@ def loss(name: str, fit: Fit | None, runs: Runs) -> Check:
             " evaluation",
             remedy=f"fit each {label} by itself, or convert to bits per byte",
         )
-    vocabularies = _tokenizers(runs)
-    if vocabularies is not None:
-        return Check(
-            name=name,
-            status="warn",
-            number=float(len(vocabularies[1])),
-            says=f"'{vocabularies[0]}' has {len(vocabularies[1])} values ({', '.join(vocabularies[1][:4])}): a loss per"
-            " token is not the same loss under each",
-            remedy="fit each by itself, or convert to bits per byte",
-        )
+    mixed = _tokenizers(name, runs)
+    if mixed is not None:
+        return mixed
     bits = _bits(runs)
     if bits is not None:
         return Check(
@@ -189,13 +182,19 @@ def _split_by_label(fit: Fit | None, runs: Runs) -> tuple[str, float] | None:
     return worst
 
 
-def _tokenizers(runs: Runs) -> tuple[str, list[str]] | None:
-    """A column that names tokenizers or vocabularies, and its values, where there are several."""
+def _tokenizers(name: str, runs: Runs) -> Check | None:
+    """A warning where a column that names tokenizers or vocabularies has several values."""
     for label, words in runs.labels.items():
-        if "tokeni" in label.lower() or "vocab" in label.lower():
-            kinds = sorted({shorten(word, most=30) for word in words})
-            if len(kinds) > 1:
-                return label, kinds
+        kinds = sorted({shorten(word, most=30) for word in words})
+        if len(kinds) > 1 and ("tokeni" in label.lower() or "vocab" in label.lower()):
+            return Check(
+                name=name,
+                status="warn",
+                number=float(len(kinds)),
+                says=f"'{label}' has {len(kinds)} values ({', '.join(kinds[:4])}): a loss per token is another loss"
+                " under each",
+                remedy="fit each by itself, or convert to bits per byte",
+            )
     return None
 
 

@@ -43,10 +43,8 @@ def fit_hyper(runs: Runs, *, within: float = WITHIN, resamples: int = 1000, seed
     names = ("params", "tokens", "learning_rate", "batch_tokens")
     runs.need((*names, "loss"))
     kept = runs.where(runs.usable(names))
-    cells = np.unique(np.stack([kept.columns["params"], kept.columns["tokens"]], axis=1), axis=0, return_inverse=True)[
-        1
-    ]
-    cell = cells.reshape(-1)
+    places = np.stack([kept.columns["params"], kept.columns["tokens"]], axis=1)
+    cell = np.unique(places, axis=0, return_inverse=True)[1].reshape(-1)
     best = np.full(int(cell.max(initial=0)) + 1, np.inf)
     np.minimum.at(best, cell, kept.loss)
     near = kept.loss <= best[cell] * (1.0 + within)
@@ -61,8 +59,7 @@ def fit_hyper(runs: Runs, *, within: float = WITHIN, resamples: int = 1000, seed
     target = np.log(kept.loss)
     point, curvature = _bottom(logs, target, cell, np.ones(len(held)))
     rng = np.random.default_rng(seed)
-    share = np.full(len(held), 1.0 / len(held))
-    weights = (rng.multinomial(len(held), share).astype(float) for _ in range(resamples))
+    weights = rng.multinomial(len(held), np.full(len(held), 1.0 / len(held)), size=resamples).astype(float)
     drawn = np.array([_bottom(logs, target, cell, one)[0] for one in weights]).reshape(-1, 6)
     whole = np.isfinite(drawn).all(axis=1)
     if not np.isfinite(point).all() or (~whole).sum() > 0.05 * resamples:

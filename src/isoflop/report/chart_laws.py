@@ -155,12 +155,8 @@ def _isoflop(runs: Runs, width: int) -> alt.TopLevelMixin:
     x = log_axis("params", "parameters", padded([float(row["params"]) for row in dots], 0.03), inner)  # type: ignore[arg-type]  # numbers
     y = loss_axis("loss", [float(row["loss"]) for row in dots])  # type: ignore[arg-type]  # numbers
     names = [f"{one.flops:.2g} FLOP" for one in line.profiles]
-    color = alt.Color(
-        "budget:N",
-        sort=names,
-        scale=alt.Scale(scheme=alt.SchemeParams(name="viridis", extent=_SEEN), domain=names),
-        legend=alt.Legend(title="budget"),
-    )
+    scale = alt.Scale(scheme=alt.SchemeParams(name="viridis", extent=_SEEN), domain=names)
+    color = alt.Color("budget:N", sort=names, scale=scale, legend=alt.Legend(title="budget"))
     base = [
         alt.Chart(alt.Data(values=dots)).mark_point(filled=True, size=26).encode(x=x, y=y, color=color),
         alt.Chart(alt.Data(values=curves)).mark_line(clip=True).encode(x=x, y=y, color=color),
