@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.model.small_mixture import MIXTURE
 
 from isoflop.errors import BadFile, BadInput, MissingData, UnknownName
 from isoflop.model import Embedding, Group, Layer, ModelSpec, Stack, model
@@ -16,21 +17,6 @@ from isoflop.model.weight_bytes import Storage, storage_of, weight_bytes
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "model_storage.toml"
 CASES = tomllib.loads(GOLDEN.read_text(encoding="utf-8"))["case"]
-
-MIXTURE = {
-    "model_type": "qwen3_moe",
-    "torch_dtype": "bfloat16",
-    "vocab_size": 512,
-    "hidden_size": 256,
-    "intermediate_size": 512,
-    "moe_intermediate_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 64,
-    "num_experts": 4,
-    "num_experts_per_tok": 2,
-}
 
 
 def reading(case: dict[str, Any]) -> Reading:

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.model.small_mixture import MIXTURE
 
 from isoflop.errors import BadInput, MissingData
 from isoflop.model.config import reading_of
 from isoflop.model.weight_bytes import storage_of, weight_bytes
-
-CONFIG = {
-    "model_type": "qwen3_moe",
-    "torch_dtype": "bfloat16",
-    "vocab_size": 512,
-    "hidden_size": 256,
-    "intermediate_size": 512,
-    "moe_intermediate_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 64,
-    "num_experts": 4,
-    "num_experts_per_tok": 2,
-}
 
 METHODS = (
     "fp8", "fbgemm_fp8", "compressed-tensors", "modelopt", "mxfp4", "gptq", "awq", "auto-round", "bitsandbytes", "hqq",
@@ -66,7 +52,7 @@ values = st.recursive(
 @settings(max_examples=500, deadline=None)
 @given(st.sampled_from(METHODS), st.dictionaries(st.sampled_from(FIELDS), values, max_size=6))
 def test_any_quantisation(method: str, fields: dict[str, object]) -> None:
-    reading = reading_of({**CONFIG, "quantization_config": {"quant_method": method, **fields}}, "config.json", "model")
+    reading = reading_of({**MIXTURE, "quantization_config": {"quant_method": method, **fields}}, "config.json", "model")
     try:
         found = storage_of(reading)
     except (BadInput, MissingData):
