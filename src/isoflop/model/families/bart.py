@@ -130,6 +130,13 @@ def stack(fields: Fields, side: Side, plan: Plan, *, bias: str = "qkvo") -> Stac
     return Stack(width=width(fields), groups=groups_of(layers), norm=LAYER_NORM if plan.last else None)
 
 
+_INERT = (
+    "scale_embedding", "is_decoder", "_num_labels", "output_past", "force_bos_token_to_be_generated",
+    "extra_pos_embeddings", "save_step", "layernorm_variant", "extra_layer_norm", "do_blenderbot_90_layernorm",
+    "tokenizer_name",
+)  # fmt: skip
+
+
 def joined(  # noqa: PLR0913 - the pieces of an encoder-decoder
     fields: Fields,
     plan: Plan,
@@ -143,39 +150,36 @@ def joined(  # noqa: PLR0913 - the pieces of an encoder-decoder
 ) -> ModelSpec:
     """Both stacks, their embeddings, the head; `read`: words of the encoder, where it has its own."""
     as_always(fields, **dict.fromkeys(plan.said, True))
-    fields.ignore("scale_embedding", "is_decoder", "_num_labels", "output_past", "force_bos_token_to_be_generated")
-    fields.ignore(
-        "extra_pos_embeddings",
-        "save_step",
-        "layernorm_variant",
-        "extra_layer_norm",
-        "do_blenderbot_90_layernorm",
-        "tokenizer_name",
-    )
+    fields.ignore(*_INERT)
     rows = context or fields.count("max_position_embeddings")
     kept, wide = rows + plan.spare if plan.positions else 0, encoder.width
     if fields.flag("tie_word_embeddings", default=tied) != tied:
         fields.doubt(f"tie_word_embeddings is not {tied}: which tables are shared then depends on the version")
-    extras = []
-    if read:
-        extras.append(
-            Linear(name="words of the encoder", inputs=read, outputs=wide, runs="never", part="token embedding")
-        )
-    if kept:
-        extras.append(position_table(kept, wide))
-    if plan.first:
-        extras += [vector(name, wide, part="embedding norm") for name in ("encoder scale", "encoder bias")]
-    if plan.bias:
-        extras.append(vector("bias of scores", words, part="head", trained=False))
     return ModelSpec(
         name="",
         stack=decoder,
         encoder=encoder,
         embedding=Embedding(vocabulary=words, positions=kept, norm=LAYER_NORM if plan.first else None),
         head=Head(tied=fields.flag("tie_word_embeddings", default=tied)),
-        extras=tuple(extras),
+        extras=tuple(_beside(plan, wide, read=read, words=words, positions=kept)),
         context=rows,
     )
+
+
+def _beside(plan: Plan, wide: int, *, read: int, words: int, positions: int) -> list[Linear]:
+    """Weights outside the stacks, the table of words and the head."""
+    extras: list[Linear] = []
+    if read:
+        extras.append(
+            Linear(name="words of the encoder", inputs=read, outputs=wide, runs="never", part="token embedding")
+        )
+    if positions:
+        extras.append(position_table(positions, wide))
+    if plan.first:
+        extras += [vector(name, wide, part="embedding norm") for name in ("encoder scale", "encoder bias")]
+    if plan.bias:
+        extras.append(vector("bias of scores", words, part="head", trained=False))
+    return extras
 
 
 _SPECIAL: dict[str, Callable[[Fields, Plan], ModelSpec]] = {"marian": marian, "nllb-moe": nllb_moe}
