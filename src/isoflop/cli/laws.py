@@ -149,7 +149,9 @@ def _number(text: str, key: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise BadInput(f"{key}={shorten(text)} is no number") from None
+        raise BadInput(
+            f"{key}={shorten(text)} is no number; units are read where the quantity is known, as in params=7B tokens=1T"
+        ) from None
     if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - not a number
         raise BadInput(f"{key}={shorten(text)} must be finite")
     return value

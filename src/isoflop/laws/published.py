@@ -36,7 +36,7 @@ def published(name: str) -> Published:
             f"'{shorten(name)}' begins the names of several laws: {', '.join(sorted(begin))}. Give one of them."
         )
     if not begin:
-        raise UnknownName("law", name, known, listing="isoflop.laws.published_laws()")
+        raise UnknownName("law", name, known, listing="isoflop laws published")
     return _law(begin.pop())
 
 
