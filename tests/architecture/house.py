@@ -24,7 +24,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("kernel",),
     ("serving", "training"),
     ("ask", "torchmodel"),
-    ("accuracy", "lab", "measure", "quantize"),
+    ("accuracy", "audit", "lab", "measure", "quantize"),
     ("report",),
     ("web",),
     ("cli",),
