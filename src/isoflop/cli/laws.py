@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 
     from isoflop.laws import Options, Runs
 
-LOSSES = ("log-huber", "squared", "asymmetric")
+LOSSES = ("log-huber", "soft-l1", "squared", "asymmetric")
 COUNTS = ("total", "active", "non_embedding")
 PICTURES = (
     "power-laws", "isoflop", "surface", "profiles", "residuals", "predicted", "pf-days", "tokens-per-param", "growth",
 )  # fmt: skip
+
+
+class _Hyphened(click.Choice[str]):
+    """A choice that also takes names as SciPy writes them: soft_l1."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(super().convert(value.replace("_", "-"), param, ctx))
 
 
 def _runs_options(function: click.decorators.FC) -> click.decorators.FC:
@@ -43,9 +50,9 @@ def _fit_options(function: click.decorators.FC) -> click.decorators.FC:
         click.option("--bound", "bounds", multiple=True, metavar="CONSTANT=LOW:HIGH", help="The box of a constant."),
         click.option("--tie", "ties", multiple=True, metavar="CONSTANT=OTHER", help="Make two constants equal."),
         click.option("--fix", "fixed", multiple=True, metavar="CONSTANT=VALUE", help="Hold a constant."),
-        click.option("--delta", type=float, default=1e-3, show_default=True, help="Corner of Huber's loss."),
+        click.option("--delta", type=float, default=1e-3, show_default=True, help="Corner of the loss, in ln(loss)."),
         click.option(
-            "--loss", type=click.Choice(LOSSES), default="log-huber", show_default=True, help="What is minimised."
+            "--loss", type=_Hyphened(LOSSES), default="log-huber", show_default=True, help="What is minimised."
         ),
         click.option(
             "--bootstrap", type=click.IntRange(0, 1_000_000), default=1000, show_default=True, help="Resamples."

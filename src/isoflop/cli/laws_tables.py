@@ -40,7 +40,7 @@ def print_fit(fit: Fit, profiles: Sequence[Profile], shown: Shown, *, explain: b
         echo_wrapped(f"{fit.shape.name}: {getattr(fit.shape, 'title', '')}")
         left = f", {origin.rows - origin.used} left out" if origin.rows > origin.used else ""
         runs = f" of {origin.groups} runs" if origin.groups < origin.used else ""
-        echo_wrapped(f"{origin.used} rows{runs}{left}; {fit.objective.kind}; intervals: {level:.0%}, {fit.doubt.of}\n")
+        echo_wrapped(f"{origin.used} rows{runs}{left}; {fit.objective}; intervals: {level:.0%}, {fit.doubt.of}\n")
     print_table(("constant", "value", "low", "high", "standard error of its coordinate"), _constants(fit, level), form)
     if form != "text":
         return

@@ -135,9 +135,9 @@ def influence(fit: Fit, runs: Runs) -> FloatArray:
     free = problem.coordinates.reduced(fit.at)
     residuals = problem.residuals(free)[0]
     spread = 1.4826 * float(np.median(np.abs(residuals))) + 1e-300
-    finite = np.isfinite(fit.objective.delta)
-    wide = fit.objective.wider(max(1.0, spread / fit.objective.delta)) if finite else fit.objective
-    scale = fit.objective.delta / wide.delta if finite else 1.0
+    sharp = fit.objective.sharp
+    wide = fit.objective.wider(max(1.0, spread / fit.objective.delta)) if sharp else fit.objective
+    scale = fit.objective.delta / wide.delta if sharp else 1.0
     bend = problem.evaluate(free[None], np.ones(kept.rows), wide)[2][0] * scale
     score = fit.objective.terms(residuals)[1][:, None] * problem.gradients(free)
     moved = score @ np.linalg.pinv(bend, rcond=1e-14, hermitian=True)

@@ -14,7 +14,7 @@ from isoflop.laws.checks import Check  # noqa: TC001 - msgspec reads it at run t
 from isoflop.laws.entry import Published, Spread
 from isoflop.laws.interface import Counts  # noqa: TC001 - msgspec reads it at run time
 from isoflop.laws.limits import FittedOn
-from isoflop.laws.objective import Objective
+from isoflop.laws.objective import Kind, Objective  # msgspec reads Kind at run time
 from isoflop.laws.result import Certificate, Doubt, Fit, Origin
 from isoflop.laws.shapes import shape_of
 from isoflop.laws.surface import Surface
@@ -93,7 +93,7 @@ def _finite(value: float) -> float | None:
 
 
 class _Objective(msgspec.Struct, frozen=True):
-    kind: str
+    kind: Kind
     delta: float | None
     over: float
 
@@ -174,7 +174,7 @@ def read_fit(path: str | Path) -> Fit:
 
 def _objective(held: _Objective) -> Objective:
     delta = float("inf") if held.delta is None else held.delta
-    return Objective(kind=held.kind, delta=delta, over=held.over)  # type: ignore[arg-type]  # a name we wrote
+    return Objective(kind=held.kind, delta=delta, over=held.over)
 
 
 def _origin(runs: _Runs) -> Origin:

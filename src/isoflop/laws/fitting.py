@@ -41,9 +41,9 @@ NONE: Mapping[str, float] = MappingProxyType({})
 class Options:
     """What may be asked of a fit beside its law.
 
-    `loss` is log-huber, squared or asymmetric; `fixed` holds coordinates (ln_E, alpha, or E: its logarithm is taken),
-    `ties` makes one coordinate equal another, `bounds` replaces the box of a coordinate, `weights` is a column's name
-    or "sqrt-flops".
+    `loss` is log-huber, soft-l1, squared or asymmetric, `delta` its corner; `fixed` holds coordinates (ln_E, alpha, or
+    E: its logarithm is taken), `ties` makes one coordinate equal another, `bounds` replaces the box of a coordinate,
+    `weights` is a column's name or "sqrt-flops".
     """
 
     loss: str = "log-huber"

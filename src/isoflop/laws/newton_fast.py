@@ -35,7 +35,7 @@ def minimise_fast(
     box = problem.coordinates
     found = np.clip(starts, box.low, box.high)
     delta = objective.delta if np.isfinite(objective.delta) else 1e300
-    loss = np.array([delta, objective.over, settled, NOTHING])
+    loss = np.array([delta, objective.over, settled, NOTHING, float(objective.soft)])
     _all(places, columns, problem.base, weights, found, np.stack([box.low, box.high]), loss)
     return found
 
@@ -159,6 +159,16 @@ def _losses(terms, weights, count, loss, room):  # type: ignore[no-untyped-def] 
             total[i] += room[k, i]
     _logarithms(total, residual, count)
     value = 0.0
+    if loss[4] > 0.0:
+        for i in range(count):
+            r = residual[i]
+            root = np.sqrt(1.0 + (r / delta) * (r / delta))
+            weight = weights[i] * (over if r > 0.0 else 1.0)
+            value += weight * r * r / (root + 1.0)
+            slope[i] = weight * r / root
+            bend[i] = weight / (root * root * root) - slope[i]
+            total[i] = 1.0 / total[i]
+        return value
     for i in range(count):
         r = residual[i]
         clipped = min(max(r, -delta), delta)

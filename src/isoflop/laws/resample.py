@@ -107,10 +107,10 @@ def covariance_of(
     """
     residuals = problem.residuals(free)[0]
     spread = 1.4826 * float(np.median(np.abs(residuals))) + 1e-300
-    wide = objective.wider(max(1.0, spread / objective.delta)) if np.isfinite(objective.delta) else objective
+    wide = objective.wider(max(1.0, spread / objective.delta)) if objective.sharp else objective
     slopes = problem.gradients(free)
     # The slope of the smoothed corner is that of the sharp one, so its curvature is taken in the sharp one's scale.
-    scale = objective.delta / wide.delta if np.isfinite(objective.delta) else 1.0
+    scale = objective.delta / wide.delta if objective.sharp else 1.0
     bend = problem.evaluate(free[None], weights, wide)[2][0] * scale
     score = (objective.terms(residuals)[1] * weights)[:, None] * slopes
     summed = sums_by_group(score, groups)
