@@ -8,15 +8,16 @@ import numpy as np
 
 from isoflop.errors import Infeasible
 from isoflop.laws.interface import FLOPS_PER_PARAM_TOKEN, Allocation, positive
+from isoflop.laws.splitting import lowest
 
 if TYPE_CHECKING:
     from isoflop.laws.interface import Law
+    from isoflop.quantity import FloatArray
 
 SERVE_FLOPS_PER_PARAM_TOKEN = 2.0
 """FLOP per parameter and served token: a forward pass."""
 
-_GRID = 2001
-_ROUNDS = 6
+_REACH = np.log(1e9)  # how far below the optimum of training alone is looked
 
 
 def allocate_lifetime(
@@ -41,19 +42,18 @@ def allocate_lifetime(
     best = law.allocate(float(positive("flops", flops)), flops_per_param_token)
     served = serve_flops_per_param_token * float(positive("serve_tokens", serve_tokens))
 
-    def tokens(params: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        return (flops / params - served) / flops_per_param_token
+    def tokens(params: FloatArray) -> FloatArray:
+        return np.asarray((flops / params - served) / flops_per_param_token)
+
+    def loss(x: FloatArray) -> FloatArray:
+        params = np.exp(x)
+        return np.where(tokens(params) > 0, law.loss(params, np.maximum(tokens(params), 1e-300)), np.inf)
 
     # The served share only ever argues for a smaller model, and serving alone must not use up the compute.
     high = np.log(min(float(best.params), flops / served * (1 - 1e-9)))
-    low = high - np.log(1e9)
-    for _ in range(_ROUNDS):
-        params = np.exp(np.linspace(low, high, _GRID))
-        with np.errstate(all="ignore"):
-            loss = np.where(tokens(params) > 0, law.loss(params, np.maximum(tokens(params), 1e-300)), np.inf)
-        at = int(np.argmin(loss))
-        low, high = np.log(params[max(at - 1, 0)]), np.log(params[min(at + 1, _GRID - 1)])
-    if not np.isfinite(loss[at]) or params[at] < 1:
+    found = lowest(loss, np.asarray(high - _REACH), np.asarray(high))
+    size = float(np.exp(found.at))
+    if not np.isfinite(loss(found.at)) or size < 1:
         raise Infeasible(f"serving {serve_tokens:.3g} tokens leaves nothing of {flops:.3g} FLOP to train with")
-    size, data = float(params[at]), float(tokens(params)[at])
+    data = float(tokens(np.asarray(size)))
     return Allocation(params=size, tokens=data, loss=float(law.loss(size, data)))

@@ -9,13 +9,11 @@ import numpy as np
 
 from isoflop.errors import MissingData
 from isoflop.laws.interface import FLOPS_PER_PARAM_TOKEN, Allocation, Convention, positive
+from isoflop.laws.splitting import LARGEST, SMALLEST, lowest
 
 if TYPE_CHECKING:
     from isoflop.laws.shape import Shape
     from isoflop.quantity import FloatArray, Real
-
-_GOLDEN = (5.0**0.5 - 1.0) / 2.0
-_LOWEST, _HIGHEST = np.log(1e4), np.log(1e16)  # params that are looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +60,11 @@ class Surface:
         return by_params, by_tokens
 
     def allocate(self, flops: Real, flops_per_param_token: Real = FLOPS_PER_PARAM_TOKEN) -> Allocation:
-        """The split of `flops` with the lowest loss, by golden section over ln(params)."""
+        """The split of `flops` with the lowest loss, by search over ln(params)."""
         product = positive("flops", flops) / positive("flops_per_param_token", flops_per_param_token)
-        low = np.full(np.shape(product), _LOWEST)
-        high = np.minimum(np.full(np.shape(product), _HIGHEST), np.log(product) - np.log(1e4))
-        for _ in range(80):
-            first, second = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-            left = self.loss(np.exp(first), product / np.exp(first))
-            lower = np.asarray(left) < self.loss(np.exp(second), product / np.exp(second))
-            low, high = np.where(lower, low, first), np.where(lower, second, high)
-        params = np.exp(0.5 * (low + high))
+        high = np.minimum(LARGEST, np.log(product) - SMALLEST)
+        found = lowest(lambda x: np.asarray(self.loss(np.exp(x), product / np.exp(x))), np.asarray(SMALLEST), high)
+        params = np.exp(found.at)
         size: Real = params if np.ndim(params) else float(params)
         return Allocation(params=size, tokens=product / size, loss=self.loss(size, product / size))
 
