@@ -11,7 +11,7 @@ import numpy as np
 from isoflop.errors import BadInput, UnknownName, UntrustworthyFit
 from isoflop.laws.newton import Minimum, minimise
 from isoflop.laws.objective import DELTA, Objective
-from isoflop.laws.problem import problem_of
+from isoflop.laws.problem import CurveProblem, problem_of
 from isoflop.laws.resample import NORMAL, bootstrap, covariance_of, group_count, normal_draws
 from isoflop.laws.result import Certificate, Doubt, Fit, Origin, target_of
 from isoflop.laws.shapes import shape_of
@@ -191,10 +191,12 @@ def _search(
     starts = few.coordinates.reduced(
         shape.starts({name: values[rows] for name, values in inputs.items()}, target[rows])
     )
-    corners = (100.0, 10.0) if np.isfinite(objective.delta) else ()
+    curved = isinstance(few, CurveProblem)
+    corners = (100.0, 10.0) if np.isfinite(objective.delta) else (1.0,) if curved else ()
     found, back = starts, np.arange(len(starts))
+    outer = replace(few, far=True) if isinstance(few, CurveProblem) else few
     for corner in corners:
-        found = minimise(few, found, light, objective.wider(corner), settled=1e-8).free
+        found = minimise(outer, found, light, objective.wider(corner), settled=1e-8).free
         found, same = _merged(found)
         back = same[back]
     last = minimise(few, found, light, objective)

@@ -6,7 +6,7 @@ constants, and centres the logarithms of each term, which takes away the correla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +25,9 @@ BLOCK = 60_000
 
 FAR = 300.0
 """ln of a term over the loss beyond which it counts as this far: floats end at 709."""
+
+_STEP = 1e-6
+"""Relative step of second derivatives."""
 
 Evaluated = tuple["FloatArray", "FloatArray", "FloatArray"]
 
@@ -156,17 +159,33 @@ class SumProblem:
 
 @dataclass(frozen=True)
 class CurveProblem:
-    """Any other law: curvature is that of the residuals' squares, plus the law's own by differences of gradients."""
+    """Any other law: curvature is that of the residuals' squares, plus the law's own, which costs a gradient for each
+    constant. `far` leaves it out and takes the parabola that lies above the objective (weights slope / residual), which
+    never leads uphill; `bends` are the law's second derivatives of each row near one point, for refits that stay there.
+    """  # noqa: D205
 
     coordinates: Coordinates
     shape: Shape
     columns: Mapping[str, FloatArray]
     log_loss: FloatArray
+    far: bool = False
+    bends: FloatArray | None = None  # rows x free * free
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
         return len(self.log_loss)
+
+    def near(self, free: FloatArray) -> CurveProblem:
+        """The same with the second derivatives of ln(law) taken at this point."""
+        base, parts = self._slopes(free[None])[0], []
+        for p in range(len(free)):
+            moved = free.copy()
+            moved[p] += _STEP * max(1.0, abs(free[p]))
+            parts.append((self._slopes(moved[None])[0] - base) / (moved[p] - free[p]))
+        found = np.stack(parts, axis=1)
+        found = 0.5 * (found + np.swapaxes(found, 1, 2))
+        return replace(self, bends=np.nan_to_num(found, posinf=0.0, neginf=0.0).reshape(self.rows, -1))
 
     def evaluate(self, free: FloatArray, weights: FloatArray, objective: Objective) -> Evaluated:
         """Objective, gradient and curvature at each point."""
@@ -174,18 +193,29 @@ class CurveProblem:
         with np.errstate(all="ignore"):  # a trial point far out is rejected because its objective is not finite
             residual = self.residuals(free)
             loss, slope, bend = objective.terms(residual)
+            if self.far:
+                bend = np.where(residual == 0.0, bend, slope / residual)
             slope, bend = slope * weights, bend * weights
             slopes = self._slopes(free)
             gradient = np.einsum("br,brp->bp", slope, slopes)
-            curvature = np.einsum("brp,brq->bpq", bend[..., None] * slopes, slopes)
-            for p in range(free.shape[1]):
-                step = 1e-6 * np.maximum(1.0, np.abs(free[:, p]))
-                moved = free.copy()
-                moved[:, p] += step
-                change = np.einsum("br,brp->bp", slope, self._slopes(moved)) - gradient
-                curvature[:, p] += 0.5 * change / step[:, None]
-                curvature[:, :, p] += 0.5 * change / step[:, None]
+            curvature = np.swapaxes(bend[..., None] * slopes, 1, 2) @ slopes
+            if self.bends is not None:
+                curvature += (slope @ self.bends).reshape(curvature.shape)
+            elif not self.far:
+                curvature += self._own(free, slope, gradient)
         return (loss * weights).sum(axis=1), gradient, curvature
+
+    def _own(self, free: FloatArray, slope: FloatArray, gradient: FloatArray) -> FloatArray:
+        """What the law's own curvature adds, by differences of gradients."""
+        found = np.zeros((*free.shape, free.shape[1]))
+        for p in range(free.shape[1]):
+            step = _STEP * np.maximum(1.0, np.abs(free[:, p]))
+            moved = free.copy()
+            moved[:, p] += step
+            change = np.einsum("br,brp->bp", slope, self._slopes(moved)) - gradient
+            found[:, p] += 0.5 * change / step[:, None]
+            found[:, :, p] += 0.5 * change / step[:, None]
+        return found
 
     def _slopes(self, free: FloatArray) -> FloatArray:
         return gradient_of(self.shape, self.coordinates.full(free), self.columns) @ self.coordinates.matrix

@@ -8,7 +8,7 @@ import numpy as np
 
 from isoflop.errors import BadInput
 from isoflop.laws.newton import CHUNK, minimise
-from isoflop.laws.problem import SumProblem
+from isoflop.laws.problem import CurveProblem, SumProblem
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -63,6 +63,8 @@ def bootstrap(
     rng = np.random.default_rng(options.seed)
     parts = []
     fast = _fast(problem, options)
+    if isinstance(problem, CurveProblem):
+        problem = problem.near(free)
     size = CHUNK * 16 if fast else CHUNK
     size = max(1, min(size, 50_000_000 // problem.rows))
     for begin in range(0, options.bootstrap, size):
