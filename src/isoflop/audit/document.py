@@ -150,7 +150,8 @@ class Step:
     `quantity` is the glossary's name of what the step gives, "" where nobody knows. `cites` are the steps given as its
     source; `source` is the text or address of one outside. `subject` is the model, device or run that it is about, as
     written ("GPT-4", "A100"), for the checks against the world. `words` are its nouns and adjectives as written, which
-    the checks read ("training tokens", "forward pass").
+    the checks read ("training tokens", "forward pass"). `alternatives` are other values that an assumption could take,
+    by what they are called ("on demand"): the corrected chain is given for each.
     """
 
     number: str
@@ -167,6 +168,7 @@ class Step:
     source: str = ""
     subject: str = ""
     words: str = ""
+    alternatives: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +185,8 @@ class Document:
     """A document as it was read, in its own order.
 
     `nouns` says what counted nouns are made of ({"slice": 32 chip}); `unread` what was not understood; `lines` is the
-    text, for marking it up; `name` is the file's name or the document's title.
+    text, for marking it up; `name` is the file's name or the document's title. `result` is the step that the document
+    is after, "" for its last implication. `choices` are what a question to the library takes beside values ("device").
     """
 
     name: str
@@ -191,6 +194,8 @@ class Document:
     nouns: Mapping[str, Unit] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
     lines: tuple[str, ...] = ()
+    result: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
 
     def by_number(self) -> dict[str, Step]:
         """The steps by their numbers; made anew at each call, so ask once."""

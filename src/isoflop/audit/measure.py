@@ -1,0 +1,71 @@
+"""Units of a step's expression, and its value on floats; bare constants may stand for a unit, amounts never."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isoflop.relation.expr import Expr, const, evaluate
+from isoflop.relation.readings import unit_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isoflop.audit.document import Input
+    from isoflop.quantity import Unit
+
+
+def input_units(inputs: Mapping[str, Input], known: Mapping[str, Unit]) -> dict[str, Unit] | None:
+    """The unit of each input, nouns untied, where `known` are those of steps; None where one has none."""
+    units: dict[str, Unit] = {}
+    for key, given in inputs.items():
+        unit = given.written.unit if given.written is not None else known.get(given.step)
+        if unit is None:
+            return None
+        units[key] = unit.base
+    return units
+
+
+def unit_of_tree(tree: Expr, units: Mapping[str, Unit]) -> Unit:
+    """The unit of an expression, nouns untied. Raises: UnitError where unlike things are added."""
+    return unit_of(tree, "the expression", units.__getitem__)
+
+
+def sites(tree: Expr) -> list[Expr]:
+    """The largest parts without inputs that multiply or divide; exponents are left out."""
+    if tree.op == "name":
+        return []
+    if folded(tree) is not None:
+        return [tree]
+    args = tree.args[:1] if tree.op == "^" else tree.args
+    return [one for arg in args for one in sites(arg)]
+
+
+def replaced(tree: Expr, changes: Mapping[int, float]) -> Expr:
+    """The expression with some of its `sites` (by `id`) given other values."""
+    if id(tree) in changes:
+        return const(changes[id(tree)])
+    if not tree.args:
+        return tree
+    return Expr(tree.op, tuple(replaced(arg, changes) for arg in tree.args))
+
+
+def folded(tree: Expr) -> float | None:
+    """The value of a part without inputs; None where there is an input, or no finite value."""
+    if tree.op == "const":
+        return tree.value
+    if tree.op == "name" or not tree.args:
+        return None
+    parts = [folded(arg) for arg in tree.args]
+    if any(part is None for part in parts):
+        return None
+    return number(tree, {})
+
+
+def number(tree: Expr, values: Mapping[str, float]) -> float | None:
+    """The value on floats; None where it is not a finite number (division by zero, beyond floats)."""
+    try:
+        found = evaluate(tree, values)
+        value = float(found) if not isinstance(found, complex) else float("nan")
+    except (ZeroDivisionError, OverflowError, ValueError):
+        return None
+    return value if value - value == 0 else None
