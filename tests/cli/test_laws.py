@@ -214,34 +214,117 @@ def test_the_other_approaches(capsys: pytest.CaptureFixture[str], law: str) -> N
     assert float(first["value"]) == pytest.approx(0.51, abs=0.02)
 
 
-def test_the_law_of_learning_rate_and_batch(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def grids(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
-    lines = ["N,D,lr,batch_tokens,loss"]
+    lines = ["N,D,lr,bsz,loss"]
     for n in (1e8, 4e8, 1.6e9):
         for d in (2e9, 1e10, 5e10):
-            rate, batch = 1.8 * n**-0.71 * d**0.31, 0.6 * d**0.57
+            rate, batch = 1.8 * n**-0.71 * d**0.31, 0.6 * d**0.57 / 2048
             for x in np.linspace(-0.6, 0.6, 5):
                 for y in np.linspace(-0.6, 0.6, 5):
                     bowl = np.exp(0.006 * x**2 + 0.005 * y**2 + 2e-5 * rng.standard_normal())
                     lines.append(f"{n},{d},{rate * np.exp(x)},{batch * np.exp(y)},{float(TRUE.loss(n, d)) * bowl}")
-    (tmp_path / "grid.csv").write_text("\n".join(lines) + "\n")
-    words = (
-        "laws",
-        "fit",
-        str(tmp_path / "grid.csv"),
-        "--law",
-        "hyper",
-        "--bootstrap",
-        "50",
-        "--counts",
-        "non_embedding",
-    )
-    code, out, _ = run(capsys, *words, "--json")
+    path = tmp_path_factory.mktemp("grids") / "grid.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_law_of_learning_rate_and_batch(capsys: pytest.CaptureFixture[str], grids: Path, tmp_path: Path) -> None:
+    kept = str(tmp_path / "hyper.json")
+    words = ("laws", "fit", str(grids), "--law", "hyper", "--bootstrap", "50", "--counts", "non_embedding")
+    code, out, _ = run(capsys, *words, "--set", "sequence_length=2048", "--out", kept, "--json", "--check")
     assert code == 0
-    found = {row["constant"]: float(row["value"]) for row in json.loads(out)["rows"]}
-    assert found["rate ~ params^"] == pytest.approx(-0.71, abs=0.01)
-    assert found["rate ~ tokens^"] == pytest.approx(0.31, abs=0.01)
-    assert found["batch ~ tokens^"] == pytest.approx(0.57, abs=0.01)
+    held = json.loads(out)
+    assert held == json.loads(Path(kept).read_text())
+    assert held["constants"]["rate_params_exponent"] == pytest.approx(-0.71, abs=0.01)
+    assert held["constants"]["rate_tokens_exponent"] == pytest.approx(0.31, abs=0.01)
+    assert held["constants"]["batch_tokens_exponent"] == pytest.approx(0.57, abs=0.01)
+    assert held["certificate"]["rank"] == 9
+    assert held["bottomless"] + len(held["draws"]) == held["resamples"] == 50
+
+    code, out, err = run(capsys, "laws", "predict", kept, "N=1B", "D=20B", "--json")
+    row = json.loads(out)["rows"][0]
+    assert code == 0
+    assert row["learning_rate_predicted"] == pytest.approx(1.8 * 1e9**-0.71 * 2e10**0.31, rel=0.02)
+    assert row["batch_tokens_low"] < 0.6 * 2e10**0.57 < row["batch_tokens_high"]
+    assert "those outside embeddings" in err
+    code, out, _ = run(capsys, "laws", "published", kept)
+    assert code == 0
+    assert "rate ~ params^" in out
+    code, _, err = run(capsys, "plan", "--flops", "1e20", "--law", kept)
+    assert code in {2, 3}
+    assert "Traceback" not in err
+
+
+def test_a_batch_in_sequences_is_no_batch_in_tokens(
+    capsys: pytest.CaptureFixture[str], grids: Path, tmp_path: Path
+) -> None:
+    kept = str(tmp_path / "hyper.json")
+    words = ("laws", "fit", str(grids), "--law", "hyper", "--bootstrap", "20", "--out", kept)
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert "--set sequence_length=2048" in " ".join(out.split())
+    code, out, _ = run(capsys, "laws", "predict", kept, "N=1B", "D=20B", "--json")
+    assert code == 0
+    assert "batch_sequences_predicted" in json.loads(out)["rows"][0]
+    code, _, err = run(capsys, "laws", "published", kept)
+    assert code == 3
+    assert "in sequences" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--law", "hyper", "--fix", "alpha=0.3"), "--law hyper takes no --fix"),
+        (("--law", "isoflop", "--loss", "squared"), "takes no --loss or --delta"),
+        (("--law", "envelope", "--out", "x.json"), "--out keeps the fit of a form"),
+        (("--law", "isoflop", "--check"), "--check judges a fit"),
+        (("--law", "isoflop", "--profile", "beta"), "takes no --profile"),
+    ],
+)
+def test_what_an_approach_cannot_hear_is_refused(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    code, _, err = run(capsys, "laws", "fit", DOTS, *words)
+    assert code == 2
+    assert said in " ".join(err.split())
+
+
+def test_check_on_a_fit_decides_its_exit_code(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    farseer = str(HERE / "farseer.csv")
+    out = tmp_path / "fit.json"
+    words = ("laws", "fit", farseer, "--bootstrap", "50", "--out", str(out))
+    assert run(capsys, *words)[0] == 0
+    code, said, _ = run(capsys, *words, "--check")
+    assert code == 1
+    assert "fail 12 misfit" in said
+    assert out.exists()
+    assert run(capsys, "laws", "fit", DOTS, "--bootstrap", "50", "--check")[0] == 0
+    _, _, err = run(capsys, "laws", "predict", str(out), "N=1B", "D=20B")
+    assert "checks failed: 12 misfit" in err
+
+
+def test_values_are_said_as_laws_are_written(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = [
+        ("N=70B", "D=1.4T"),
+        ("params=70e9", "tokens=1.4e12"),
+        ("N=70B", "C=5.88e23"),
+        ("D=1.4T", "flops=5.88e23"),
+    ]
+    found = []
+    for words in asked:
+        code, out, err = run(capsys, "laws", "predict", "hoffmann2022", *words, "--json")
+        assert code == 0
+        assert "params N are all parameters, tokens D those seen, flops C are 6 N D" in err
+        found.append(json.loads(out)["rows"][0]["loss_predicted"])
+    assert found == pytest.approx([found[0]] * 4, rel=1e-9)
+    code, _, err = run(capsys, "laws", "predict", "hoffmann2022", "C=1e21")
+    assert code == 3
+    assert "isoflop laws compare hoffmann2022-tex --flops" in err
+    code, _, err = run(capsys, "laws", "predict", "hoffmann2022", "N=1B", "params=2B", "D=1T")
+    assert code == 2
+    assert "a second time" in err
 
 
 def test_lists_and_comparisons(capsys: pytest.CaptureFixture[str], fitted: Path) -> None:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from isoflop.cli import laws_words as words
 from isoflop.cli.knowns import print_table, split, table_options
 from isoflop.cli.side_by_side import echo_wrapped
-from isoflop.errors import BadFile, BadInput, UntrustworthyFit, shorten
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from isoflop.laws import Options, Runs
+from isoflop.errors import BadInput, UntrustworthyFit, shorten
 
 LOSSES = ("log-huber", "soft-l1", "squared", "asymmetric")
 COUNTS = ("total", "active", "non_embedding")
@@ -50,7 +44,9 @@ def _fit_options(function: click.decorators.FC) -> click.decorators.FC:
         click.option("--bound", "bounds", multiple=True, metavar="CONSTANT=LOW:HIGH", help="The box of a constant."),
         click.option("--tie", "ties", multiple=True, metavar="CONSTANT=OTHER", help="Make two constants equal."),
         click.option("--fix", "fixed", multiple=True, metavar="CONSTANT=VALUE", help="Hold a constant."),
-        click.option("--delta", type=float, default=1e-3, show_default=True, help="Corner of the loss, in ln(loss)."),
+        click.option(
+            "--delta", type=float, default=words.DELTA, show_default=True, help="Corner of the loss, in ln(loss)."
+        ),
         click.option(
             "--loss", type=_Hyphened(LOSSES), default="log-huber", show_default=True, help="What is minimised."
         ),
@@ -90,119 +86,45 @@ def command() -> None:
     "--interval", type=click.FloatRange(0.01, 0.999), default=0.8, show_default=True, help="Level of intervals."
 )
 @click.option("--explain", is_flag=True, help="Every check, the certificate, and what was taken as what.")
+@click.option("--check", is_flag=True, help="Leave with exit code 1 where a check fails.")
 @click.option("--out", type=click.Path(), help="Write the fit to this JSON file.")
 @_runs_options
 @table_options
 def fit(
-    runs: str, *, law: str, method: str, profiled: tuple[str, ...], interval: float, explain: bool, out: str | None,
-    columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, strict: bool, form: str, as_json: bool,
-    **options: object,
+    runs: str, *, law: str, method: str, profiled: tuple[str, ...], interval: float, explain: bool, check: bool,
+    out: str | None, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, strict: bool, form: str,
+    as_json: bool, **options: object,
 ) -> None:  # fmt: skip
     """Fit a law to the runs of a table or folder; every fit is checked and says when it cannot be trusted.
 
     RUNS is CSV, TSV, JSON Lines, JSON, a trainer_state.json, Parquet, TensorBoard events, an MLflow store, or a folder
-    of these. Exit code 3: the runs cannot carry the law, and the message says which are missing.
+    of these. Exit codes: 0 fitted; 1 fitted, and with --check a check fails; 2 the runs or the words cannot be read; 3
+    the runs cannot carry the law, and the message says which are missing.
     """
     from isoflop import laws
     from isoflop.cli import laws_tables as tables
 
     form = "json" if as_json else form
-    table = _read(runs, columns, constants, counts, strict=strict)
+    table = words.read(runs, columns, constants, counts, strict=strict)
+    asked = words.fit_options(options)
     if law in {"envelope", "isoflop", "hyper"}:
-        if out is not None:
-            raise BadInput(f"--out keeps the fit of a form, and --law {law} fits none; --json prints what it finds")
-        tables.print_other(table, law, method, (interval, form), _options(options))
+        words.refuse_ignored(law, options, out=out, profiled=profiled)
+    if law in {"envelope", "isoflop"}:
+        if check:
+            raise BadInput(f"--check judges a fit, and --law {law} has no checks; isoflop laws check has them")
+        tables.print_other(table, law, method, (interval, form), asked)
         return
-    found = laws.fit(table, law, _options(options))
+    hyper = laws.fit_hyper(table, resamples=asked.bootstrap, seed=asked.seed) if law == "hyper" else None
+    found = hyper or laws.fit(table, law, asked)
     if out is not None:
-        _write_fit(out, found, interval)
-    profiles = [laws.profile(found, table, name, level=interval) for name in profiled]
-    tables.print_fit(found, profiles, (interval, form), explain=explain)
-
-
-def _options(options: Mapping[str, object]) -> Options:
-    from isoflop.laws import Options
-
-    numbers = {key: _number(value, key) for key, value in split(_words(options["fixed"])).items()}
-    bounds = {}
-    for key, value in split(_words(options["bounds"])).items():
-        low, colon, high = value.partition(":")
-        if not colon:
-            raise BadInput(f"--bound {key}={shorten(value)}: write low:high, for instance alpha=0.1:0.6")
-        bounds[key] = (_number(low, key), _number(high, key))
-    bootstrap, seed, delta = options["bootstrap"], options["seed"], options["delta"]
-    assert isinstance(bootstrap, int)
-    assert isinstance(seed, int)
-    assert isinstance(delta, float)
-    return Options(
-        loss=str(options["loss"]),
-        delta=delta,
-        fixed=numbers,
-        ties=split(_words(options["ties"])),
-        bounds=bounds,
-        weights=str(options["weights"]),
-        bootstrap=bootstrap,
-        seed=seed,
-        engine=str(options["engine"]),
-    )
-
-
-def _words(value: object) -> tuple[str, ...]:
-    assert isinstance(value, tuple)
-    return value
-
-
-def _number(text: str, key: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise BadInput(
-            f"{key}={shorten(text)} is no number; units are read where the quantity is known, as in params=7B tokens=1T"
-        ) from None
-    if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - not a number
-        raise BadInput(f"{key}={shorten(text)} must be finite")
-    return value
-
-
-def _constants(words: tuple[str, ...]) -> dict[str, float]:
-    """Values of --set, with units as people write them where the glossary knows the quantity."""
-    from isoflop.quantity import quantities, quantity, read
-
-    known = quantities()
-    return {
-        key: float(read(value, quantity(key)).spread.median) if key in known else _number(value, key)
-        for key, value in split(words).items()
-    }
-
-
-def _read(runs: str, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, *, strict: bool) -> Runs:
-    from isoflop import laws
-
-    return laws.read_runs(
-        runs,
-        columns=split(columns),
-        constants=_constants(constants),
-        counts=counts,  # type: ignore[arg-type]  # one of COUNTS
-        strict=strict,
-    )
-
-
-def _write_fit(path: str, found: object, interval: float) -> None:
-    from isoflop.laws.fit_file import fit_object
-    from isoflop.laws.result import Fit
-    from isoflop.report import dumps
-
-    assert isinstance(found, Fit)
-    _write(path, dumps(fit_object(found, level=interval)) + "\n")  # type: ignore[arg-type]  # plain data
-
-
-def _write(path: str, text: str) -> None:
-    from pathlib import Path
-
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadFile(f"cannot write '{shorten(path)}': {error.strerror}; choose another file.") from error
+        words.write_fit(out, found, interval)
+    if isinstance(found, laws.HyperFit):
+        tables.print_hyper(found, (interval, form), explain=explain)
+    else:
+        profiles = [laws.profile(found, table, name, level=interval) for name in profiled]
+        tables.print_fit(found, profiles, (interval, form), explain=explain)
+    if check and any(one.status == "fail" for one in found.checks):
+        raise SystemExit(1)
 
 
 @command.command("predict")
@@ -227,23 +149,23 @@ def predict(
 
     \b
     isoflop laws predict fit.json runs.csv --out predictions.csv
-    isoflop laws predict fit.json params=70B tokens=1.4T
+    isoflop laws predict fit.json N=70B D=1.4T
     """
     from isoflop.cli import laws_predicted as tables
 
     if all("=" in word for word in runs):
-        table = tables.table_of_values(_constants(runs))
+        table = tables.table_of_values(words.values_of(runs))
     elif len(runs) == 1:
         from isoflop.laws.table import read_table
 
         table = read_table(runs[0])
     else:
         raise BadInput("give one table of runs, or values such as params=70B tokens=1.4T")
-    predicted = tables.predicted(law, table, split(columns), _constants(constants), interval)
-    if predicted.lacking:
-        click.echo(f"{predicted.lacking} of {table.rows} rows lack an input and get no prediction", err=True)
+    predicted = tables.predicted(law, table, split(columns), words.values_of(constants), interval)
+    for mind in predicted.minds:
+        click.echo(mind, err=True)
     if out is not None:
-        _write(out, predicted.csv())
+        words.write(out, predicted.csv())
     if out is None or form != "text" or as_json:
         predicted.show("json" if as_json else form)
     predicted.score(interval)
@@ -267,10 +189,10 @@ def check(
     from isoflop.cli import laws_tables as tables
 
     form = "json" if as_json else form
-    table = _read(runs, columns, constants, counts, strict=strict)
+    table = words.read(runs, columns, constants, counts, strict=strict)
     refused = ""
     try:
-        found = laws.fit(table, law, _options(options)).checks
+        found = laws.fit(table, law, words.fit_options(options)).checks
     except UntrustworthyFit as error:
         refused = str(error)
         found = laws.check(table)
@@ -372,6 +294,18 @@ def plot(
             f"{picture} is drawn of runs; give a table: isoflop laws plot {picture} runs.csv --out {shorten(out)}"
         )
     else:
-        chart = chart_laws.runs_chart(picture, _read(runs, columns, constants, counts, strict=strict), law, width=width)
+        chart = chart_laws.runs_chart(
+            picture, words.read(runs, columns, constants, counts, strict=strict), law, width=width
+        )
     report.save(chart, out)
     echo_wrapped(f"{picture} drawn to {out}")
+
+
+def _decisions() -> None:
+    """Commands that live in files of their own."""
+    from isoflop.cli.laws_decide import allocate
+
+    command.add_command(allocate)
+
+
+_decisions()

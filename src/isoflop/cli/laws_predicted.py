@@ -14,33 +14,38 @@ from isoflop.errors import MissingData
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from isoflop.laws import Convention, HyperParameters, Published, Runs
+    from isoflop.laws.runs import BoolArray
     from isoflop.laws.table import Table
     from isoflop.quantity import FloatArray
     from isoflop.report import Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Predicted:
-    """A table with predictions beside its columns."""
+class Part:
+    """What is predicted of one quantity; `seen` is what was measured of it, where something was."""
 
-    table: Table
     target: str
     middle: FloatArray
     low: FloatArray
     high: FloatArray
     seen: FloatArray | None
 
-    @property
-    def lacking(self) -> int:
-        """Rows without a prediction."""
-        return int((~np.isfinite(self.middle)).sum())
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """A table with predictions beside its columns; `minds` says how its words were read and what to know."""
+
+    table: Table
+    parts: tuple[Part, ...]
+    minds: tuple[str, ...]
 
     def _columns(self) -> dict[str, Sequence[object]]:
-        added = {
-            f"{self.target}_predicted": self.middle.tolist(),
-            f"{self.target}_low": self.low.tolist(),
-            f"{self.target}_high": self.high.tolist(),
-        }
+        added: dict[str, Sequence[object]] = {}
+        for part in self.parts:
+            added[f"{part.target}_predicted"] = part.middle.tolist()
+            added[f"{part.target}_low"] = part.low.tolist()
+            added[f"{part.target}_high"] = part.high.tolist()
         kept: dict[str, Sequence[object]] = {
             name: values.tolist() if isinstance(values, np.ndarray) else values
             for name, values in self.table.columns.items()
@@ -68,20 +73,17 @@ class Predicted:
 
     def score(self, level: float) -> None:
         """On stderr, how predictions met what was measured, where something was."""
-        if self.seen is None:
-            return
-        both = np.isfinite(self.middle) & np.isfinite(self.seen) & (self.seen > 0)
-        if not both.any():
-            return
-        off = np.abs(self.middle[both] / self.seen[both] - 1.0)
-        inside = (
-            np.nan
-            if not np.isfinite(self.low).any()
-            else ((self.low <= self.seen) & (self.seen <= self.high))[both].mean()
-        )
-        said = f"{int(both.sum())} measured: median error {np.median(off):.2%}, largest {off.max():.2%}"
-        covered = f"; {inside:.0%} in the {level:.0%} interval" if np.isfinite(inside) else ""
-        click.echo(said + covered, err=True)
+        for part in self.parts:
+            if part.seen is None:
+                continue
+            both = np.isfinite(part.middle) & np.isfinite(part.seen) & (part.seen > 0)
+            if not both.any():
+                continue
+            off = np.abs(part.middle[both] / part.seen[both] - 1.0)
+            inside = ((part.low <= part.seen) & (part.seen <= part.high))[both].mean()
+            said = f"{int(both.sum())} measured: median error {np.median(off):.2%}, largest {off.max():.2%}"
+            covered = f"; {inside:.0%} in the {level:.0%} interval" if np.isfinite(part.low).any() else ""
+            click.echo(said + covered, err=True)
 
 
 def _cell(cell: object) -> object:
@@ -104,44 +106,94 @@ def table_of_values(values: Mapping[str, float]) -> Table:
     return Table(columns=columns, source="values", format="values")
 
 
+Said = dict[str, tuple["FloatArray", "FloatArray", "FloatArray"]]
+"""Middle, low and high by what is predicted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """A fit, or a published law: what it follows, and what it says at points."""
+    """A fit, or a published law: what it follows, how it counts, and what it says at points."""
 
     name: str
-    target: str
     inputs: tuple[str, ...]
-    counts: str
-    say: Callable[[Mapping[str, FloatArray], float], tuple[FloatArray, FloatArray, FloatArray]]
+    convention: Convention
+    say: Callable[[Mapping[str, FloatArray], float], Said]
+    scored: bool = True
+    failed: tuple[str, ...] = ()
 
 
 def _asked(name: str) -> _Asked:
-    from isoflop.laws import find_law
-    from isoflop.laws.fit_file import read_fit
-    from isoflop.laws.surface import Surface
+    from isoflop.laws import HyperParameters, find_law
+    from isoflop.laws.hyper_file import is_hyper
 
     if name.lower().endswith((".json", ".csv")):
-        fit = read_fit(name)
-        return _Asked(
-            name=fit.shape.name,
-            target=fit.target,
-            inputs=fit.shape.inputs,
-            counts=fit.origin.counts,
-            say=fit.predict_interval,
-        )
+        return _of_settings(name) if is_hyper(name) else _of_fit(name)
     law = find_law(name)
-    form = law.form
+    if isinstance(law.form, HyperParameters):
+        return _of_advice(law.name, law.form)
+    return _of_law(law)
 
-    def say(at: Mapping[str, FloatArray], level: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+
+def _of_fit(path: str) -> _Asked:
+    from isoflop.laws.fit_file import read_fit
+
+    fit = read_fit(path)
+    return _Asked(
+        name=fit.shape.name,
+        inputs=fit.shape.inputs,
+        convention=fit.convention,
+        say=lambda at, level: {fit.target: fit.predict_interval(at, level)},
+        failed=tuple(one.name for one in fit.checks if one.status == "fail"),
+    )
+
+
+def _of_settings(path: str) -> _Asked:
+    from isoflop.laws import Convention
+    from isoflop.laws.hyper_file import read_hyper
+
+    fit = read_hyper(path)
+    return _Asked(
+        name="hyper",
+        inputs=("params", "tokens"),
+        convention=Convention(params=fit.origin.counts),
+        say=lambda at, level: dict(fit.predict_interval(at, level)),
+        scored=False,
+        failed=tuple(one.name for one in fit.checks if one.status == "fail"),
+    )
+
+
+def _of_advice(name: str, form: HyperParameters) -> _Asked:
+    """Published settings; compute counts only where the law follows it."""
+    powers = (form.learning_rate, form.batch_tokens)
+    inputs = tuple(key for key in ("params", "tokens", "flops") if any(getattr(one, key) for one in powers))
+
+    def say(at: Mapping[str, FloatArray], level: float) -> Said:
+        del level
+        run = {key: at.get(key, np.ones(1)) for key in ("params", "tokens", "flops")}
+        found = {"learning_rate": form.learning_rate.at(**run), "batch_tokens": form.batch_tokens.at(**run)}
+        return {key: _point(np.asarray(value)) for key, value in found.items()}
+
+    return _Asked(name=name, inputs=inputs, convention=form.convention, say=say, scored=False)
+
+
+def _of_law(law: Published) -> _Asked:
+    """A published law of loss: it has no scatter of runs, so no interval for one."""
+    from isoflop.laws.surface import Surface
+
+    form = law.form
+    inputs = form.shape.inputs if isinstance(form, Surface) else ("params", "tokens")
+
+    def say(at: Mapping[str, FloatArray], level: float) -> Said:
         del level
         if isinstance(form, Surface):
-            found = np.exp(np.asarray(form.shape.log_loss(form.at, at)))
-        else:
-            found = np.asarray(law.law.loss(at["params"], at["tokens"]))
-        return found, np.full(found.shape, np.nan), np.full(found.shape, np.nan)
+            return {"loss": _point(np.exp(np.asarray(form.shape.log_loss(form.at, at))))}
+        return {"loss": _point(np.asarray(law.law.loss(at["params"], at["tokens"])))}
 
-    inputs = form.shape.inputs if isinstance(form, Surface) else ("params", "tokens")
-    return _Asked(name=law.name, target="loss", inputs=inputs, counts=form.convention.params, say=say)
+    return _Asked(name=law.name, inputs=inputs, convention=form.convention, say=say)
+
+
+def _point(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    return values, np.full(values.shape, np.nan), np.full(values.shape, np.nan)
 
 
 def predicted(
@@ -150,25 +202,71 @@ def predicted(
     """The predictions of a fit or a published law for every row that has its inputs."""
     from isoflop.laws.runs import runs_of
 
-    fit = _asked(law)
-
+    asked = _asked(law)
     runs = runs_of(table, columns=columns, constants=constants)
-    kinds = {"active": "active_params", "non_embedding": "non_embedding_params"}
     held = dict(runs.columns)
-    own = kinds.get(fit.counts)
+    own = _COUNTED[asked.convention.params]
     if own in held:
         held["params"] = held[own]
-    lacking = [name for name in fit.inputs if name not in held]
-    if lacking:
-        raise MissingData(
-            f"{fit.name} needs {', '.join(lacking)}, and the table has {', '.join(table.columns)}; say which"
-            f" column with --column {lacking[0]}=NAME."
-        )
-    wanted = {name: held[name] for name in (*fit.inputs, "flops") if name in held}
+    _need(asked, held, table)
+    wanted = {name: held[name] for name in (*asked.inputs, "flops") if name in held}
     with np.errstate(invalid="ignore"):
         good = np.all([np.isfinite(values) & (values > 0) for values in wanted.values()], axis=0)
-    middle, low, high = (np.full(table.rows, np.nan) for _ in range(3))
-    if good.any():
-        found = fit.say({name: values[good] for name, values in wanted.items()}, level)
-        middle[good], low[good], high[good] = found
-    return Predicted(table=table, target=fit.target, middle=middle, low=low, high=high, seen=held.get(fit.target))
+    said = asked.say({name: values[good] for name, values in wanted.items()}, level) if good.any() else {}
+    parts = tuple(
+        _part(target, values, good, held.get(target) if asked.scored else None) for target, values in said.items()
+    )
+    if not parts:
+        raise MissingData(f"no row has {', '.join(asked.inputs)} as positive numbers, which {asked.name} needs.")
+    return Predicted(table=table, parts=parts, minds=_minds(asked, runs, table, good))
+
+
+_COUNTED = {"total": "params", "active": "active_params", "non_embedding": "non_embedding_params"}
+
+
+def _part(
+    target: str, values: tuple[FloatArray, FloatArray, FloatArray], good: BoolArray, seen: FloatArray | None
+) -> Part:
+    full = [np.full(len(good), np.nan) for _ in values]
+    for one, found in zip(full, values, strict=True):
+        one[good] = found
+    return Part(target=target, middle=full[0], low=full[1], high=full[2], seen=seen)
+
+
+def _need(asked: _Asked, held: Mapping[str, FloatArray], table: Table) -> None:
+    lacking = [name for name in asked.inputs if name not in held]
+    if not lacking:
+        return
+    there = ", ".join(table.columns)
+    if table.format == "values":
+        values = " ".join(f"{name}=..." for name in asked.inputs)
+        only = "flops" in held and not {"params", "tokens"} & held.keys()
+        split = f", or let it split the compute: isoflop laws compare {asked.name} --flops FLOP" if only else ""
+        raise MissingData(f"{asked.name} needs {' and '.join(lacking)} beside {there}: give {values}{split}.")
+    raise MissingData(
+        f"{asked.name} needs {', '.join(lacking)}, and the table has {there}; say which column with --column"
+        f" {lacking[0]}=NAME, or give one value for all rows with --set {lacking[0]}=VALUE."
+    )
+
+
+def _minds(asked: _Asked, runs: Runs, table: Table, good: BoolArray) -> tuple[str, ...]:
+    """How the words were read, rows without a prediction, and checks that failed when the law was fitted."""
+    found = []
+    if table.format == "values":
+        counted = {
+            "total": "all parameters",
+            "active": "active parameters",
+            "non_embedding": "those outside embeddings",
+        }
+        found.append(
+            f"as {asked.name} counts: params N are {counted[asked.convention.params]}, tokens D those seen, flops C are"
+            f" {'6 N D' if asked.convention.flops == '6nd' else asked.convention.flops}"
+        )
+        known = {"flops"} if "flops" not in asked.inputs or asked.convention.flops == "6nd" else set()
+        notes = [note.replace(": the table has none", "") for note in runs.notes]
+        found += [note for note in notes if note.split(" are ")[0] not in known]
+    elif not good.all():
+        found.append(f"{int((~good).sum())} of {table.rows} rows lack an input and get no prediction")
+    if asked.failed:
+        found.append(f"mind: when this was fitted, checks failed: {', '.join(asked.failed)}")
+    return tuple(found)

@@ -15,7 +15,8 @@ from isoflop.errors import MissingData
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from isoflop.laws import Check, Fit, Options, Profile, Published, Runs
+    from isoflop.laws import Check, Fit, HyperFit, Options, Profile, Published, Runs
+    from isoflop.laws.result import Origin
     from isoflop.report import Cell
     from isoflop.report.json import Json
 
@@ -110,6 +111,10 @@ def _print_origin(fit: Fit) -> None:
         f"\nCertificate: objective {proof.objective:.12g}, gradient {proof.gradient:.1e}, another step promises"
         f" {proof.decrease:.1e}; {proof.agree} of {proof.starts} starts agree."
     )
+    _print_columns(origin)
+
+
+def _print_columns(origin: Origin) -> None:
     for quantity, column, how in origin.mapping:
         echo_wrapped(f"  {quantity} is column '{column}' ({how})")
     for note in (*origin.guesses, *origin.notes):
@@ -140,28 +145,52 @@ def check_rows(found: Sequence[Check]) -> tuple[tuple[str, ...], list[tuple[Cell
     return ("check", "status", "number", "says", "remedy"), rows
 
 
+def print_hyper(fit: HyperFit, shown: Shown, *, explain: bool) -> None:
+    """The law of learning rate and batch: constants with intervals, what it rests on, and what the checks say."""
+    from isoflop.report import dumps
+
+    level, form = shown
+    if form == "json":
+        from isoflop.laws.hyper_file import hyper_object
+
+        click.echo(dumps(hyper_object(fit, level=level)))  # type: ignore[arg-type]  # plain data
+        return
+    unit = fit.batch_unit.removeprefix("batch_")
+    ends = fit.interval(level)
+    values = list(fit.constants.values())
+    names = ("rate at 1", "rate ~ params^", "rate ~ tokens^", f"batch ({unit}) at 1", "batch ~ params^")
+    rows = [
+        (name, _digits(value), *map(_digits, one))
+        for name, value, one in zip((*names, "batch ~ tokens^"), values, ends.values(), strict=True)
+    ]
+    if form == "text":
+        echo_wrapped("hyper: rate and batch = constant * params^a * tokens^b, at the bottom of the loss")
+        count = fit.resamples - fit.bottomless
+        echo_wrapped(
+            f"{fit.rows} rows near the best of {fit.cells} grids; intervals: {level:.0%}, {count:,} resamples\n"
+        )
+    print_table(("constant", "value", "low", "high"), rows, form)
+    if form != "text":
+        return
+    if unit == "sequences":
+        echo_wrapped(
+            "\nThe batch is in sequences, and the runs do not say how long these are; no exponent depends on it. For a"
+            " law in tokens give the length, for instance --set sequence_length=2048."
+        )
+    print_checks(fit.checks, explain=explain)
+    if explain:
+        _print_columns(fit.origin)
+
+
 def print_other(runs: Runs, law: str, method: str, shown: Shown, options: Options) -> None:
-    """Approach 1, approach 2, or the law of learning rate and batch."""
+    """Approach 1 or approach 2."""
     from isoflop import laws
 
     level, form = shown
     tails = (0.5 - level / 2, 0.5 + level / 2)
     count = max(options.bootstrap, 1)
     rows: list[tuple[Cell, ...]]
-    if law == "hyper":
-        found = laws.fit_hyper(runs, resamples=count, seed=options.seed)
-        ends = np.quantile(found.draws, tails, axis=0)
-        rate, batch = found.law.learning_rate, found.law.batch_tokens
-        values = (rate.params, rate.tokens, batch.params, batch.tokens)
-        names = ("rate ~ params^", "rate ~ tokens^", "batch ~ params^", "batch ~ tokens^")
-        rows = [
-            (name, _digits(float(value)), _digits(low), _digits(high))
-            for name, value, low, high in zip(names, values, *ends, strict=True)
-        ]
-        rows += [("rate at 1", _digits(float(rate.coefficient)), None, None)]
-        rows += [("batch (tokens) at 1", _digits(float(batch.coefficient)), None, None)]
-        said = f"{found.rows} runs near the best of {found.cells} sizes and amounts of data"
-    elif law == "isoflop":
+    if law == "isoflop":
         line = laws.isoflop_line(runs, method, resamples=count, seed=options.seed)  # type: ignore[arg-type]  # a choice
         rows = [("params ~ FLOP^", _digits(line.exponent), *map(_digits, line.interval(level)))]
         rows += [
@@ -230,15 +259,8 @@ def _range(key: str, ends: tuple[float, float]) -> Line:
 
 
 def _coefficients(laws: Sequence[Published]) -> list[Line]:
-    """A line a constant; forms that are searched show their coordinates."""
-    held: list[dict[str, float]] = []
-    for law in laws:
-        shape = getattr(law.form, "shape", None)
-        if shape is not None:
-            held.append(dict(zip(shape.coordinates, law.form.at.tolist(), strict=True)))  # type: ignore[union-attr]  # a surface
-        else:
-            numbers = {part.name: getattr(law.form, part.name) for part in fields(law.form)}
-            held.append({key: float(value) for key, value in numbers.items() if isinstance(value, float)})
+    """A line a constant; forms that are searched show their coordinates, settings their powers."""
+    held = [_numbers(law) for law in laws]
     names = list(dict.fromkeys(name for one in held for name in one))
     return [
         Line(
@@ -250,6 +272,23 @@ def _coefficients(laws: Sequence[Published]) -> list[Line]:
         )
         for name in names
     ]
+
+
+def _numbers(law: Published) -> dict[str, float]:
+    from isoflop.laws import HyperParameters
+    from isoflop.laws.surface import Surface
+
+    if isinstance(law.form, Surface):
+        return dict(zip(law.form.shape.coordinates, law.form.at.tolist(), strict=True))
+    if isinstance(law.form, HyperParameters):
+        return {
+            f"{key} {'at 1' if part == 'coefficient' else f'~ {part}^'}": float(value)
+            for key, powers in (("rate", law.form.learning_rate), ("batch", law.form.batch_tokens))
+            for part in ("coefficient", "params", "tokens", "flops")
+            if (value := getattr(powers, part))
+        }
+    numbers = {part.name: getattr(law.form, part.name) for part in fields(law.form)}
+    return {key: float(value) for key, value in numbers.items() if isinstance(value, float)}
 
 
 def print_compared(names: Sequence[str], budgets: Sequence[float], form: str) -> None:

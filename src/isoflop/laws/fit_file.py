@@ -53,7 +53,7 @@ def fit_object(fit: Fit, *, level: float = 0.8) -> dict[str, object]:
         "fixed": dict(fit.fixed),
         "ties": dict(fit.ties),
         "certificate": msgspec.to_builtins(fit.certificate),
-        "runs": msgspec.to_builtins(_plain(fit.origin)),
+        "runs": msgspec.to_builtins(origin_object(fit.origin)),
         "checks": [msgspec.to_builtins(one) for one in fit.checks],
         "tried": [list(one) for one in fit.tried],
         "doubt": {
@@ -67,7 +67,8 @@ def fit_object(fit: Fit, *, level: float = 0.8) -> dict[str, object]:
     }
 
 
-def _plain(origin: Origin) -> dict[str, object]:
+def origin_object(origin: Origin) -> dict[str, object]:
+    """The runs behind a fit as plain data, without the folder they lay in."""
     return {
         "source": Path(origin.source).name,
         "fingerprint": origin.fingerprint,
@@ -107,7 +108,9 @@ class _Doubt(msgspec.Struct, frozen=True):
     residuals: list[float]
 
 
-class _Runs(msgspec.Struct, frozen=True):
+class OriginFile(msgspec.Struct, frozen=True):
+    """The runs behind a fit, as its file has them."""
+
     source: str
     fingerprint: str
     rows: int
@@ -128,7 +131,7 @@ class _File(msgspec.Struct, frozen=True):
     fixed: dict[str, float]
     ties: dict[str, str]
     certificate: Certificate
-    runs: _Runs
+    runs: OriginFile
     checks: list[Check]
     doubt: _Doubt
     tried: list[tuple[str, float]] = []
@@ -158,7 +161,7 @@ def read_fit(path: str | Path) -> Fit:
         fixed=MappingProxyType(file.fixed),
         ties=MappingProxyType(file.ties),
         certificate=file.certificate,
-        origin=_origin(file.runs),
+        origin=origin_again(file.runs),
         doubt=Doubt(
             covariance=covariance,
             draws=draws,
@@ -177,7 +180,8 @@ def _objective(held: _Objective) -> Objective:
     return Objective(kind=held.kind, delta=delta, over=held.over)
 
 
-def _origin(runs: _Runs) -> Origin:
+def origin_again(runs: OriginFile) -> Origin:
+    """The runs behind a fit, from its file."""
     return Origin(
         **{name: getattr(runs, name) for name in ("source", "fingerprint", "rows", "used", "groups", "counts")},
         flagged=MappingProxyType(runs.flagged),
@@ -196,6 +200,10 @@ def _array(rows: list[list[float]], size: int, place: str) -> FloatArray:
 
 def fitted_law(path: str | Path) -> Published:
     """A fit as a law of the house: wherever a law is named, the path of its file will do."""
+    from isoflop.laws import hyper_file
+
+    if hyper_file.is_hyper(path):
+        return hyper_file.fitted_settings(path)
     fit = read_fit(path)
     form = form_of(fit)
     bad = [one.name for one in fit.checks if one.status == "fail"]

@@ -28,7 +28,8 @@ DIVERGED = 10.0
 """Nats per token above which a final loss is that of a run that diverged: guessing among 22,000 tokens."""
 
 POSITIVE = (
-    "params", "tokens", "unique_tokens", "flops", "width", "depth", "learning_rate", "batch_tokens", "experts",
+    "params", "tokens", "unique_tokens", "flops", "width", "depth", "learning_rate", "batch_tokens",
+    "batch_sequences", "experts",
     "granularity", "weight_bits", "activation_bits", "kv_bits", "tokens_per_param", "weight",
 )  # fmt: skip
 
