@@ -1,0 +1,168 @@
+"""The folder in which a conversion is made: what is finished there, and how it gets its name.
+
+`DST.unfinished/` holds `job.json` (what is being made of what), one report a finished file, and the files. A call that
+finds its own job there goes on with it; another's is refused while that runs, and replaced when it does not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isoflop.errors import BadFile, shorten
+from isoflop.model.headers.safetensors import INDEX, read_safetensors
+from isoflop.quantity.json_file import read_json
+from isoflop.quantize.report import Report, TensorReport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from isoflop.quantize.convert import Options
+    from isoflop.quantize.scheme import Scheme
+    from isoflop.quantize.source import Source
+
+REPORT = "quantization_report.json"
+_JOB = "job.json"
+_DONE = ".done.json"
+_SPEED_ONLY = frozenset({"threads", "fast", "sync"})
+
+
+class Job:
+    """A conversion in the making; a context manager that holds the folder's lock."""
+
+    def __init__(self, target: Path, source: Source, folder: Path, lock: int) -> None:
+        self.target, self.source, self.folder, self._lock = target, source, folder, lock
+        self.resumed = 0
+
+    @classmethod
+    def open(cls, target: Path, source: Source, chosen: Scheme, options: Options) -> Job:
+        """Start the job, or go on with it.
+
+        Raises:
+            BadFile: another process makes it right now, or the folder is not one of ours.
+        """
+        folder = target.with_name(target.name + ".unfinished")
+        wanted = _said(source, chosen, options)
+        if folder.exists() and not (folder / _JOB).is_file():
+            raise BadFile(f"{shorten(str(folder), most=200)}: is there and was not made by a conversion; move it away.")
+        folder.mkdir(exist_ok=True)
+        lock = os.open(folder / _JOB, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise BadFile(f"{shorten(str(folder), most=200)}: another process is writing there; wait for it.") from error
+        if os.pread(lock, 1 << 26, 0).decode(errors="replace") != wanted:
+            for one in folder.iterdir():
+                if one.name != _JOB:
+                    one.unlink()
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, wanted.encode(), 0)
+        return cls(target, source, folder, lock)
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the lock go; a folder in which nothing was finished goes too."""
+        os.close(self._lock)
+        if kind is not None and self.folder.is_dir() and not any(self.folder.glob(f"*{_DONE}")):
+            shutil.rmtree(self.folder)
+
+    def done(self, name: str) -> list[TensorReport] | None:
+        """What an earlier call reported of a file that it finished; None where it did not."""
+        note = self.folder / (name + _DONE)
+        if not (note.is_file() and (self.folder / name).is_file()):
+            return None
+        listed = read_json(note, most_bytes=1 << 30)["tensors"]
+        assert isinstance(listed, list)
+        self.resumed += 1
+        return [TensorReport(**{**one, "shape": tuple(one["shape"])}) for one in listed]
+
+    def finish(self, name: str, tensors: Sequence[TensorReport]) -> None:
+        """Note that a file is whole, and what was done in it."""
+        _write_json(self.folder / (name + _DONE), {"tensors": [asdict(one) for one in tensors]})
+
+    def complete(self, config: Mapping[str, object] | None, tensors: Sequence[TensorReport]) -> tuple[str, ...]:
+        """Add what belongs to a checkpoint beside its weights. Returns what people should know."""
+        del tensors
+        for one in self.source.beside:
+            shutil.copyfile(one, self.folder / one.name)
+        if len(self.source.shards) > 1:
+            _write_json(self.folder / INDEX, self._index())
+        if config is None:
+            return ("no config.json beside the weights: readers will not know how they are quantized",)
+        _write_json(self.folder / "config.json", config)
+        return ()
+
+    def _index(self) -> dict[str, object]:
+        placed, total = {}, 0
+        for shard in self.source.shards:
+            for tensor in read_safetensors(self.folder / shard.path.name).tensors:
+                placed[tensor.name] = shard.path.name
+                total += tensor.bytes
+        return {"metadata": {"total_size": total}, "weight_map": placed}
+
+    def publish(self, report: Report) -> None:
+        """The whole folder under its name, at once."""
+        _write_json(self.folder / REPORT, report_object(report))
+        for note in self.folder.glob(f"*{_DONE}"):
+            note.unlink()
+        (self.folder / _JOB).unlink()
+        self.folder.rename(self.target)
+
+
+def report_object(report: Report) -> dict[str, object]:
+    """The report as scripts read it: base units, the whole first."""
+    tensors = [
+        {
+            "name": one.name, "shape": list(one.shape), "dtype": one.dtype, "stored": one.stored,
+            "bytes_before": one.bytes_before, "bytes_after": one.bytes_after, "kept": one.kept,
+            "relative_error": one.relative_error, "sqnr": one.sqnr, "largest_error": one.largest,
+            "magnitude": one.magnitude, "note": one.note,
+        }
+        for one in report.tensors
+    ]  # fmt: skip
+    return {
+        "schema_version": 1, "scheme": report.scheme, "words": report.words, "scales": report.choice,
+        "source": report.source, "numbers": report.numbers, "bytes_before": report.bytes_before,
+        "bytes_after": report.bytes_after, "file_bytes_before": report.file_bytes_before,
+        "file_bytes_after": report.file_bytes_after, "saved_against_source": report.saved(),
+        "saved_against_fp32": report.saved(4), "saved_against_bf16": report.saved(2),
+        "bits_per_weight": report.bits_per_weight, "relative_error": report.relative_error, "sqnr": report.sqnr,
+        "largest_error": report.largest_error, "warnings": list(report.warnings), "tensors": tensors,
+    }  # fmt: skip
+
+
+def _said(source: Source, chosen: Scheme, options: Options) -> str:
+    """The job in words that are equal for equal jobs: what is read (names, sizes, times), and what is made of it."""
+    stats = [(shard.path.name, shard.path.stat()) for shard in source.shards]
+    asked = {key: value for key, value in asdict(options).items() if key not in _SPEED_ONLY}
+    return json.dumps(
+        {
+            "source": str(source.folder.resolve()),
+            "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats],
+            "scheme": asdict(chosen),
+            "options": asked,
+        },
+        sort_keys=True,
+    )
+
+
+def _write_json(path: Path, table: Mapping[str, object]) -> None:
+    """The file whole or not at all."""
+    temporary = path.with_name(path.name + ".new")
+    try:
+        temporary.write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise BadFile(f"{shorten(str(path), most=200)}: cannot be written: {error.strerror}.") from error
+    temporary.replace(path)
