@@ -27,7 +27,7 @@ RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 
 DraftMethod = Literal["none", "mtp", "eagle", "draft-model", "ngram"]
 DRAFT_METHODS: tuple[DraftMethod, ...] = get_args(DraftMethod)
-"""Who guesses tokens ahead: nobody, the model's own layers for further tokens, a light head, a small model, the text."""
+"""Who guesses ahead: nobody, the model's own layers for further tokens, a light head, a small model, the text."""
 
 AS_STORED = "auto"
 """A number format that is left to the checkpoint and the runtime."""
@@ -272,7 +272,8 @@ class Deployment:
     """A model ready to serve on chips of one `device`.
 
     `node` says which chips are near each other, None for the usual one of the device. `prefill` is a placement that
-    reads prompts only, where prefill and decoding are apart (`placement` decodes then).
+    reads prompts only, where prefill and decoding are apart (`placement` decodes then). `beside` [bytes] of weights
+    are loaded that no text passes (an encoder of images).
     """
 
     model: ModelSpec
@@ -285,6 +286,7 @@ class Deployment:
     offload: Offload = field(default_factory=Offload)
     node: Node | None = None
     prefill: Placement | Placements | None = None
+    beside: float = 0.0
 
     @property
     def placements(self) -> Placements:

@@ -1,0 +1,308 @@
+"""What a deployment takes of its fullest chip, and what that leaves for the state of sequences.
+
+`budget` is the one ledger: tokens that fit, the largest context and batch and the chips that do are its inverses.
+Bytes on one chip throughout; everything takes one placement or many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from isoflop.errors import MissingData
+from isoflop.model.count import head_weight
+from isoflop.model.parts import LatentAttention, Moe
+from isoflop.model.spec import Group
+from isoflop.relation.answer import Ledger, Term
+from isoflop.serving.pool import Paging, Pool, pool_of
+from isoflop.serving.runtime import Era, era_of
+from isoflop.serving.weights import held_of, load
+
+if TYPE_CHECKING:
+    from isoflop.hardware import Device
+    from isoflop.model.spec import ModelSpec
+    from isoflop.quantity.types import FloatArray, Real
+    from isoflop.serving.spec import Deployment, Placements
+
+SEEN_BY_SOFTWARE = 0.995
+"""Memory that software is told of over what nvidia-smi prints: 79.22 of 79.65 GiB on an H100, 139.8 of 140.4 on an H200
+(serving_memory.csv)."""
+
+CAPACITY_SPREAD = 1.006
+WEIGHTS_SPREAD = 1.004
+USUAL_LENGTH = 4096
+LARGE_BUT_SMALL_STEPS = "a100"
+"""vLLM starts A100 with the steps of small devices, whatever their memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Bytes on the fullest chip, an entry a placement; `low` and `high` of the pool hold 80 % of what was measured.
+
+    `capacity` of the chip, `weights`, `activation` at the height of a step, `graphs`, `outside` (libraries, buffers of
+    communication), `kept_free` by the runtime. `pool` is what is left for state: below zero nothing is. `units` whole
+    pages of it, `tokens` as the runtime prints them, `concurrency` sequences of `length` tokens, `state` their bytes.
+    """
+
+    capacity: FloatArray
+    weights: FloatArray
+    activation: FloatArray
+    graphs: FloatArray
+    outside: FloatArray
+    kept_free: FloatArray
+    pool: FloatArray
+    pool_low: FloatArray
+    pool_high: FloatArray
+    length: FloatArray
+    pages: Pool
+    era: Era
+
+    @property
+    def units(self) -> FloatArray:
+        """Whole pages in every layer of a group that the pool holds."""
+        return units_of(self.pool, self.pages)
+
+    @property
+    def state(self) -> FloatArray:
+        """Bytes of the pool in whole pages."""
+        return np.asarray(self.units * self.pages.unit)
+
+    def tokens(self, pool: FloatArray | None = None) -> FloatArray:
+        """Tokens that fit, as the runtime prints them."""
+        return self.pages.printed(units_of(self.pool if pool is None else pool, self.pages), self.length)
+
+    def concurrency(self, pool: FloatArray | None = None, length: Real | None = None) -> FloatArray:
+        """Sequences of `length` tokens that fit at once, not rounded."""
+        tokens = self.length if length is None else length
+        needed = self.pages.needs(tokens)
+        space = np.maximum(self.pool if pool is None else pool, 0)
+        each = needed * self.pages.unit + self.pages.apart
+        return np.asarray(space / np.maximum(each, 1e-9))
+
+
+def units_of(pool: FloatArray, pages: Pool) -> FloatArray:
+    """Whole units in so many bytes."""
+    return np.asarray(np.floor(np.maximum(pool, 0) / np.maximum(pages.unit, 1e-9)))
+
+
+def capacity_of(device: Device) -> float:
+    """Memory of a chip that a runtime is told of [byte]; of a device without such a figure what its label says."""
+    try:
+        return device.memory_usable().value * SEEN_BY_SOFTWARE
+    except MissingData:
+        return device.memory_labelled().value
+
+
+def budget(deployment: Deployment, *, month: str = "", capacity: float | None = None) -> Budget:
+    """The ledger of every placement.
+
+    `month` ("2025-06") chooses the era of a runtime without a version. `capacity` stands for the device's where a log
+    states it.
+    """
+    era = era_of(deployment.runtime, month)
+    model = served(deployment)
+    many = deployment.placements
+    total = np.full_like(many.tp, capacity if capacity is not None else capacity_of(deployment.device))
+    held = load(held_of(model, deployment.formats, era.mxfp4_pad), many)
+    weights = held.bytes * era.loaded + deployment.beside / many.tp
+    weights = weights + absorbed_bytes(model) * era.absorbed / many.tp * (held.beyond - held.first) / model.layers
+    length = length_of(deployment)
+    step, sequences = steps_of(deployment, era, length)
+    active = activation_bytes(model, era, many, step, sequences)
+    wants_graphs = deployment.runtime.graphs is not False
+    graphs = era.graphs * (held.beyond - held.first) * wants_graphs
+    outside = np.where(many.instance_chips > 1, era.outside + era.communication * many.tp, era.outside)
+    pages = _pages(deployment, era, model, held.first, held.beyond, step)
+    fraction = fraction_of(deployment, era)
+    taken = _Taken(weights=weights, activation=active, graphs=graphs, outside=outside, fraction=fraction)
+    asked = pages.needs(length) * pages.unit * np.maximum(_running(deployment, era), 1)
+    spread = era.spread
+    return Budget(
+        capacity=total,
+        weights=weights,
+        activation=active,
+        graphs=graphs,
+        outside=outside + era.context,
+        kept_free=total * (1 - fraction),
+        pool=taken.pool(era, total, asked),
+        pool_low=taken.at(1 / WEIGHTS_SPREAD, spread).pool(era, total / CAPACITY_SPREAD, asked),
+        pool_high=taken.at(WEIGHTS_SPREAD, 1 / spread).pool(era, total * CAPACITY_SPREAD, asked),
+        length=length,
+        pages=pages,
+        era=era,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """What stands beside the pool."""
+
+    weights: FloatArray
+    activation: FloatArray
+    graphs: FloatArray
+    outside: FloatArray
+    fraction: FloatArray
+
+    def at(self, lighter: float, more: float) -> _Taken:
+        """Weights lighter, everything else more, by these factors."""
+        return replace(
+            self,
+            weights=self.weights / lighter,
+            activation=self.activation * more,
+            graphs=self.graphs * more,
+            outside=self.outside * more,
+        )
+
+    def pool(self, era: Era, total: FloatArray, asked: FloatArray) -> FloatArray:
+        """Bytes left for state under an era's rule."""
+        inside = self.graphs * era.graphs_inside
+        if era.of == "asked":
+            return asked
+        if era.of == "total":
+            return np.asarray(total * self.fraction - self.weights - self.activation - self.outside - inside)
+        free = total - era.context - self.weights - self.outside
+        if era.of == "static":
+            return np.asarray(free - total * (1 - self.fraction))
+        return np.asarray((free - self.activation) * self.fraction)
+
+
+def _pages(
+    deployment: Deployment, era: Era, model: ModelSpec, first: FloatArray, beyond: FloatArray, step: FloatArray
+) -> Pool:
+    """The pages of each placement; placements whose fullest stage has other layers are counted one by one."""
+    many = deployment.placements
+    block = np.asarray(deployment.settings.block_size, dtype=np.float64)
+    block = np.broadcast_to(np.where(block > 0, block, era.block), many.tp.shape)
+    drafts = np.broadcast_to(np.asarray(deployment.speculation.tokens, dtype=np.float64), many.tp.shape)
+    paging = Paging(kv_bytes=deployment.formats.kv_bytes, block=block, step_tokens=step, drafts=drafts)
+    encoder = model.encoder.layers if model.encoder is not None else 0
+    spans = {(int(a), int(b)) for a, b in zip(first, beyond, strict=True)}
+    if len(spans) == 1:
+        a, b = spans.pop()
+        return pool_of(model, era, many, paging, (max(a - encoder, 0), max(b - encoder, 0)))
+    whole = pool_of(model, era, many, paging, (0, model.stack.layers))
+    share = (beyond - first) / model.layers
+    return replace(whole, unit=whole.unit * share, apart=whole.apart * share)
+
+
+def served(deployment: Deployment) -> ModelSpec:
+    """The model as it is loaded: with its layers for further tokens where they guess ahead."""
+    return _with_drafts(deployment.model) if deployment.speculation.method == "mtp" else deployment.model
+
+
+@lru_cache(maxsize=64)
+def _with_drafts(model: ModelSpec) -> ModelSpec:
+    groups = [group for one in model.apart for group in one.groups] or [Group(1, model.stack.groups[-1].layer)]
+    return replace(model, stack=replace(model.stack, groups=(*model.stack.groups, *groups)))
+
+
+def length_of(deployment: Deployment) -> FloatArray:
+    """Tokens of the longest sequence: as set, else what the model was made for."""
+    asked = np.asarray(deployment.settings.max_model_len, dtype=np.float64)
+    usual = float(deployment.model.context or USUAL_LENGTH)
+    return np.broadcast_to(np.where(asked > 0, asked, usual), deployment.placements.tp.shape)
+
+
+def steps_of(deployment: Deployment, era: Era, length: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(tokens that a step works on at most, sequences that may run): as set, else the era's for such a device."""
+    settings = deployment.settings
+    device = deployment.device
+    large = capacity_of(device) >= era.large and not device.name.startswith(LARGE_BUT_SMALL_STEPS)
+    tokens = np.asarray(era.large_tokens if large and era.large_tokens else era.step_tokens, dtype=np.float64)
+    if era.sequence_profiled:
+        whole = np.maximum(length, tokens)
+        tokens = np.where(length > era.chunked_beyond, tokens, whole) if era.chunked_beyond else whole
+    most = np.asarray(era.large_sequences if large and era.large_sequences else era.step_sequences, dtype=np.float64)
+    asked, running = (
+        np.asarray(value, dtype=np.float64) for value in (settings.max_batched_tokens, settings.max_sequences)
+    )
+    step = np.where(asked > 0, asked, tokens)
+    return np.broadcast_to(step, length.shape), np.broadcast_to(np.where(running > 0, running, most), length.shape)
+
+
+def _running(deployment: Deployment, era: Era) -> FloatArray:
+    asked = np.asarray(deployment.settings.max_sequences, dtype=np.float64)
+    return np.where(asked > 0, asked, era.step_sequences)
+
+
+def fraction_of(deployment: Deployment, era: Era) -> FloatArray:
+    """Share of the device that the runtime may fill: as set, else the era's for so many tensor ranks."""
+    many = deployment.placements
+    usual = np.full_like(many.tp, era.fraction)
+    for ranks, share in era.fractions:
+        usual = np.where(many.tp >= ranks, share, usual)
+    asked = np.asarray(deployment.settings.memory_fraction, dtype=np.float64)
+    return np.asarray(np.where(asked > 0, asked, usual))
+
+
+def activation_bytes(
+    model: ModelSpec, era: Era, many: Placements, step: FloatArray, sequences: FloatArray
+) -> FloatArray:
+    """The height of a step: tensors of its tokens in the widest layer, or logits of the sequences drawn."""
+    inner, routed, expert = _widths(model)
+    outer_copies, inner_copies = era.activation
+    dense = inner_copies * inner / many.tp
+    mixed = routed * (np.maximum(2 * expert / many.tp, model.width) + expert / many.tp) * (inner_copies > 0)
+    tokens = 2.0 * step * (outer_copies * model.width + np.maximum(dense, mixed))
+    vocabulary = head_weight(model).rows if model.head is not None else 0
+    drawn = step if era.all_logits else sequences
+    logits = era.logit_bytes * drawn * vocabulary
+    return np.asarray(np.maximum(tokens, logits))
+
+
+@lru_cache(maxsize=256)
+def _widths(model: ModelSpec) -> tuple[float, float, float]:
+    """(widest dense feed-forward part, experts a token meets, width of one), over all layers."""
+    inner = routed = expert = 0
+    for _, layer in model.stack.groups:
+        if isinstance(layer.mlp, Moe):
+            routed, expert = max(routed, layer.mlp.active), max(expert, layer.mlp.expert.width)
+            inner = max(inner, layer.mlp.shared.width if layer.mlp.shared else 0)
+        elif layer.mlp is not None:
+            inner = max(inner, layer.mlp.width)
+    return float(inner), float(routed), float(expert)
+
+
+@lru_cache(maxsize=256)
+def absorbed_bytes(model: ModelSpec) -> float:
+    """Second copies in 16 bits of the matrices that rebuild keys and values from a latent, all layers."""
+    each = [
+        times * mixer.heads * (mixer.nope_width + mixer.value_width) * mixer.kv_rank
+        for times, mixer in model.stack.mixers()
+        if isinstance(mixer, LatentAttention)
+    ]
+    return 2.0 * sum(each)
+
+
+def memory_ledger(deployment: Deployment, found: Budget | None = None) -> Ledger:
+    """The budget of one placement as named terms, the pool among them, against the memory of its chip."""
+    made = found or budget(deployment)
+    era = made.era
+    terms = [
+        Term(name="weights", value=_one(made.weights), note=weights_note(deployment)),
+        Term(name="activations", value=_one(made.activation), note="at the height of a step"),
+    ]
+    terms.append(Term(name="CUDA graphs", value=_one(made.graphs), note=_graphs_note(era)))
+    terms.append(Term(name="libraries and communication", value=_one(made.outside)))
+    terms.append(Term(name="state of sequences", value=max(_one(made.pool), 0.0), note=f"{era.title}"))
+    left = _one(made.capacity) - sum(term.value for term in terms)
+    terms.append(Term(name="kept free", value=left))
+    named = tuple(term for term in terms if term.value)
+    return Ledger(quantity="peak_memory", title="Memory of the fullest chip", terms=named, limit=_one(made.capacity))
+
+
+def weights_note(deployment: Deployment) -> str:
+    """The format of the weights in words."""
+    weights = deployment.formats.weights
+    return weights if isinstance(weights, str) else weights.words
+
+
+def _graphs_note(era: Era) -> str:
+    return "inside the share" if era.graphs_inside else "on top of the share"
+
+
+def _one(values: FloatArray) -> float:
+    return float(np.asarray(values).reshape(-1)[0])
