@@ -6,6 +6,7 @@ import click
 
 from isoflop.cli import laws_words as words
 from isoflop.cli.knowns import print_table, split, table_options
+from isoflop.cli.laws_decide import COMMANDS
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import BadInput, UntrustworthyFit, shorten
 
@@ -301,11 +302,5 @@ def plot(
     echo_wrapped(f"{picture} drawn to {out}")
 
 
-def _decisions() -> None:
-    """Commands that live in files of their own."""
-    from isoflop.cli.laws_decide import allocate
-
-    command.add_command(allocate)
-
-
-_decisions()
+for _further in COMMANDS:
+    command.add_command(_further)

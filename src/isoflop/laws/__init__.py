@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from isoflop.laws.approach1 import Envelope, envelope
     from isoflop.laws.approach2 import IsoFlop, Line, isoflop_bias, isoflop_line, isoflop_profiles
     from isoflop.laws.checks import Check, check
+    from isoflop.laws.decide.allocate import Decision, allocate
+    from isoflop.laws.decide.belief import Belief, Estimate, believed
+    from isoflop.laws.decide.budget import Aim
+    from isoflop.laws.decide.sides import Side, approaches
     from isoflop.laws.doubling import Growth, growth
     from isoflop.laws.fitting import Options, fit
     from isoflop.laws.hyper_fit import HyperFit, fit_hyper
@@ -58,12 +62,16 @@ __all__ = [
     "SHAPES",
     "WITHIN",
     "Advisor",
+    "Aim",
     "Allocation",
     "Allocator",
+    "Belief",
     "Check",
     "Chinchilla",
     "Convention",
+    "Decision",
     "Envelope",
+    "Estimate",
     "Excess",
     "Fit",
     "FittedOn",
@@ -86,13 +94,17 @@ __all__ = [
     "Runs",
     "Settings",
     "Shape",
+    "Side",
     "Split",
     "Spread",
     "Term",
     "TiedChinchilla",
     "Valley",
     "Verdict",
+    "allocate",
     "allocate_lifetime",
+    "approaches",
+    "believed",
     "check",
     "envelope",
     "excess",
@@ -120,6 +132,10 @@ _HOMES = {
     "approach1": ("Envelope", "envelope"),
     "approach2": ("IsoFlop", "Line", "isoflop_bias", "isoflop_line", "isoflop_profiles"),
     "checks": ("Check", "check"),
+    "decide.allocate": ("Decision", "allocate"),
+    "decide.belief": ("Belief", "Estimate", "believed"),
+    "decide.budget": ("Aim",),
+    "decide.sides": ("Side", "approaches"),
     "fitting": ("Options", "fit"),
     "doubling": ("Growth", "growth"),
     "hyper_fit": ("HyperFit", "fit_hyper"),
