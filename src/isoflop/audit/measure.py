@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from isoflop.audit.document import Input
     from isoflop.quantity import Unit
 
+_ALIKE = frozenset({"+", "-", "min", "max"})
+
 
 def input_units(inputs: Mapping[str, Input], known: Mapping[str, Unit]) -> dict[str, Unit] | None:
     """The unit of each input, nouns untied, where `known` are those of steps; None where one has none."""
@@ -27,7 +29,20 @@ def input_units(inputs: Mapping[str, Input], known: Mapping[str, Unit]) -> dict[
 
 def unit_of_tree(tree: Expr, units: Mapping[str, Unit]) -> Unit:
     """The unit of an expression, nouns untied. Raises: UnitError where unlike things are added."""
-    return unit_of(tree, "the expression", units.__getitem__)
+    return unit_of(_without_constants(tree), "the expression", units.__getitem__)
+
+
+def _without_constants(tree: Expr) -> Expr:
+    """The tree without bare numbers that are added: they stand in whatever unit is due."""
+    if tree.op in _ALIKE:
+        left, right = tree.args
+        if folded(left) is not None:
+            return _without_constants(right)
+        if folded(right) is not None:
+            return _without_constants(left)
+    if not tree.args or folded(tree) is not None:
+        return tree
+    return Expr(tree.op, tuple(_without_constants(arg) for arg in tree.args))
 
 
 def sites(tree: Expr) -> list[Expr]:

@@ -1,0 +1,295 @@
+"""Recomputes every step twice, from its own inputs and forward from the roots, and says which differ.
+
+A step is computed with its nouns tied ("slice" is 32 chips). Where a claim only comes out with its nouns left alone, it
+forgot them. Inputs are taken as printed and as unrounded; what comes out either way is right. A bare number that only
+converts units (24 from days to hours) counts once, whether the units or the number do it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import combinations, product
+from math import exp, log
+from typing import TYPE_CHECKING
+
+from isoflop.audit.amounts import calendar_slack, digit_slack, tie, tie_factor
+from isoflop.audit.document import Recomputed
+from isoflop.audit.measure import input_units, number, replaced, sites, unit_of_tree
+from isoflop.audit.order import in_order
+from isoflop.errors import UnitError
+from isoflop.quantity import NUMBER
+from isoflop.relation.expr import call, const
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from isoflop.audit.amounts import Nouns
+    from isoflop.audit.document import Document, Input, Step
+    from isoflop.quantity import Unit, Value
+    from isoflop.relation.expr import Expr
+
+FLOOR = 0.005
+"""Relative difference below which nobody is accused, however many digits are written."""
+
+MOST_READINGS = 64
+"""Combinations of printed and unrounded inputs that are tried for one step."""
+
+CONVERSIONS = (
+    *(60.0, 3600.0, 24.0, 86400.0, 7.0, 168.0, 12.0, 1440.0),
+    *(365.0, 365.25, 365.24, 30.0, 30.4, 30.42, 30.44, 30.5, 31.0, 52.0, 720.0, 730.0, 730.5, 8760.0, 8766.0),
+    *(8.0, 1e3, 1e6, 1e9, 1e12, 1e15, 1e18, 3.6e6),
+    *(2.0**10, 2.0**20, 2.0**30, 2.0**40),
+)
+"""Bare numbers that people write to get from one unit to another."""
+
+_CONVERTS = 0.025
+_NUDGE = 1e-5
+_MOST_SITES = 6
+
+
+@dataclass(slots=True, kw_only=True)
+class Recalculated:
+    """What the engine knows of one step. Values are in base units with nouns tied, `raw` ones with nouns untied.
+
+    `unit` and `said_unit` are untied. `tree` is the expression in the reading taken (conversions counted once),
+    `values` its inputs as used, `powers` the elasticity of the result to each input, `scales` the base units of the
+    unit that each is written in, `input_units` those units, `input_quantities` what each is. `tolerance` is the largest
+    |ln(said/own)| that the digits, the calendar and the inputs' spreads leave open. `wrong_below` says that a step it
+    builds on is wrong. `trouble` says why there is no value, `clash` why there is no unit. `stands_in` says that a bare
+    number among the factors can stand for a unit.
+    """
+
+    step: Step
+    said: float | None = None
+    said_raw: float | None = None
+    said_unit: Unit | None = None
+    own: float | None = None
+    own_raw: float | None = None
+    roots: float | None = None
+    unit: Unit | None = None
+    tree: Expr | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    powers: dict[str, float] = field(default_factory=dict)
+    scales: dict[str, float] = field(default_factory=dict)
+    input_units: dict[str, Unit] = field(default_factory=dict)
+    input_quantities: dict[str, str] = field(default_factory=dict)
+    tolerance: float = 0.0
+    wrong: bool = False
+    wrong_below: bool = False
+    trouble: str = ""
+    clash: str = ""
+    stands_in: bool = False
+
+    def left_over(self, nouns: Nouns) -> Unit | None:
+        """What is left when the unit computed is divided by the one claimed; None where they agree or are not known."""
+        if self.unit is None or self.said_unit is None:
+            return None
+        found = (tie(self.unit, nouns) / tie(self.said_unit, nouns)).base
+        return None if found.is_number else found
+
+    @property
+    def is_root(self) -> bool:
+        """Whether nothing is computed here."""
+        return self.step.expr is None
+
+    @property
+    def value(self) -> float | None:
+        """What later steps find on the page: what is said, else what is computed."""
+        return self.said if self.said is not None else self.own
+
+    def outcome(self) -> Recomputed:
+        """What checks against the world are told."""
+        return Recomputed(said=self.said, own=self.own, roots=self.roots, unit=self.unit or self.said_unit)
+
+
+def recalculate(document: Document) -> Iterator[tuple[Recalculated, dict[str, Recalculated]]]:
+    """Every step, recomputed, each after those it refers to; with all steps before it, by number.
+
+    Whoever consumes this marks a step as `wrong` before taking the next: later steps then inherit.
+    """
+    done: dict[str, Recalculated] = {}
+    for step in in_order(document):
+        found = _said(step, document.nouns)
+        if step.expr is not None:
+            _compute(found, step.expr, done, document.nouns)
+        elif found.said is not None:
+            found.roots = found.said
+        done[step.number] = found
+        yield found, done
+
+
+def _said(step: Step, nouns: Nouns) -> Recalculated:
+    found = Recalculated(step=step)
+    if step.says is not None:
+        found.said_unit = step.says.unit
+        found.said_raw = step.says.spread.median
+        found.said = found.said_raw * tie_factor(step.says.unit, nouns)
+        found.tolerance = own_slack(step.says)
+    return found
+
+
+def own_slack(value: Value) -> float:
+    """The |ln| that the writing of a value leaves open: its digits, its calendar, or the width of its spread."""
+    spread = value.spread
+    if spread.is_point or spread.low <= 0:
+        return value.slack
+    return max(log(spread.high / spread.low) / 2, value.slack)
+
+
+def _compute(found: Recalculated, tree: Expr, done: Mapping[str, Recalculated], nouns: Nouns) -> None:
+    step = found.step
+    before = {key: done[given.step] for key, given in step.inputs.items() if given.step}
+    found.wrong_below = any(one.wrong or one.wrong_below for one in before.values())
+    _measure(found, tree, before)
+    candidates = {key: _candidates(given, before.get(key), nouns) for key, given in step.inputs.items()}
+    lacking = [key for key, values in candidates.items() if not values]
+    if lacking:
+        found.trouble = f"{', '.join(lacking)} has no value"
+        return
+    printed = {key: values[0] for key, values in candidates.items()}
+    found.scales = {key: _scale(found, key, before, nouns) for key in printed}
+    found.input_quantities = {key: one.step.quantity for key, one in before.items()}
+    found.tree = _reading(found, tree, printed, nouns)
+    found.values = _inputs_used(found, candidates)
+    found.own = number(found.tree, found.values)
+    if found.own is None:
+        found.trouble = found.trouble or "it has no finite value: a division by zero, or a number beyond floats"
+        return
+    found.powers = elasticities(found.tree, found.values, found.own)
+    found.own_raw = number(found.tree, {key: found.values[key] / _untie(found, key, before, nouns) for key in printed})
+    found.tolerance = max(FLOOR, found.tolerance + _spreads(found, before))
+    found.roots = _from_roots(found, before)
+
+
+def _measure(found: Recalculated, tree: Expr, before: Mapping[str, Recalculated]) -> None:
+    known = {one.step.number: unit for one in before.values() if (unit := one.said_unit or one.unit) is not None}
+    units = input_units(found.step.inputs, known)
+    if units is None:
+        return
+    found.input_units = units
+    try:
+        found.stands_in = any(number(site, {}) not in {1.0, -1.0} for site in sites(tree)) or any(
+            _counts(given, before.get(key)) for key, given in found.step.inputs.items()
+        )
+        found.unit = unit_of_tree(tree, units)
+    except UnitError as error:
+        found.clash = str(error).partition(": ")[2] or str(error)
+
+
+def _counts(given: Input, before: Recalculated | None) -> bool:
+    """Whether an input is a bare number above 1 of nothing known: "25,000", which may be chips."""
+    value = given.written or (before.step.says if before is not None else None)
+    known = before is not None and before.step.quantity
+    return value is not None and not known and value.unit.text == "1" and value.spread.median > 1
+
+
+def _candidates(given: Input, before: Recalculated | None, nouns: Nouns) -> list[float]:
+    """What an input can have been: as written in its place, as the step referred to says, as that is unrounded."""
+    if given.written is not None:
+        return [given.written.spread.median * tie_factor(given.written.unit, nouns)]
+    if before is None:
+        return []
+    found = [one for one in (before.value, before.own, before.roots) if one is not None]
+    return list(dict.fromkeys(found))
+
+
+def _untie(found: Recalculated, key: str, before: Mapping[str, Recalculated], nouns: Nouns) -> float:
+    given = found.step.inputs[key]
+    unit = given.written.unit if given.written is not None else (before[key].said_unit or before[key].unit or NUMBER)
+    return tie_factor(unit, nouns)
+
+
+def _reading(found: Recalculated, tree: Expr, printed: Mapping[str, float], nouns: Nouns) -> Expr:
+    """The tree with those bare numbers set to 1 that only convert units which the amounts carry already.
+
+    Numbers that convert make the result on the numbers as written, in the unit as claimed, what it is in base units.
+    Where no reading does, the one nearest to what is said is taken. Where bare numbers stand for units, the numbers as
+    written are a reading too.
+    """
+    says = found.step.says
+    if says is None or found.said is None:
+        return tree
+    result = says.unit.scale * tie_factor(says.unit, nouns)
+    written = number(tree, {key: printed[key] / found.scales[key] for key in printed})
+    readings = list(_readings(tree)) if any(scale != 1 for scale in (*found.scales.values(), result)) else [tree]
+    values = [number(one, printed) for one in readings]
+    for one, value in zip(readings, values, strict=True):
+        if value and written and _apart(written * result, value) < _CONVERTS:
+            return one
+    if found.left_over(nouns) and found.stands_in and values[0] and written:
+        readings.append(call("*", tree, const(written * result / values[0])))
+        values.append(written * result)
+    apart = [_apart(found.said, value) if value else float("inf") for value in values]
+    return readings[apart.index(min(apart))]
+
+
+def _readings(tree: Expr) -> Iterator[Expr]:
+    """The tree, and the tree without each set of bare numbers that can be conversions."""
+    bare = [site for site in sites(tree) if number(site, {}) in CONVERSIONS][:_MOST_SITES]
+    for size in range(len(bare) + 1):
+        for chosen in combinations(bare, size):
+            yield replaced(tree, {id(site): 1.0 for site in chosen}) if chosen else tree
+
+
+def _scale(found: Recalculated, key: str, before: Mapping[str, Recalculated], nouns: Nouns) -> float:
+    """Base units of the unit that an input is written in, nouns tied."""
+    given = found.step.inputs[key]
+    unit = given.written.unit if given.written is not None else before[key].said_unit
+    return 1.0 if unit is None else unit.scale * tie_factor(unit, nouns)
+
+
+def _apart(one: float, other: float) -> float:
+    """|ln| of a ratio; infinite where the signs differ or one is zero."""
+    return abs(log(one / other)) if one * other > 0 and one / other > 0 else float("inf")
+
+
+def _inputs_used(found: Recalculated, candidates: Mapping[str, list[float]]) -> dict[str, float]:
+    """The inputs on which the claim comes out, printed or unrounded; those printed where it does not."""
+    assert found.tree is not None
+    printed = {key: values[0] for key, values in candidates.items()}
+    best, nearest = printed, found.tolerance + FLOOR
+    if found.said is None:
+        return printed
+    for count, chosen in enumerate(product(*candidates.values())):
+        values = dict(zip(candidates, chosen, strict=True))
+        own = number(found.tree, values)
+        if own is None or count >= MOST_READINGS:
+            break
+        if (apart := _apart(found.said, own)) < nearest:
+            best, nearest = values, apart
+    return best
+
+
+def elasticities(tree: Expr, values: Mapping[str, float], own: float) -> dict[str, float]:
+    """D ln(result) / d ln(input), by a small step up; 0 where that says nothing."""
+    powers = {}
+    for key, value in values.items():
+        moved = number(tree, {**values, key: value * exp(_NUDGE)})
+        ratio = moved / own if moved is not None and own else 0.0
+        powers[key] = round(log(ratio) / _NUDGE, 4) if ratio > 0 else 0.0
+    return powers
+
+
+def _spreads(found: Recalculated, before: Mapping[str, Recalculated]) -> float:
+    """What the inputs leave open: spreads of roots, months and years; their digits only where a step was printed."""
+    total = 0.0
+    for key, power in found.powers.items():
+        given = found.step.inputs[key]
+        value = given.written or (before[key].step.says if key in before else None)
+        if value is None:
+            continue
+        spread = value.spread
+        width = 0.0 if spread.is_point or spread.low <= 0 else log(spread.high / spread.low) / 2
+        digits = digit_slack(value) if given.written is not None and given.step else 0.0
+        total += abs(power) * (width + calendar_slack(value) + digits)
+    return total
+
+
+def _from_roots(found: Recalculated, before: Mapping[str, Recalculated]) -> float | None:
+    assert found.tree is not None
+    values = dict(found.values)
+    for key, one in before.items():
+        if one.roots is None:
+            return None
+        values[key] = one.roots
+    return number(found.tree, values)
