@@ -32,6 +32,7 @@ class Scheme:
     `words` says it in a line. `kept` names modules that stay in `rest`. `kv` is the number format of the cache that the
     scheme asks for, "" where it asks for none. `correction`: what vectors that are stored but not trained are in.
     `routers_doubted`: a matrix that routes is left as it was though no list says so, which some tools do and some not.
+    `tables`: what look-up tables are in, None for `rest`.
     """
 
     words: str
@@ -42,6 +43,7 @@ class Scheme:
     kv: str = ""
     doubts: tuple[str, ...] = ()
     routers_doubted: bool = False
+    tables: Format | None = None
 
     def patterns(self) -> tuple[str, ...]:
         """All names and patterns of modules in it."""
@@ -52,6 +54,8 @@ class Scheme:
         """The format of a weight."""
         if not module.weight.trained:
             return self.correction
+        if module.kind == "embedding" and self.tables is not None:
+            return self.tables
         named = self.kept is not None and self.kept.hit(module.paths)
         taken = [rule for rule in self.rules if rule.targets is None or rule.targets.hit(module.paths)]
         if named or module.kind not in EVERY:
