@@ -129,7 +129,7 @@ def scores_of(rows: Sequence[Row], predictions: Sequence[Prediction], pair: Pair
         found = of(row, one)
         if found is not None:
             by_source.setdefault(row.source, []).append(found)
-    return tuple(_score(source, np.array(found)) for source, found in by_source.items())
+    return tuple(score_of(source, np.array(found)) for source, found in by_source.items())
 
 
 Quadruple = tuple[float, float, float, float]
@@ -149,7 +149,8 @@ def time_pair(row: Row, one: Prediction) -> Quadruple | None:
     return None if measured is None or one.step is None else (measured, *one.step)
 
 
-def _score(source: str, found: FloatArray) -> Score:
+def score_of(source: str, found: FloatArray) -> Score:
+    """Errors of rows of (measured, predicted, low, high)."""
     measured, middle, low, high = found.T
     errors = np.abs(middle / measured - 1)
     return Score(
