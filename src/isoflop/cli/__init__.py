@@ -25,6 +25,8 @@ COMMANDS = {
     "validate": "Predictions held against measured rows: errors, intervals, false fits.",
     "laws": "Fit scaling laws to runs, doubt them, predict; the published ones.",
     "model": "Parameters, FLOP, state and bytes of any transformer, from its config.",
+    "quantize": "A checkpoint in fewer bits, with a report of what was lost.",
+    "dtype": "Number formats: range, step, and what a value becomes in each.",
     "devices": "Chips: peak rates, memory, links, power, with sources.",
     "nodes": "Machines: chips, links, network, storage, power.",
     "prices": "What a chip-hour costs, by provider, commitment and date.",

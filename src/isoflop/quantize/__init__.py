@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from isoflop.quantize.convert import Options, quantize
+from isoflop.quantize.convert import quantize
 from isoflop.quantize.formats import FORMATS, NumberFormat, Stored, number_format, store
+from isoflop.quantize.options import Options
 from isoflop.quantize.report import Report, TensorReport
 from isoflop.quantize.scheme import Scheme, scheme, schemes
 

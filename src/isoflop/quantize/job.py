@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from isoflop.quantize.convert import Options
+    from isoflop.quantize.options import Options
     from isoflop.quantize.scheme import Scheme
     from isoflop.quantize.source import Source
 
@@ -91,9 +91,8 @@ class Job:
         """Note that a file is whole, and what was done in it."""
         _write_json(self.folder / (name + _DONE), {"tensors": [asdict(one) for one in tensors]})
 
-    def complete(self, config: Mapping[str, object] | None, tensors: Sequence[TensorReport]) -> tuple[str, ...]:
+    def complete(self, config: Mapping[str, object] | None) -> tuple[str, ...]:
         """Add what belongs to a checkpoint beside its weights. Returns what people should know."""
-        del tensors
         for one in self.source.beside:
             shutil.copyfile(one, self.folder / one.name)
         if len(self.source.shards) > 1:

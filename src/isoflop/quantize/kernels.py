@@ -73,6 +73,12 @@ def to_e2m1(x: Floats, scale: Floats) -> tuple[Bytes, Floats]:
     return (stored.view(np.uint8) & np.uint8(15)).reshape(x.shape), back.reshape(x.shape)
 
 
+def e2m1_values() -> Floats:
+    """The value of each code of FP4 E2M1."""
+    half = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], dtype=np.float32)
+    return np.concatenate([half, -half])
+
+
 def pack_nibbles(codes: Bytes) -> Bytes:
     """Two codes a byte, the first in the low half; an odd row ends with a zero."""
     if codes.shape[1] % 2:

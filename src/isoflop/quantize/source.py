@@ -135,7 +135,7 @@ def _shard(path: Path) -> SourceShard:
 
 def _beside(folder: Path) -> list[Path]:
     """Tokenizer, templates and the like: regular files of the folder that hold no weights and are not rewritten."""
-    rewritten = {"config.json", INDEX, "quantization.json", "README.md"}
+    rewritten = {"config.json", INDEX, "quantization_report.json"}
     return sorted(
         one
         for one in folder.iterdir()

@@ -71,8 +71,7 @@ def read_rows(file: int, tensor: Placed, first: int, rows: int, use: ModuleType)
     columns = tensor.shape[-1] if tensor.shape else 1
     size = SIZES[tensor.dtype]
     wanted = rows * columns * size
-    raw = bytearray(wanted)
-    _fill(file, tensor, tensor.begin + first * columns * size, raw)
+    raw = read_raw(file, tensor, first * columns * size, wanted)
     kind = {"BF16": np.uint16, "F16": np.float16, "F32": np.float32, "F64": np.float64}[tensor.dtype]
     values = np.frombuffer(raw, dtype=kind).reshape(rows, columns)
     if tensor.dtype == "BF16":
@@ -82,13 +81,20 @@ def read_rows(file: int, tensor: Placed, first: int, rows: int, use: ModuleType)
     return values.astype(np.float32, copy=False)
 
 
-def _fill(file: int, tensor: Placed, at: int, raw: bytearray) -> None:
-    view = memoryview(raw)
+def read_raw(file: int, tensor: Placed, offset: int, size: int) -> bytearray:
+    """`size` bytes of a tensor, from `offset` bytes behind its begin.
+
+    Raises:
+        BadFile: the file ends early; it has changed while it was read.
+    """
+    raw = bytearray(size)
+    view, at = memoryview(raw), tensor.begin + offset
     while view:
         found = os.preadv(file, [view], at)
         if not found:
             raise BadFile(f"tensor '{shorten(tensor.name)}' ends before its {tensor.bytes:,} bytes; the file was cut off.")
         view, at = view[found:], at + found
+    return raw
 
 
 def chunks(rows: int, columns: int) -> list[tuple[int, int]]:
@@ -189,8 +195,7 @@ def _write_rest(tensor: Placed, into: ShardFile, work: Work, zeros: list[Floats 
 def copy_tensor(file: int, tensor: Placed, into: ShardFile) -> None:
     """The bytes as they are."""
     for start in range(0, tensor.bytes, _COPY):
-        raw = bytearray(min(_COPY, tensor.bytes - start))
-        _fill(file, tensor, tensor.begin + start, raw)
+        raw = read_raw(file, tensor, start, min(_COPY, tensor.bytes - start))
         into.write(tensor.name, start, np.frombuffer(raw, dtype=np.uint8))
 
 

@@ -1,0 +1,105 @@
+"""`isoflop dtype [VALUE]`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+from isoflop.cli.knowns import print_table, table_options, wrapped
+from isoflop.errors import BadInput, shorten
+
+if TYPE_CHECKING:
+    from isoflop.quantize import NumberFormat, Stored
+
+_NAMED = {"pi": math.pi, "π": math.pi, "e": math.e, "tau": math.tau}
+_LONGEST = 64
+
+
+@click.command("dtype", context_settings={"ignore_unknown_options": True})
+@click.argument("value", required=False)
+@click.option("--format-of", "names", multiple=True, metavar="FORMAT", help="Only this number format; may be repeated.")
+@click.option("--absmax", help="The largest magnitude of the tensor that the value is in, which sets the scale.")
+@table_options
+def command(value: str | None, *, names: tuple[str, ...], absmax: str | None, as_json: bool, form: str) -> None:
+    """What a number becomes in every number format: bits, what reads back, the error. Without VALUE, the formats.
+
+    Formats of eight bits and fewer are shown with a scaling factor too: the value is divided by it before it is stored.
+    Without --absmax the tensor's largest magnitude is taken to be the next power of two.
+
+    \b
+    isoflop dtype pi
+    isoflop dtype 0.1 --format-of bf16 --format-of fp8-e4m3
+    isoflop dtype 3.14159 --absmax 10
+    """
+    from isoflop.quantize import FORMATS, number_format
+
+    chosen = tuple(number_format(name) for name in names) or FORMATS
+    form = "json" if as_json else form
+    if value is None:
+        _formats(chosen, form)
+        return
+    number = _number(value)
+    most = _number(absmax) if absmax is not None else _next_power(number)
+    _stored(_all_of(number, chosen, most), form, number, most)
+
+
+def _formats(chosen: tuple[NumberFormat, ...], form: str) -> None:
+    from isoflop.report import dumps
+    from isoflop.report.quantize import FORMAT_COLUMNS, format_notes, format_rows, formats_json
+
+    if form == "json":
+        click.echo(dumps({"schema_version": 1, "formats": formats_json(chosen)}))
+    else:
+        print_table(FORMAT_COLUMNS, format_rows(chosen), form)
+        if form == "text":
+            click.echo("\n" + "\n".join(wrapped(note, rest="  ") for note in format_notes(chosen)))
+
+
+def _all_of(number: float, chosen: tuple[NumberFormat, ...], most: float) -> list[Stored]:
+    """Each format alone, and those that are used with a scale with one as well."""
+    from isoflop.quantize import store
+
+    found = []
+    for one in chosen:
+        if one.kind != "table":
+            found.append(store(number, one))
+        if one.scaled:
+            found.append(store(number, one, absmax=most))
+    return found
+
+
+def _stored(found: list[Stored], form: str, number: float, most: float) -> None:
+    from isoflop.report import dumps
+    from isoflop.report.quantize import STORED_COLUMNS, stored_json, stored_rows
+
+    if form == "json":
+        click.echo(dumps({"schema_version": 1, "value": number, "absmax": most, "stored": stored_json(found)}))
+        return
+    print_table(STORED_COLUMNS, stored_rows(found), form)
+    if form == "text" and any(one.scale != 1 for one in found):
+        said = f"Scaled rows: a tensor whose largest magnitude is {most:g}; scale = {most:g} / the format's largest value."
+        click.echo("\n" + wrapped(said))
+
+
+def _number(text: str) -> float:
+    """The value as people write it: 3.14, 1e5, -0.1, pi."""
+    clean = text.strip().lower()
+    if clean.lstrip("-") in _NAMED:
+        return _NAMED[clean.lstrip("-")] * (-1 if clean.startswith("-") else 1)
+    try:
+        if len(clean) > _LONGEST:
+            raise ValueError
+        found = float(clean)
+    except ValueError as error:
+        raise BadInput(f"'{shorten(text)}' is no number; give one such as 3.14159, 1e5, -0.1 or pi.") from error
+    if not math.isfinite(found):
+        raise BadInput(f"'{shorten(text)}' has no place between numbers; give a finite one.")
+    return found
+
+
+def _next_power(number: float) -> float:
+    """The power of two at or above the magnitude; 1 for zero."""
+    mantissa, exponent = math.frexp(abs(number))
+    return max(abs(number), math.ldexp(1.0, min(exponent - (mantissa == 0.5), 1023))) if number else 1.0

@@ -1,0 +1,116 @@
+"""`isoflop quantize SRC DST --to SCHEME`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from isoflop.cli.knowns import ascii_only, print_table, terminal_width, wants_color
+from isoflop.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isoflop.quantize import Report
+
+FORMATS = ("text", "json", "md", "html", "csv")
+
+
+@click.command("quantize")
+@click.argument("source", required=False, type=click.Path())
+@click.argument("folder", required=False, type=click.Path())
+@click.option("--to", "name", help="The scheme: int8, int4-g128, fp8, mxfp4, nvfp4, bf16, gguf-q8_0 ...; see --list.")
+@click.option("--list", "listed", is_flag=True, help="The schemes, and what each is.")
+@click.option("--scales", "choice", type=click.Choice(("absmax", "mse", "percentile")), default="absmax",
+              show_default=True, help="What scales are chosen by: the largest magnitude, the least squared error ...")
+@click.option("--percentile", type=float, default=99.9, show_default=True, help="For --scales percentile.")
+@click.option("--keep", multiple=True, metavar="PATTERN", help="Layers to leave as they are ('*.down_proj').")
+@click.option("--include", multiple=True, metavar="PATTERN", help="Layers to quantize although the rules keep them.")
+@click.option("--rest", type=click.Choice(("bf16", "fp16", "fp32")), help="The format of what is not quantized.")
+@click.option("--threads", type=click.IntRange(0), default=0, help="Threads; 0 for all cores.")
+@click.option("--sync", is_flag=True, help="Wait until the disk has every file, so that a power cut loses nothing.")
+@click.option("--no-numba", is_flag=True, help="The kernels of NumPy: the same bytes, slower.")
+@click.option("--tensors", is_flag=True, help="A line for each tensor.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print the report.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json.")
+def command(
+    source: str | None, folder: str | None, *, name: str | None, listed: bool, form: str, as_json: bool, tensors: bool,
+    **options: object,
+) -> None:  # fmt: skip
+    """Turn a safetensors checkpoint into a smaller one that transformers and vLLM load, and say what was lost.
+
+    SOURCE is a folder, a file or an index; FOLDER must not be there yet. One tensor at a time: a checkpoint may be larger
+    than the memory. A call that was killed goes on where it was when it is repeated. --to bf16, fp16 or fp32 casts, and
+    reads a quantized checkpoint back.
+
+    \b
+    isoflop quantize ./llama ./llama-int4 --to int4-g128 --scales mse
+    isoflop quantize ./llama ./llama-fp8 --to fp8 --keep '*.down_proj'
+    isoflop quantize ./llama-int4 ./llama-again --to bf16
+    """
+    if listed:
+        _list("json" if as_json else form)
+        return
+    if source is None or folder is None or name is None:
+        raise BadInput("say what, where to and how: isoflop quantize SOURCE FOLDER --to int4-g128 (schemes: --list)")
+    report = _run(source, folder, name, options)
+    _print(report, "json" if as_json else form, tensors=tensors)
+
+
+def _list(form: str) -> None:
+    from isoflop.quantize import scheme, schemes
+
+    print_table(("scheme", "what it is", "layout"), [(one, scheme(one).words, scheme(one).layout) for one in schemes()], form)
+
+
+def _run(source: str, folder: str, name: str, options: dict[str, object]) -> Report:
+    from isoflop.quantize import Options, quantize
+
+    chosen = Options(
+        choice=options["choice"],  # type: ignore[arg-type]
+        percentile=options["percentile"],  # type: ignore[arg-type]
+        keep=options["keep"],  # type: ignore[arg-type]
+        include=options["include"],  # type: ignore[arg-type]
+        rest=options["rest"] or "",  # type: ignore[arg-type]
+        threads=options["threads"],  # type: ignore[arg-type]
+        fast=not options["no_numba"],
+        sync=bool(options["sync"]),
+    )
+    if not sys.stderr.isatty():
+        return quantize(source, folder, name, options=chosen)
+    with click.progressbar(length=1000, label=f"to {name}", file=sys.stderr) as bar:
+        return quantize(source, folder, name, options=chosen, progress=_steps(bar.update))
+
+
+def _steps(update: Callable[[int], None]) -> Callable[[int, int], None]:
+    """Progress in thousandths of the bytes."""
+    reached = 0
+
+    def told(done: int, total: int) -> None:
+        nonlocal reached
+        now = 1000 * done // max(total, 1)
+        update(now - reached)
+        reached = now
+
+    return told
+
+
+def _print(report: Report, form: str, *, tensors: bool) -> None:
+    from isoflop import report as drawn
+    from isoflop.quantize.job import report_object
+    from isoflop.report import quantize as pages
+
+    match form:
+        case "json":
+            click.echo(drawn.dumps(report_object(report)))  # type: ignore[arg-type]
+        case "csv":
+            print_table(pages.TENSOR_COLUMNS, pages.tensor_rows(report.tensors), "csv")
+        case "md":
+            click.echo(pages.quantize_markdown(report, tensors=tensors))
+        case "html":
+            click.echo(drawn.page("isoflop quantize", pages.quantize_html(report, tensors=tensors)))
+        case _:
+            paper = {"width": terminal_width(), "color": wants_color(), "ascii_only": ascii_only()}
+            click.echo(pages.quantize_text(report, tensors=tensors, **paper))  # type: ignore[arg-type]
