@@ -7,26 +7,22 @@ table may leave out any but `id`, and an empty cell is a setting that nobody sta
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cache
-from io import StringIO
-from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from isoflop.errors import BadFile, close_matches, shorten
+from isoflop.accuracy.cells import MOST_BYTES, number, parse_cells
+from isoflop.errors import shorten
 from isoflop.quantity.toml_file import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
-MOST_BYTES = 64_000_000
-MOST_ROWS = 100_000
 LARGEST = 1e18
 
 
@@ -151,43 +147,11 @@ def read_rows(path: str | PathLike[str]) -> Rows:
 
 def parse_rows(text: str, name: str) -> Rows:
     """The rows of CSV text; `name` is what errors call it."""
-    name = shorten(name, most=200)
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
-    rows: list[Row] = []
-    lines: dict[str, int] = {}
-    try:
-        head = [cell.strip() for cell in next(reader, [])]
-        _check_head(head, name)
-        for cells in reader:
-            if not any(cells):
-                continue
-            where = f"{name}: line {reader.line_num}"
-            if len(cells) != len(head):
-                raise BadFile(f"{where} has {len(cells)} cells, but the first line names {len(head)} columns.")
-            row = _row(dict(zip(head, map(str.strip, cells), strict=True)))
-            if not row.id:
-                raise BadFile(f"{where}: column id is empty; give every row an id of its own.")
-            if row.id in lines:
-                raise BadFile(f"{where}: column id: '{shorten(row.id)}' is the id of line {lines[row.id]} too.")
-            lines[row.id] = reader.line_num
-            rows.append(row)
-            if len(rows) > MOST_ROWS:
-                raise BadFile(f"{name}: more than {MOST_ROWS:,} rows, the most that are read. Split the file.")
-    except csv.Error as error:
-        raise BadFile(f"{name}: line {reader.line_num} is not CSV: {error}.") from error
-    if not rows:
-        raise BadFile(f"{name}: no rows. The first line names the columns, each further line is a run.")
-    return Rows(rows=tuple(rows), unknown=tuple(column for column in head if column not in COLUMNS))
-
-
-def _check_head(head: list[str], name: str) -> None:
-    if "id" not in head:
-        close = close_matches("id", head)
-        hint = f" Did you mean '{shorten(close[0])}'?" if close else ""
-        raise BadFile(f"{name}: line 1 names no column 'id'.{hint} It names the columns, like those of training.csv.")
-    twice = next((column for column in head if head.count(column) > 1), None)
-    if twice is not None:
-        raise BadFile(f"{name}: line 1 names column '{shorten(twice)}' twice; keep one of the two.")
+    cells = parse_cells(text, name, "training.csv")
+    return Rows(
+        rows=tuple(_row(one) for one in cells.rows),
+        unknown=tuple(column for column in cells.columns if column not in COLUMNS),
+    )
 
 
 def _row(cells: Mapping[str, str]) -> Row:
@@ -198,7 +162,7 @@ def _row(cells: Mapping[str, str]) -> Row:
         text = cells.get(column, "")
         if not text:
             continue
-        value = text if _KINDS[column] == "str" else _number(text, whole=_KINDS[column].startswith("int"))
+        value = text if _KINDS[column] == "str" else number(text, whole=_KINDS[column].startswith("int"))
         least = 0 if column in _FROM_ZERO else 1
         if value is None or (not isinstance(value, str) and not least <= value <= LARGEST):
             fault = fault or f"column {column}: '{shorten(text)}' is no {_said(column, least)}"
@@ -217,17 +181,6 @@ def _said(column: str, least: int) -> str:
     return f"{'whole ' if _KINDS[column].startswith('int') else ''}number from {least} up"
 
 
-def _number(text: str, *, whole: bool) -> float | int | None:
-    """A plain number, None where it is none; "8.0" is a whole number too."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    if not isfinite(value) or (whole and not value.is_integer()):
-        return None
-    return int(value) if whole else value
-
-
 def _measured(cells: Mapping[str, str]) -> Measured:
     """Targets in base units; decimal GB."""
     unread = []
@@ -235,7 +188,7 @@ def _measured(cells: Mapping[str, str]) -> Measured:
     for column in TARGETS:
         if not cells.get(column):
             continue
-        value = _number(cells[column], whole=False)
+        value = number(cells[column])
         if value is None or value <= 0:
             unread.append(column)
         else:
