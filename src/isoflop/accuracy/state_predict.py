@@ -1,0 +1,261 @@
+"""What a runtime prints at its start for a row of settings, with 80 % intervals, or why it cannot be said.
+
+It takes `StateSettings` and nothing else of a row, so it cannot read what was measured.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from isoflop import hardware
+from isoflop.accuracy.state_models import formats_of, model_of
+from isoflop.errors import BadInput, IsoflopError, MissingData
+from isoflop.serving.legal import faults
+from isoflop.serving.memory import WEIGHTS_SPREAD, budget, capacity_of, units_of
+from isoflop.serving.spec import Deployment, Placement, Runtime, Settings, Speculation
+
+if TYPE_CHECKING:
+    from isoflop.accuracy.state_rows import StateSettings
+    from isoflop.hardware import Device
+    from isoflop.model.names import Description
+    from isoflop.quantity.types import FloatArray
+    from isoflop.serving.memory import Budget
+    from isoflop.serving.spec import RuntimeName
+
+Status = Literal["ok", "refused", "illegal", "does_not_fit"]
+
+FRAMEWORKS: dict[str, RuntimeName] = {
+    "vllm": "vllm", "sglang": "sglang", "tensorrt-llm": "trtllm", "trtllm": "trtllm", "trt-llm": "trtllm",
+    "llama.cpp": "llama.cpp", "ideal": "ideal",
+}  # fmt: skip
+"""Frameworks as rows name them; others (TGI, vllm.rs) are taken to page like vLLM of their month, and said."""
+
+GUESSED_STEP = 1.01
+"""How far off a device's memory may be that is named by its size alone."""
+
+NO_WEIGHTS_KNOWN = 1.12
+"""How far off weights may be whose mix of formats is known by its bits alone."""
+
+STAND_IN = "h100-sxm-80gb"
+
+
+class Three(NamedTuple):
+    """Middle, 10 and 90 %."""
+
+    middle: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatePrediction:
+    """Bytes on one device (llama.cpp's cache: on all), tokens and sequences; None where it cannot be said.
+
+    `reason` says why, or what was assumed.
+    """
+
+    status: Status
+    weights: Three | None = None
+    state: Three | None = None
+    tokens: Three | None = None
+    concurrency: Three | None = None
+    reason: str = ""
+
+
+class _Place(NamedTuple):
+    device: Device
+    capacity: float | None
+    assumed: tuple[str, ...]
+    known: bool
+
+
+def predict_state(row: StateSettings, library: dict[str, Description]) -> StatePrediction:
+    """What a runtime started like this prints."""
+    try:
+        found = model_of(row.model, row.model_family, library)
+        formats, said = formats_of(found, row.weight_prec, row.kv_prec)
+        runtime, told = _runtime(row)
+        place = _place(row.gpu)
+        placement = _placement(row, runtime)
+    except (MissingData, BadInput) as error:
+        return StatePrediction(status="refused", reason=str(error))
+    except IsoflopError as error:
+        return StatePrediction(status="refused", reason=str(error))
+    deployment = Deployment(
+        model=found.what.spec,
+        device=place.device,
+        placement=placement,
+        formats=formats,
+        runtime=runtime,
+        settings=_settings(row, runtime, place, placement),
+        speculation=_speculation(row),
+        beside=found.beside,
+    )
+    assumed = [*found.assumed, *said, *told, *place.assumed, *_unsaid(row)]
+    wrong = faults(deployment, placement)
+    if wrong:
+        return StatePrediction(status="illegal", reason="; ".join(wrong))
+    made = budget(deployment, month=_month(row.date), capacity=place.capacity)
+    return _prediction(row, made, place, assumed)
+
+
+def _prediction(row: StateSettings, made: Budget, place: _Place, assumed: list[str]) -> StatePrediction:
+    said = f"assumed: {', '.join(assumed)}" if assumed else ""
+    spread = NO_WEIGHTS_KNOWN if "bpw" in row.weight_prec else WEIGHTS_SPREAD**2
+    weights = _three(made.weights, made.weights / spread, made.weights * spread)
+    if made.era.of == "asked":
+        return _asked(made, said)
+    if not place.known:
+        why = "column gpu is empty, so the memory that is left for a cache cannot be said"
+        return StatePrediction(status="ok", weights=weights, reason="; ".join(filter(None, (why, said))))
+    if float(made.pool_high[0]) <= 0:
+        why = f"weights of {float(made.weights[0]) / 2**30:.1f} GiB and a step leave nothing for a cache"
+        return StatePrediction(status="does_not_fit", weights=weights, reason="; ".join(filter(None, (why, said))))
+    pools = (np.maximum(made.pool, 0.05 * made.pool_high), made.pool_low, made.pool_high)
+    if made.era.of == "static" and row.max_num_seqs is not None:
+        assumed.append("no cap on tokens")
+    return StatePrediction(
+        status="ok",
+        weights=weights,
+        state=_three(*(units_of(pool, made.pages) * made.pages.unit for pool in pools)),
+        tokens=_three(*(made.tokens(pool) for pool in pools)),
+        concurrency=_three(*(_sequences(made, pool) for pool in pools)),
+        reason=said,
+    )
+
+
+def _sequences(made: Budget, pool: FloatArray) -> FloatArray:
+    """Longest sequences that fit as the runtime prints them: whole pages over the pages of one."""
+    return np.asarray(units_of(pool, made.pages) / np.maximum(made.pages.needs(made.length), 1e-9))
+
+
+def _asked(made: Budget, said: str) -> StatePrediction:
+    """llama.cpp sets aside what is asked for: bytes and cells follow from the settings alone."""
+    state = Three(*[float(made.pool[0])] * 3)
+    tokens = Three(*[float(made.pages.block[0] * np.ceil(made.length[0] / made.pages.block[0]))] * 3)
+    weights = made.weights
+    near = _three(weights, weights / NO_WEIGHTS_KNOWN, weights * NO_WEIGHTS_KNOWN)
+    return StatePrediction(
+        status="ok", weights=near, state=state, tokens=tokens, concurrency=Three(1.0, 1.0, 1.0), reason=said
+    )
+
+
+def _three(middle: FloatArray, low: FloatArray, high: FloatArray) -> Three:
+    return Three(float(middle[0]), float(low[0]), float(high[0]))
+
+
+def _runtime(row: StateSettings) -> tuple[Runtime, tuple[str, ...]]:
+    """The runtime and what was taken for granted of its version."""
+    word = row.framework.strip().lower()
+    name = FRAMEWORKS.get(word)
+    if name is None and not word:
+        raise MissingData("column framework is empty")
+    told = () if name is not None else (f"{word} pages like vLLM of its month",)
+    return Runtime(name=name or "vllm", version=_version(row.version, name or "vllm")), told
+
+
+def _version(text: str, name: str) -> str:
+    """A version number in a text: "~0.6.4 era (V0)", "build 10107 (857c97607)"; "" where there is none."""
+    lowered = text.lower()
+    if name == "llama.cpp":
+        found = re.search(r"(?:build |^b)(\d{4,6})", lowered)
+        return "0" if "ik_llama" in lowered else found[1] if found else ""
+    found = re.search(r"(?<![\d.])(\d+\.\d+(?:\.\d+)?)", lowered)
+    if "v0" in re.findall(r"v\d", lowered) and (found is None or _newer(found[1], "0.7")):
+        return "0.6.6"
+    return found[1] if found else ""
+
+
+def _newer(version: str, than: str) -> bool:
+    return tuple(map(int, version.split("."))) > tuple(map(int, than.split(".")))
+
+
+def _month(date: str) -> str:
+    """Year and month of a date; of a year alone its middle."""
+    found = re.search(r"(20\d\d)(?:-(\d\d))?", date)
+    return f"{found[1]}-{found[2] or '06'}" if found else ""
+
+
+_TOTAL = re.compile(r"([\d.]+)\s*gib")
+_SIZE = re.compile(r"(?<![\d.])(\d+)\s*gb", re.IGNORECASE)
+
+
+def _place(gpu: str) -> _Place:
+    """The device, its memory where the row says it, and whether it is known at all."""
+    if not gpu:
+        return _Place(hardware.device(STAND_IN), None, (), known=False)
+    stated = _TOTAL.search(gpu.lower())
+    capacity = float(stated[1]) * 2**30 if stated else None
+    name = re.sub(r"\(.*?\)", "", gpu).strip()
+    try:
+        return _Place(_device(name), capacity, (), known=True)
+    except BadInput:
+        size = _SIZE.search(gpu)
+        if capacity is None and size is None:
+            raise
+        capacity = capacity or float(size[1]) * 0.993 * 2**30 if size else capacity
+        said = (f"a device of {(capacity or 0) / 2**30:.1f} GiB",)
+        return _Place(hardware.device(STAND_IN), capacity, said, known=True)
+
+
+def _device(name: str) -> Device:
+    """The device of that name; of several sizes the largest ("A100")."""
+    try:
+        return hardware.device(name)
+    except BadInput:
+        shorter = re.sub(r"[- ]?\d+ ?gb$", "", name, flags=re.IGNORECASE)
+        word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        fitting = [one for one in hardware.device_names() if one.startswith((word, f"{shorter.lower()}-"))]
+        sized = [one for one in fitting if _SIZE.search(name) is None or _SIZE.search(name)[0].lower() in one]  # type: ignore[index]
+        chosen = sized or fitting
+        if not chosen:
+            raise
+        return max((hardware.device(one) for one in chosen), key=capacity_of)
+
+
+def _placement(row: StateSettings, runtime: Runtime) -> Placement:
+    """Degrees as given; of llama.cpp one device, as its figures are of all together."""
+    if runtime.name == "llama.cpp":
+        return Placement()
+    pp, chips = row.pp or 1, row.n_gpus
+    tp = row.tp or max(1, (chips or 1) // pp)
+    dp = row.dp or 1
+    if row.dp is None and row.ep and row.ep > 1 and chips and chips > tp * pp and chips % (tp * pp) == 0:
+        dp = chips // (tp * pp)
+    return Placement(tp=tp, pp=pp, dp=dp, ep=min(row.ep or 1, tp * dp))
+
+
+def _settings(row: StateSettings, runtime: Runtime, place: _Place, placement: Placement) -> Settings:
+    del place, placement
+    sequences = row.max_num_seqs or 0
+    length = row.max_model_len or 0
+    if runtime.name == "llama.cpp" and sequences > 1 and length:
+        each = -(-length // sequences)
+        return Settings(max_model_len=each, max_sequences=sequences, max_batched_tokens=row.max_num_batched_tokens or 0)
+    return Settings(
+        memory_fraction=min(row.gpu_mem_util or 0.0, 1.0),
+        block_size=row.block_size or 0,
+        max_model_len=length,
+        max_sequences=sequences,
+        max_batched_tokens=row.max_num_batched_tokens or 0,
+    )
+
+
+def _speculation(row: StateSettings) -> Speculation:
+    """A name says whether layers for further tokens are loaded: one token ahead where nothing is said."""
+    text = row.model.lower()
+    drafts = "mtp" in text and "no mtp" not in text
+    return Speculation(method="mtp", tokens=1) if drafts else Speculation()
+
+
+def _unsaid(row: StateSettings) -> list[str]:
+    """Columns that decide and are empty, by name."""
+    if row.framework.lower() == "llama.cpp":
+        return []
+    listed = {"gpu_mem_util": row.gpu_mem_util, "max_num_batched_tokens": row.max_num_batched_tokens}
+    listed |= {"max_num_seqs": row.max_num_seqs, "max_model_len": row.max_model_len}
+    return [f"{column} at its default" for column, value in listed.items() if value is None]
