@@ -27,6 +27,7 @@ CHUNK = 256
 _FIRST_DAMPING = 1e-3
 _LEAST_DAMPING = 1e-12
 _MOST_DAMPING = 1e12
+_HOPELESS = 1e30  # a curvature that no damping makes positive is not a number: the member stays where it is
 _SWAPS = 300
 
 
@@ -152,6 +153,7 @@ def newton_step(
         step[open_[definite]] = found[definite]
         open_ = open_[~definite]
         damping[open_] = np.maximum(10.0 * damping[open_], 1e-4)
+        open_ = open_[damping[open_] < _HOPELESS]
     bent = np.einsum("bpq,bq->bp", matrix, step)
     predicted = -(slope * step).sum(axis=1) - 0.5 * (step * bent).sum(axis=1)
     return step, np.maximum(predicted, 0.0), damping
