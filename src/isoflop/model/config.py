@@ -117,11 +117,15 @@ def _check_size(spec: ModelSpec, file: str) -> None:
 
 
 def _quantization(fields: Fields, config: Mapping[str, object]) -> Mapping[str, object] | None:
-    """Its quantization as written, of the whole or of its text part (Kimi-K2.5)."""
+    """Its quantization as written, of the whole or of its text part (Kimi-K2.5).
+
+    DeepSeek-V4 says beside it that experts have a format of their own.
+    """
     for key in _ASIDE:
         found = config.get(key)
         if isinstance(found, dict):
-            return found
+            apart = {name: config[name] for name in ("expert_dtype",) if name in config}
+            return {**apart, **found} if found.get("quant_method") == "fp8" else found
         if found:
             raise fields.wrong(key, found, "an object, or null")
     inner = next((config[key] for key in KEYS if isinstance(config.get(key), dict)), None)
