@@ -14,6 +14,7 @@ from isoflop.model.storage.ggml import ggml_scheme, is_ggml
 from isoflop.model.storage.methods import scheme_of
 from isoflop.serving.beside import tower_bytes
 from isoflop.serving.spec import AS_STORED, KV_BITS, Formats
+from isoflop.serving.weights import experts_of
 
 if TYPE_CHECKING:
     from isoflop.model.names import Description
@@ -117,8 +118,15 @@ SCHEMES: dict[str, dict[str, object]] = {
     "w4a16": {"quant_method": "awq", "bits": 4, "group_size": 128, "version": "gemm", "zero_point": True},
     "mxfp4": {"quant_method": "mxfp4", "modules_to_not_convert": ["self_attn", "router", "embed_tokens", "lm_head"]},
     "nvfp4": {"quant_method": "modelopt", "quant_algo": "NVFP4", "group_size": 16, "kv_cache_quant_algo": "FP8"},
+    "nvfp4 experts": {
+        "quant_method": "modelopt",
+        "quant_algo": "NVFP4",
+        "group_size": 16,
+        "kv_cache_quant_algo": "FP8",
+        "exclude_modules": ["*self_attn*", "*linear_attn*", "*mixer*", "*shared_expert*", "lm_head"],
+    },
 }
-"""Precisions as rows name them -> what a config of such a checkpoint usually asks for."""
+"""Precisions as rows name them, and of mixtures that keep all but experts -> what configs of such checkpoints say."""
 
 PLAIN = {"bf16": "bf16", "fp16": "fp16", "fp32": "fp32", "f16": "fp16", "float16": "fp16", "half": "fp16"}
 _SAME = {"fp8": {"fp8"}, "fp4": {"nvfp4", "mxfp4"}, "nvfp4": {"nvfp4"}, "mxfp4": {"mxfp4"}, "int4": {"int4"}}
@@ -147,7 +155,8 @@ def _weights(what: Description, text: str) -> tuple[str | Scheme, tuple[str, ...
     if is_ggml(text) or is_ggml(word):
         return ggml_scheme(what.spec, text if is_ggml(text) else word), ()
     if word in SCHEMES:
-        return _made(word), (f"weight_prec {word} as such checkpoints usually are",)
+        mixed = word == "nvfp4" and experts_of(what.spec) > 0
+        return _made("nvfp4 experts" if mixed else word), (f"weight_prec {word} as such checkpoints usually are",)
     if word in {"int8", "w8a8"}:
         return "int8", ()
     raise MissingData(f"column weight_prec: '{text[:40]}' is not known; known are {', '.join([*PLAIN, *SCHEMES])}")

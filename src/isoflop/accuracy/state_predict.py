@@ -14,14 +14,16 @@ import numpy as np
 from isoflop import hardware
 from isoflop.accuracy.state_models import formats_of, model_of
 from isoflop.errors import BadInput, IsoflopError, MissingData
+from isoflop.serving.caches import caches_of
 from isoflop.serving.legal import faults
-from isoflop.serving.memory import WEIGHTS_SPREAD, budget, capacity_of, units_of
+from isoflop.serving.memory import SEEN_BY_SOFTWARE, WEIGHTS_SPREAD, budget, capacity_of, units_of
 from isoflop.serving.spec import Deployment, Placement, Runtime, Settings, Speculation
 
 if TYPE_CHECKING:
     from isoflop.accuracy.state_rows import StateSettings
     from isoflop.hardware import Device
     from isoflop.model.names import Description
+    from isoflop.model.spec import ModelSpec
     from isoflop.quantity.types import FloatArray
     from isoflop.serving.memory import Budget
     from isoflop.serving.spec import RuntimeName
@@ -33,9 +35,6 @@ FRAMEWORKS: dict[str, RuntimeName] = {
     "llama.cpp": "llama.cpp", "ideal": "ideal",
 }  # fmt: skip
 """Frameworks as rows name them; others (TGI, vllm.rs) are taken to page like vLLM of their month, and said."""
-
-GUESSED_STEP = 1.01
-"""How far off a device's memory may be that is named by its size alone."""
 
 NO_WEIGHTS_KNOWN = 1.12
 """How far off weights may be whose mix of formats is known by its bits alone."""
@@ -79,7 +78,7 @@ def predict_state(row: StateSettings, library: dict[str, Description]) -> StateP
         found = model_of(row.model, row.model_family, library)
         formats, said = formats_of(found, row.weight_prec, row.kv_prec)
         runtime, told = _runtime(row)
-        place = _place(row.gpu)
+        place = _place("" if runtime.name == "llama.cpp" else row.gpu)
         placement = _placement(row, runtime)
     except (MissingData, BadInput) as error:
         return StatePrediction(status="refused", reason=str(error))
@@ -95,29 +94,57 @@ def predict_state(row: StateSettings, library: dict[str, Description]) -> StateP
         speculation=_speculation(row),
         beside=found.beside,
     )
-    assumed = [*found.assumed, *said, *told, *place.assumed, *_unsaid(row)]
+    deployment, guessed = _enough_chips(row, deployment, place)
+    placement = deployment.placements[0]
+    assumed = [*found.assumed, *said, *told, *place.assumed, *guessed, *_unsaid(row)]
     wrong = faults(deployment, placement)
     if wrong:
         return StatePrediction(status="illegal", reason="; ".join(wrong))
     made = budget(deployment, month=_month(row.date), capacity=place.capacity)
-    return _prediction(row, made, place, assumed)
+    return _prediction(row, deployment.model, made, place, assumed)
 
 
-def _prediction(row: StateSettings, made: Budget, place: _Place, assumed: list[str]) -> StatePrediction:
+MOST_GUESSED = 64
+
+
+def _enough_chips(row: StateSettings, deployment: Deployment, place: _Place) -> tuple[Deployment, tuple[str, ...]]:
+    """Where no column says how many devices there are and one does not hold the weights: as many as do."""
+    if row.n_gpus or row.tp or not place.known or deployment.runtime.name == "llama.cpp":
+        return deployment, ()
+    tp, tried = 1, deployment
+    while float(budget(tried, month=_month(row.date), capacity=place.capacity).pool[0]) <= 0 and tp < MOST_GUESSED:
+        tp *= 2
+        tried = deployment.at(Placement(tp=tp))
+    return (tried, (f"tp {tp}, the fewest that hold the weights",)) if tp > 1 else (tried, ())
+
+
+UNSAID_SHARE = (0.08, 0.05)
+"""How much less or more of a device a runtime may fill whose share no column says."""
+
+
+def _prediction(
+    row: StateSettings, model: ModelSpec, made: Budget, place: _Place, assumed: list[str]
+) -> StatePrediction:
     said = f"assumed: {', '.join(assumed)}" if assumed else ""
     spread = NO_WEIGHTS_KNOWN if "bpw" in row.weight_prec else WEIGHTS_SPREAD**2
     weights = _three(made.weights, made.weights / spread, made.weights * spread)
     if made.era.of == "asked":
-        return _asked(made, said)
+        return _asked(row, made, said)
     if not place.known:
         why = "column gpu is empty, so the memory that is left for a cache cannot be said"
+        return StatePrediction(status="ok", weights=weights, reason="; ".join(filter(None, (why, said))))
+    if any(cache.kind == "compressed" for cache in caches_of(model)):
+        why = "how this runtime pages compressed attention is not modelled"
         return StatePrediction(status="ok", weights=weights, reason="; ".join(filter(None, (why, said))))
     if float(made.pool_high[0]) <= 0:
         why = f"weights of {float(made.weights[0]) / 2**30:.1f} GiB and a step leave nothing for a cache"
         return StatePrediction(status="does_not_fit", weights=weights, reason="; ".join(filter(None, (why, said))))
-    pools = (np.maximum(made.pool, 0.05 * made.pool_high), made.pool_low, made.pool_high)
-    if made.era.of == "static" and row.max_num_seqs is not None:
-        assumed.append("no cap on tokens")
+    less, more = (0.0, 0.0) if row.gpu_mem_util else UNSAID_SHARE
+    pools = (
+        np.maximum(made.pool, 0.05 * made.pool_high),
+        made.pool_low - less * made.capacity,
+        made.pool_high + more * made.capacity,
+    )
     return StatePrediction(
         status="ok",
         weights=weights,
@@ -133,14 +160,22 @@ def _sequences(made: Budget, pool: FloatArray) -> FloatArray:
     return np.asarray(units_of(pool, made.pages) / np.maximum(made.pages.needs(made.length), 1e-9))
 
 
-def _asked(made: Budget, said: str) -> StatePrediction:
+PRINTED = 1.005
+"""How far off a cache may be that is set aside to the byte: what logs round."""
+
+
+def _asked(row: StateSettings, made: Budget, said: str) -> StatePrediction:
     """llama.cpp sets aside what is asked for: bytes and cells follow from the settings alone."""
-    state = Three(*[float(made.pool[0])] * 3)
-    tokens = Three(*[float(made.pages.block[0] * np.ceil(made.length[0] / made.pages.block[0]))] * 3)
+    pool = made.pool
+    cells = np.ceil(made.length / made.pages.block) * made.pages.block * (row.max_num_seqs or 1)
     weights = made.weights
-    near = _three(weights, weights / NO_WEIGHTS_KNOWN, weights * NO_WEIGHTS_KNOWN)
     return StatePrediction(
-        status="ok", weights=near, state=state, tokens=tokens, concurrency=Three(1.0, 1.0, 1.0), reason=said
+        status="ok",
+        weights=_three(weights, weights / NO_WEIGHTS_KNOWN, weights * NO_WEIGHTS_KNOWN),
+        state=_three(pool, pool / PRINTED, pool * PRINTED),
+        tokens=_three(cells, cells, cells),
+        concurrency=Three(*[float(row.max_num_seqs or 1)] * 3),
+        reason=said,
     )
 
 
@@ -165,8 +200,8 @@ def _version(text: str, name: str) -> str:
         found = re.search(r"(?:build |^b)(\d{4,6})", lowered)
         return "0" if "ik_llama" in lowered else found[1] if found else ""
     found = re.search(r"(?<![\d.])(\d+\.\d+(?:\.\d+)?)", lowered)
-    if "v0" in re.findall(r"v\d", lowered) and (found is None or _newer(found[1], "0.7")):
-        return "0.6.6"
+    if "v0" in re.findall(r"v\d", lowered) and (found is None or _newer(found[1], "0.7.4")):
+        return "0.7.4"
     return found[1] if found else ""
 
 
@@ -197,9 +232,18 @@ def _place(gpu: str) -> _Place:
         size = _SIZE.search(gpu)
         if capacity is None and size is None:
             raise
-        capacity = capacity or float(size[1]) * 0.993 * 2**30 if size else capacity
+        capacity = capacity or (_of_size(float(size[1])) if size else None)
         said = (f"a device of {(capacity or 0) / 2**30:.1f} GiB",)
         return _Place(hardware.device(STAND_IN), capacity, said, known=True)
+
+
+LABELS = (8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 141, 180, 192)
+"""Sizes by which devices are sold, in GiB but for what error correction and drivers keep; others are as tools print."""
+
+
+def _of_size(size: float) -> float:
+    """Memory that software is told of on a device that is called by its size alone."""
+    return size * 0.988 * 2**30 if size in LABELS else size * 1024**2 * 1000 * SEEN_BY_SOFTWARE
 
 
 def _device(name: str) -> Device:
@@ -224,8 +268,8 @@ def _placement(row: StateSettings, runtime: Runtime) -> Placement:
     pp, chips = row.pp or 1, row.n_gpus
     tp = row.tp or max(1, (chips or 1) // pp)
     dp = row.dp or 1
-    if row.dp is None and row.ep and row.ep > 1 and chips and chips > tp * pp and chips % (tp * pp) == 0:
-        dp = chips // (tp * pp)
+    if row.dp is None and row.pp is None and row.ep and chips and chips > tp and chips % tp == 0:
+        tp = chips  # all devices hold experts, so they are one instance
     return Placement(tp=tp, pp=pp, dp=dp, ep=min(row.ep or 1, tp * dp))
 
 

@@ -34,6 +34,7 @@ def command() -> None:
     \b
     isoflop validate training rows.csv
     isoflop validate training rows.csv --configs configs/ --out predictions.csv
+    isoflop validate serving-memory rows.csv --configs configs/ --out predictions.csv
     """
 
 
@@ -68,6 +69,22 @@ def training(rows: str, *, configs: str | None, profile: str | None, out: str | 
     else:
         _print_scores(report, form)
     raise SystemExit(_exit_code(report))
+
+
+@command.command("serving-memory")
+@click.argument("rows", metavar="ROWS.csv", type=click.Path())
+@click.option("--configs", type=click.Path(), help="A folder of config.json files; presets are known without.")
+@click.option("--out", type=click.Path(), help="Write a prediction for every row to this CSV file.")
+@table_options
+def serving_memory(rows: str, *, configs: str | None, out: str | None, form: str, as_json: bool) -> None:
+    """Predict what a serving runtime prints at its start, and hold it against logs.
+
+    Weights and cache on a device, tokens and sequences that fit. Columns that were printed are never read by a
+    prediction. What no column says takes the version's default and is named in the reason.
+    """
+    from isoflop.cli.validate_state import run
+
+    raise SystemExit(run(rows, configs=configs, out=out, form="json" if as_json else form))
 
 
 def _exit_code(report: Report) -> int:

@@ -32,10 +32,14 @@ SEEN_BY_SOFTWARE = 0.995
 (serving_memory.csv)."""
 
 CAPACITY_SPREAD = 1.006
-WEIGHTS_SPREAD = 1.004
+WEIGHTS_SPREAD = 1.006
 USUAL_LENGTH = 4096
-LARGE_BUT_SMALL_STEPS = "a100"
-"""vLLM starts A100 with the steps of small devices, whatever their memory."""
+LARGE_BUT_SMALL_STEPS = ("a100", "gb10", "jetson")
+"""vLLM starts A100 with the steps of small devices, whatever their memory; logs of devices that share the memory of
+their host show small steps too."""
+
+MOE_CHUNK = 32768.0
+"""Tokens that fused kernels of experts work on at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +112,14 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     total = np.full_like(many.tp, capacity if capacity is not None else capacity_of(deployment.device))
     held = load(held_of(model, deployment.formats, era.mxfp4_pad), many)
     weights = held.bytes * era.loaded + deployment.beside / many.tp
-    weights = weights + absorbed_bytes(model) * era.absorbed / many.tp * (held.beyond - held.first) / model.layers
+    weights = weights + absorbed_bytes(model, era.absorbed) / many.tp * (held.beyond - held.first) / model.layers
     length = length_of(deployment)
-    step, sequences = steps_of(deployment, era, length)
+    step, sequences = steps_of(deployment, era, length, float(total.flat[0]))
     active = activation_bytes(model, era, many, step, sequences)
     wants_graphs = deployment.runtime.graphs is not False
     graphs = era.graphs * (held.beyond - held.first) * wants_graphs
-    outside = np.where(many.instance_chips > 1, era.outside + era.communication * many.tp, era.outside)
+    each = era.communication_bus if deployment.device.link is None else era.communication
+    outside = np.where(many.instance_chips > 1, era.outside + each * many.tp, era.outside)
     pages = _pages(deployment, era, model, held.first, held.beyond, step)
     fraction = fraction_of(deployment, era)
     taken = _Taken(weights=weights, activation=active, graphs=graphs, outside=outside, fraction=fraction)
@@ -206,15 +211,19 @@ def length_of(deployment: Deployment) -> FloatArray:
     return np.broadcast_to(np.where(asked > 0, asked, usual), deployment.placements.tp.shape)
 
 
-def steps_of(deployment: Deployment, era: Era, length: FloatArray) -> tuple[FloatArray, FloatArray]:
+def steps_of(
+    deployment: Deployment, era: Era, length: FloatArray, capacity: float | None = None
+) -> tuple[FloatArray, FloatArray]:
     """(tokens that a step works on at most, sequences that may run): as set, else the era's for such a device."""
     settings = deployment.settings
     device = deployment.device
-    large = capacity_of(device) >= era.large and not device.name.startswith(LARGE_BUT_SMALL_STEPS)
+    size = capacity_of(device) if capacity is None else capacity
+    large = size >= era.large and not device.name.startswith(LARGE_BUT_SMALL_STEPS)
     tokens = np.asarray(era.large_tokens if large and era.large_tokens else era.step_tokens, dtype=np.float64)
     if era.sequence_profiled:
         whole = np.maximum(length, tokens)
-        tokens = np.where(length > era.chunked_beyond, tokens, whole) if era.chunked_beyond else whole
+        pieces = era.chunked_beyond > 0 and not (era.absorbed == PRODUCTS and absorbed_bytes(deployment.model, 1))
+        tokens = np.where(length > era.chunked_beyond, tokens, whole) if pieces else whole
     most = np.asarray(era.large_sequences if large and era.large_sequences else era.step_sequences, dtype=np.float64)
     asked, running = (
         np.asarray(value, dtype=np.float64) for value in (settings.max_batched_tokens, settings.max_sequences)
@@ -246,7 +255,8 @@ def activation_bytes(
     outer_copies, inner_copies = era.activation
     dense = inner_copies * inner / many.tp
     mixed = routed * (np.maximum(2 * expert / many.tp, model.width) + expert / many.tp) * (inner_copies > 0)
-    tokens = 2.0 * step * (outer_copies * model.width + np.maximum(dense, mixed))
+    inside = np.maximum(dense * step, mixed * np.minimum(step, MOE_CHUNK))
+    tokens = 2.0 * (outer_copies * model.width * step + inside)
     vocabulary = head_weight(model).rows if model.head is not None else 0
     drawn = step if era.all_logits else sequences
     logits = era.logit_bytes * drawn * vocabulary
@@ -266,15 +276,26 @@ def _widths(model: ModelSpec) -> tuple[float, float, float]:
     return float(inner), float(routed), float(expert)
 
 
+PRODUCTS = 2
+"""Value of `absorbed` where products of matrices are kept, in 8 bits."""
+
+
 @lru_cache(maxsize=256)
-def absorbed_bytes(model: ModelSpec) -> float:
-    """Second copies in 16 bits of the matrices that rebuild keys and values from a latent, all layers."""
-    each = [
-        times * mixer.heads * (mixer.nope_width + mixer.value_width) * mixer.kv_rank
-        for times, mixer in model.stack.mixers()
-        if isinstance(mixer, LatentAttention)
-    ]
-    return 2.0 * sum(each)
+def absorbed_bytes(model: ModelSpec, kind: int) -> float:
+    """What is kept so as to work in the latent, all layers.
+
+    Nothing (0), the matrices that rebuild keys and values once more in 16 bits (1), or their products with those of
+    queries and outputs in 8 (2).
+    """
+    total = 0.0
+    for times, mixer in model.stack.mixers():
+        if not isinstance(mixer, LatentAttention) or not kind:
+            continue
+        rank, wide = mixer.kv_rank, mixer.nope_width + mixer.value_width
+        into = mixer.q_rank or model.width
+        each = 2.0 * wide * rank if kind == 1 else (into + model.width) * rank
+        total += times * mixer.heads * each
+    return total
 
 
 def memory_ledger(deployment: Deployment, found: Budget | None = None) -> Ledger:

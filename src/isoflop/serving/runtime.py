@@ -43,7 +43,7 @@ class Era(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     fractions: tuple[tuple[float, float], ...] = ()
     window_pool: float = 1.0
     latent_multiple: int = 0
-    absorbed: _Flag = 0
+    absorbed: Annotated[int, msgspec.Meta(ge=0, le=2)] = 0
     state_blocks: int = 1
     state_pool: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     draft_slots: _Flag = 0
@@ -57,6 +57,7 @@ class Era(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     context: _Bytes = 0.0
     outside: _Bytes = 0.0
     communication: _Bytes = 0.0
+    communication_bus: _Bytes = 0.0
     mxfp4_pad: tuple[int, int] = (1, 1)
     loaded: float = 1.0
 
