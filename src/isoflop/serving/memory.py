@@ -118,7 +118,7 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     active = activation_bytes(model, era, many, step, sequences)
     wants_graphs = deployment.runtime.graphs is not False
     graphs = era.graphs * (held.beyond - held.first) * wants_graphs
-    each = era.communication_bus if deployment.device.link is None else era.communication
+    each = era.communication if _linked(deployment.device) else era.communication_bus
     outside = np.where(many.instance_chips > 1, era.outside + each * many.tp, era.outside)
     pages = _pages(deployment, era, model, held.first, held.beyond, step)
     fraction = fraction_of(deployment, era)
@@ -172,6 +172,15 @@ class _Taken:
         if era.of == "static":
             return np.asarray(free - total * (1 - self.fraction))
         return np.asarray((free - self.activation) * self.fraction)
+
+
+LINKED = 60e9
+"""Links from this rate on [byte/s one way] are those whose buffers communication libraries set up; below is a bus."""
+
+
+def _linked(device: Device) -> bool:
+    rate = device.link.per_direction if device.link is not None else None
+    return rate is not None and rate.value >= LINKED
 
 
 def _pages(
