@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from isoflop import book, errors, hardware, laws, model, quantity, relation
     from isoflop.ask import check, plan, solve
+    from isoflop.audit import audit
     from isoflop.errors import (
         AmbiguousInput,
         BadFile,
@@ -56,6 +57,7 @@ __all__ = [
     "UnknownName",
     "UntrustworthyFit",
     "__version__",
+    "audit",
     "book",
     "check",
     "describe",
@@ -75,7 +77,7 @@ __all__ = [
     "write",
 ]
 
-_ROOMS = frozenset({"book", "errors", "hardware", "laws", "model", "quantity", "relation"})
+_ROOMS = frozenset({"audit", "book", "errors", "hardware", "laws", "model", "quantity", "relation"})
 
 _DRAWN = {"isoflop.ask": "register", "isoflop.model": "register_models", "isoflop.relation": "register"}
 """Rooms whose answers people look at: with them come the drawings for notebooks and `str()`, which `report` owns."""

@@ -2,8 +2,8 @@
 
 `isoflop.audit(path)` audits a napkin file or prose; the room itself can be called, so that the word is one in Python
 and on the command line. Layers, lowest first: document (the model), amounts and formula (what is written), napkin and
-prose (the readers), engine, judge and slips (recomputing), library, reconciled and world (what isoflop knows), corrected
-and drivers (the chain put right), run.
+prose (the readers), engine, judge and slips (recomputing), library, reconciled and world (what isoflop knows),
+corrected and drivers (the chain put right), run.
 """
 
 from __future__ import annotations

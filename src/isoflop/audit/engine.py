@@ -43,6 +43,7 @@ CONVERSIONS = (
 """Bare numbers that people write to get from one unit to another."""
 
 _CONVERTS = 0.025
+_MOST_ROUNDING = 0.03
 _NUDGE = 1e-5
 _MOST_SITES = 6
 
@@ -54,9 +55,10 @@ class Recalculated:
     `unit` and `said_unit` are untied. `tree` is the expression in the reading taken (conversions counted once),
     `values` its inputs as used, `powers` the elasticity of the result to each input, `scales` the base units of the
     unit that each is written in, `input_units` those units, `input_quantities` what each is. `tolerance` is the largest
-    |ln(said/own)| that the digits, the calendar and the inputs' spreads leave open. `wrong_below` says that a step it
-    builds on is wrong. `trouble` says why there is no value, `clash` why there is no unit. `stands_in` says that a bare
-    number among the factors can stand for a unit.
+    |ln(said/own)| that the digits, the calendar and the inputs' spreads leave open; `rounding` is what the digits of
+    printed steps add to it where reasons are sought. `wrong_below` says that a step it builds on is wrong. `trouble`
+    says why there is no value, `clash` why there is no unit. `stands_in` says that a bare number among the factors can
+    stand for a unit.
     """
 
     step: Step
@@ -74,6 +76,7 @@ class Recalculated:
     input_units: dict[str, Unit] = field(default_factory=dict)
     input_quantities: dict[str, str] = field(default_factory=dict)
     tolerance: float = 0.0
+    rounding: float = 0.0
     wrong: bool = False
     wrong_below: bool = False
     trouble: str = ""
@@ -158,6 +161,7 @@ def _compute(found: Recalculated, tree: Expr, done: Mapping[str, Recalculated], 
     found.powers = elasticities(found.tree, found.values, found.own)
     found.own_raw = number(found.tree, {key: found.values[key] / _untie(found, key, before, nouns) for key in printed})
     found.tolerance = max(FLOOR, found.tolerance + _spreads(found, before))
+    found.rounding = min(_MOST_ROUNDING, _roundings(found, before))
     found.roots = _from_roots(found, before)
 
 
@@ -283,6 +287,12 @@ def _spreads(found: Recalculated, before: Mapping[str, Recalculated]) -> float:
         digits = digit_slack(value) if given.written is not None and given.step else 0.0
         total += abs(power) * (width + calendar_slack(value) + digits)
     return total
+
+
+def _roundings(found: Recalculated, before: Mapping[str, Recalculated]) -> float:
+    """What the digits of printed steps leave open, where the claim was computed on unrounded ones."""
+    printed = {key: one.step.says for key, one in before.items() if not one.is_root}
+    return sum(abs(found.powers.get(key, 0.0)) * digit_slack(says) for key, says in printed.items() if says is not None)
 
 
 def _from_roots(found: Recalculated, before: Mapping[str, Recalculated]) -> float | None:

@@ -123,9 +123,13 @@ def _noun(found: Recalculated, nouns: Nouns) -> Finding:
     raw = f": {found.unit.text}" if found.unit is not None else ""
     reason = (
         f"A noun does not cancel{raw} with {', '.join(involved) or 'its nouns'} left out; "
-        f"counted, it is {_value(found.own, found, nouns)}."
+        f"counted, it is {_value(found.own, found, nouns)}: {_times(found)}."
     )
     return _finding(found, "units", "noun_left_out", reason, nouns, found.own)
+
+
+def _times(found: Recalculated) -> str:
+    return times(found.said / found.own) if found.said is not None and found.own else "another number"
 
 
 def _units(found: Recalculated, left: Unit, nouns: Nouns) -> Finding:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from isoflop.audit.document import Class, Document, Level
     from isoflop.audit.engine import Recalculated
-    from isoflop.quantity import Spread
+    from isoflop.quantity import Quantity, Spread
 
 FIRM = frozenset({
     "flops_per_param_token", "forward_flops_per_param_token", "active_share", "flops_per_mac",
@@ -37,6 +37,7 @@ MOST = 500
 """Steps that are held against the library; a napkin has twenty."""
 
 _AGREES = 0.04
+_RULES = ("flops_per_param_token", "forward_flops_per_param_token")
 _UTILISATIONS = ("mfu", "serve_mfu", "bandwidth_efficiency")
 _SHARES = frozenset({"mfu", "hfu", "serve_mfu", "utilisation", "goodput"})
 
@@ -45,17 +46,27 @@ def check_library(steps: Mapping[str, Recalculated], document: Document) -> Iter
     """Findings of the level world for steps whose `is` the book computes otherwise, and shares above 1."""
     tried = 0
     for found in steps.values():
-        if not found.step.quantity:
-            continue
-        entry = find_quantity(found.step.quantity)
+        entry = quantity_of(found, document)
         if entry is None:
-            yield _unknown(found)
+            if found.step.quantity:
+                yield _unknown(found)
             continue
         yield from _domain(found, entry.name)
         if found.is_root or not found.own or found.clash or tried >= MOST:
             continue
         tried += 1
         yield from _against_book(found, entry.name, steps, document)
+
+
+def quantity_of(found: Recalculated, document: Document) -> Quantity | None:
+    """What a step is: by `is`, else by a name that is a quantity's own, in that quantity's unit."""
+    if found.step.quantity:
+        return find_quantity(found.step.quantity)
+    entry = quantities().get(found.step.label)
+    unit = found.said_unit or found.unit
+    if entry is None or unit is None or not tie(unit, document.nouns).same_kind(entry.unit):
+        return None
+    return entry
 
 
 def _unknown(found: Recalculated) -> Finding:
@@ -85,7 +96,7 @@ def _domain(found: Recalculated, name: str) -> Iterator[Finding]:
 def _against_book(
     found: Recalculated, name: str, steps: Mapping[str, Recalculated], document: Document
 ) -> Iterator[Finding]:
-    knowns = _built_on(found, steps)
+    knowns = _built_on(found, steps, document)
     if knowns is None or name in knowns or not knowns:
         return
     own = found.own
@@ -103,7 +114,7 @@ def _against_book(
             return
 
 
-def _built_on(found: Recalculated, steps: Mapping[str, Recalculated]) -> dict[str, float] | None:
+def _built_on(found: Recalculated, steps: Mapping[str, Recalculated], document: Document) -> dict[str, float] | None:
     """The quantities next to a step that it is computed from, each once; None where one is not named."""
     knowns: dict[str, float] = {}
     waiting = [(found, key) for key in found.step.inputs]
@@ -112,8 +123,12 @@ def _built_on(found: Recalculated, steps: Mapping[str, Recalculated]) -> dict[st
         before = steps.get(given.step)
         if before is None:
             continue  # an amount written in the expression: what the library has a constant for
-        entry = find_quantity(before.step.quantity)
+        entry = quantity_of(before, document)
         value = holder.values.get(key)
+        if before.is_root and _is_rule(before, entry, document):
+            continue
+        if entry is None and before.wrong:
+            return None  # its slip is reported there
         if entry is None and before.step.inputs and count < MOST:
             waiting += [(before, inner) for inner in before.step.inputs]
         elif entry is None or value is None or knowns.get(entry.name, value) != value:
@@ -121,6 +136,14 @@ def _built_on(found: Recalculated, steps: Mapping[str, Recalculated]) -> dict[st
         else:
             knowns[entry.name] = value
     return knowns
+
+
+def _is_rule(found: Recalculated, entry: Quantity | None, document: Document) -> bool:
+    """Whether a root is the FLOP of a parameter and token: a constant of the book, which it is held against."""
+    if entry is not None:
+        return entry.name in _RULES
+    unit = found.said_unit
+    return unit is not None and tie(unit, document.nouns).same_kind(quantity(_RULES[0]).unit)
 
 
 def _by_book(name: str, knowns: Mapping[str, float]) -> float | None:

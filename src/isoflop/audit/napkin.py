@@ -124,7 +124,6 @@ def parse_napkin(text: str, name: str = "napkin") -> Document:
         name=_string(tables, "title", name) or name,
         steps=reader.steps(),
         nouns=reader.ties,
-        lines=tuple(text.splitlines()),
         result=reader.number_of(_string(tables, "result", name)),
         choices={key: _string(tables, key, name) for key in _CHOICES if key in tables},
     )

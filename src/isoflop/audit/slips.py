@@ -69,7 +69,7 @@ def explain(found: Recalculated, rows: Mapping[str, Sequence[Value]], nouns: Nou
     """
     if found.said is None or not found.own or found.said / found.own <= 0:
         return ()
-    due, allowed = log(found.said / found.own), max(_NEAR, found.tolerance)
+    due, allowed = log(found.said / found.own), max(_NEAR, found.tolerance) + found.rounding
     slips = [slip for slip in candidates(found, rows, nouns) if slip.makes > 0 and abs(log(slip.makes)) > _NEAR]
     singles = [
         (slip.cost + abs(log(slip.makes) - due) / allowed, Explanation(slip.kind, slip.words))

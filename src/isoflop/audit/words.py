@@ -10,7 +10,7 @@ from isoflop.quantity.write import MULTIPLIERS
 if TYPE_CHECKING:
     from isoflop.quantity import Unit
 
-_COUNTED = frozenset({"param", "token", "word"})
+COUNTED = frozenset({"param", "token", "word"})
 
 
 def said(value: float, unit: Unit | None) -> str:
@@ -22,7 +22,7 @@ def said(value: float, unit: Unit | None) -> str:
     """
     if unit is None:
         return f"{value:.3g}"
-    counted = len(unit.dims) == 1 and unit.dims[0][0] in _COUNTED and unit.dims[0][1] == 1 and unit.scale == 1
+    counted = len(unit.dims) == 1 and unit.dims[0][0] in COUNTED and unit.dims[0][1] == 1 and unit.scale == 1
     for size, letter in MULTIPLIERS if counted else ():
         if size <= abs(value) < 1e15:
             return f"{value / size:.3g}{letter} {unit.text}"

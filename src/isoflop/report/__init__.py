@@ -11,7 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from isoflop.report.audit import audit_html, audit_markdown, audit_text
+    from isoflop.report.audit_json import audit_json
     from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
+    from isoflop.report.chart_audit import audit_chart
     from isoflop.report.chart_loss import Curve, PlanPoint, Valley, loss_chart
     from isoflop.report.chart_memory import memory_chart
     from isoflop.report.chart_plan import plan_chart
@@ -57,6 +60,11 @@ __all__ = [
     "answer_mermaid",
     "answer_text",
     "answers_json",
+    "audit_chart",
+    "audit_html",
+    "audit_json",
+    "audit_markdown",
+    "audit_text",
     "blocks_html",
     "blocks_markdown",
     "blocks_text",
@@ -117,6 +125,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "audit": ("audit_html", "audit_markdown", "audit_text"),
+    "audit_json": ("audit_json",),
+    "chart_audit": ("audit_chart",),
     "blocks": ("Blocks", "Row", "Section", "blocks_html", "blocks_markdown", "blocks_text"),
     "chart_loss": ("Curve", "PlanPoint", "Valley", "loss_chart"),
     "chart_memory": ("memory_chart",),
