@@ -6,23 +6,12 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from isoflop import hardware
-from isoflop.errors import BadInput, MissingData
-from isoflop.quantity import quantity, read
+from isoflop.errors import BadInput
+from isoflop.hardware.tariff import Tariff, tariff_of
 from isoflop.training.goodput import GOODPUT
 
 if TYPE_CHECKING:
-    from isoflop.hardware import Device
     from isoflop.training.inverse import Need
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tariff:
-    """What a chip costs a second [USD], and in words whose price that is."""
-
-    amount: float
-    note: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,26 +69,6 @@ class Bill:
         return 0.0 if self.order.deadline is None else max(0.0, self.time - self.order.deadline)
 
 
-def tariff_of(device: Device, *, price: str = "", folder: str = "", **wish: str) -> Tariff | None:
-    """The price of a device as `plan` takes it: given, of a price file, or chosen; None where none is known.
-
-    `wish` holds provider, commitment, region, as_of. Raises: MissingData where a wish cannot be met.
-    """
-    if price and not price.lower().endswith(".toml"):
-        if wish:
-            raise BadInput(f"a price is given, so {', '.join(wish)} cannot choose another one; leave one of them out")
-        got = read(price, quantity("price"))
-        return Tariff(amount=got.spread.median, note="as given", source="given")
-    try:
-        chosen = hardware.choose_price(price or device, folder=folder, **wish).price
-    except MissingData:
-        if wish or price:
-            raise
-        return None
-    words = (chosen.provider, chosen.region, chosen.commitment, str(chosen.date or "undated"))
-    return Tariff(amount=chosen.amount, note=", ".join(word for word in words if word), source=chosen.source)
-
-
 def bill_of(held: Need, order: Order) -> Bill | None:
     """The bill of a layout; None where its pace is not known."""
     if held.pace is None:
@@ -114,3 +83,6 @@ def bill_of(held: Need, order: Order) -> Bill | None:
         time_low=each * held.pace.low,
         time_high=each * held.pace.high,
     )
+
+
+__all__ = ["Bill", "Order", "Tariff", "bill_of", "tariff_of"]
