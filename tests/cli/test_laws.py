@@ -129,34 +129,85 @@ def test_a_fit_stands_wherever_a_law_is_named(capsys: pytest.CaptureFixture[str]
     assert answer["low"] < answer["value"] < answer["high"]
 
 
-def test_a_surface_gives_losses_and_refuses_a_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    path = tmp_path / "kaplan.json"
-    words = ("laws", "fit", DOTS, "--law", "kaplan-joint", "--bootstrap", "20", "--out", str(path))
+def _kept(capsys: pytest.CaptureFixture[str], folder: Path, runs: str, law: str) -> str:
+    """The file of a fit of that form."""
+    path = folder / f"{law}.json"
+    words = ("laws", "fit", str(HERE / runs), "--law", law, "--bootstrap", "40", "--out", str(path))
     assert run(capsys, *words)[0] == 0
-    law = find_law(str(path)).law
-    best = law.allocate(1e20)
+    return str(path)
+
+
+def _solved(capsys: pytest.CaptureFixture[str], *words: str) -> float:
+    code, out, err = run(capsys, "solve", *words, "--json")
+    assert code == 0, err
+    return float(json.loads(out)["value"])
+
+
+@pytest.mark.parametrize(
+    ("runs", "law"),
+    [
+        ("chinchilla_dots.csv", "kaplan-joint"),
+        ("chinchilla_dots.csv", "overtraining"),
+        ("farseer.csv", "farseer"),
+    ],
+)
+def test_a_form_without_a_closed_split_is_planned_with(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, runs: str, law: str
+) -> None:
+    path = _kept(capsys, tmp_path, runs, law)
+    form = find_law(path).law
+    best = form.allocate(1e21)
     for factor in (0.5, 2.0):
-        assert law.loss(best.params * factor, best.tokens / factor) > best.loss
-    assert law.minimum_flops(law.minimum_loss(1e20)) == pytest.approx(1e20, rel=1e-6)
-    code, out, _ = run(capsys, "solve", "loss", "params=1B", "tokens=20B", f"law={path}", "allocation=none", "--json")
-    assert code == 0
-    assert json.loads(out)["value"] == pytest.approx(float(law.loss(1e9, 20e9)))
-    code, _, err = run(capsys, "solve", "params", "loss=2.5", "train_flops=1e21", f"law={path}")
+        assert form.loss(best.params * factor, best.tokens / factor) > best.loss
+    assert form.minimum_flops(form.minimum_loss(1e21)) == pytest.approx(1e21, rel=1e-6)
+    assert _solved(capsys, "params", "train_flops=1e21", f"law={path}") == pytest.approx(best.params, rel=1e-5)
+    assert _solved(capsys, "loss", "train_flops=1e21", f"law={path}") == pytest.approx(best.loss, rel=1e-8)
+    reached = _solved(capsys, "train_flops", f"loss={best.loss!r}", f"law={path}")
+    assert reached == pytest.approx(1e21, rel=1e-4)
+    code, out, err = run(capsys, "plan", "train_flops=1e21", "--on", "h100-sxm", "--law", path, "--json")
+    assert code == 0, err
+    answers = json.loads(out)["answers"]
+    assert answers["params"]["value"] == pytest.approx(best.params, rel=0.1)  # less what a concrete shape rounds
+    assert answers["loss"]["low"] < answers["loss"]["value"] < answers["loss"]["high"]
+
+
+def test_repeated_data_are_planned_with_once_their_amount_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    few = find_law("repeated2023").bound(unique_tokens=1e10).law
+    best = few.allocate(1e22)
+    words = ("train_flops=1e22", "law=repeated2023")
+    assert _solved(capsys, "params", *words, "unique_tokens=10B") == pytest.approx(best.params, rel=1e-3)
+    plenty = _solved(capsys, "params", *words, "unique_tokens=100T")
+    assert plenty == pytest.approx(find_law("muennighoff2023-c4").law.allocate(1e22).params, rel=1e-4)
+    code, _, err = run(capsys, "solve", "params", *words)
     assert code == 3
-    assert "allocation=20" in err
-
-
-def test_a_law_of_other_inputs_cannot_be_planned_with(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    path = tmp_path / "moe.json"
-    assert (
-        run(
-            capsys, "laws", "fit", str(HERE / "moe.csv"), "--law", "moe-clark", "--bootstrap", "20", "--out", str(path)
-        )[0]
-        == 0
+    assert "unique_tokens" in err
+    code, out, err = run(
+        capsys, "plan", "train_flops=1e22", "--on", "h100-sxm", "--law", "repeated2023", "unique_tokens=10B", "--json"
     )
-    code, _, err = run(capsys, "solve", "loss", "params=1B", "tokens=20B", f"law={path}")
-    assert code == 2
-    assert "no law of params and tokens alone" in err
+    assert code == 0, err
+    assert json.loads(out)["answers"]["params"]["value"] == pytest.approx(best.params, rel=0.1)
+
+
+def test_a_law_of_one_input_gives_its_loss_and_takes_a_ratio(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = _kept(capsys, tmp_path, "chinchilla_dots.csv", "power-flops")
+    fit = read_fit(path)
+    due = float(fit.predict({"flops": np.array([1e21])})[0])
+    assert _solved(capsys, "loss", "train_flops=1e21", f"law={path}", "allocation=20") == pytest.approx(due)
+    code, _, err = run(capsys, "solve", "params", "train_flops=1e21", f"law={path}")
+    assert code == 3
+    assert "splits no compute: give allocation=20" in " ".join(err.split())
+
+
+def test_a_law_of_experts_gives_losses_and_no_split(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = _kept(capsys, tmp_path, "moe.csv", "moe-clark")
+    due = float(read_fit(path).predict({"params": np.array([1e9]), "experts": np.array([64.0])})[0])
+    words = ("params=1B", "experts=64", f"law={path}")
+    assert _solved(capsys, "loss", *words, "allocation=none") == pytest.approx(due)
+    code, _, err = run(capsys, "solve", "loss", *words)
+    assert code == 3
+    assert "not params and tokens" in " ".join(err.split())
 
 
 def test_check_is_a_table_and_a_verdict(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -252,9 +303,9 @@ def test_the_law_of_learning_rate_and_batch(capsys: pytest.CaptureFixture[str], 
     code, out, _ = run(capsys, "laws", "published", kept)
     assert code == 0
     assert "rate ~ params^" in out
-    code, _, err = run(capsys, "plan", "--flops", "1e20", "--law", kept)
-    assert code in {2, 3}
-    assert "Traceback" not in err
+    code, _, err = run(capsys, "plan", "train_flops=1e20", "--on", "h100-sxm", "--law", kept)
+    assert code == 3
+    assert "recommends learning rate and batch, not sizes" in " ".join(err.split())
 
 
 def test_a_batch_in_sequences_is_no_batch_in_tokens(

@@ -256,11 +256,11 @@ def test_llama3_is_refitted_because_its_digits_are_too_few() -> None:
     assert pytest.approx(10.5e12, rel=0.01) == 0.29 * 3.8e25**0.53
 
 
-def test_repeated_data_are_predicted_and_not_planned_with() -> None:
+def test_repeated_data_need_their_amount() -> None:
     import numpy as np
 
     law = published("repeated2023")
-    with pytest.raises(MissingData, match="repeated2023 follows unique_tokens too"):
+    with pytest.raises(MissingData, match="repeated2023 follows unique_tokens too: give unique_tokens="):
         _ = law.law
     with pytest.raises(MissingData, match="unique_tokens"):
         _ = law.allocator

@@ -156,6 +156,8 @@ def _look_up(
     _refuse_other_size(spec, named, facts)
     grid, grid_facts = grid_fact(choices.get("grid"), given="grid_intensity" in facts)
     law, relations = law_relations(choices.get("law"), choices.get("allocation"))
+    if law is not None:
+        law = law.bound(**{key: facts[key].spread.median for key in law.further if key in facts})
     for fact in (*named, *usual.values(), *found, *price_facts, *grid_facts, *assumptions.facts()):
         facts.setdefault(fact.quantity, fact)
     return Question(

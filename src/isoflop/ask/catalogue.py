@@ -5,15 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from isoflop import hardware, laws
 from isoflop.errors import BadInput, MissingData, shorten
+from isoflop.laws.surface import Surface
 from isoflop.quantity import Point, quantity, read
 from isoflop.relation import Fact, Relation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    import numpy as np
 
     from isoflop.hardware import Choice, Device, Figure, Grid, Price
     from isoflop.laws import Published
@@ -29,6 +30,7 @@ _HALF_MET = Fact(
     source="brown2020",
     note="an encoder-decoder: each token passes through one of the two stacks, about half of the weights",
 )
+_QUANTITY = {"flops": "train_flops"}  # names of the laws for what the glossary calls otherwise
 _COUNTED = {"total": "params", "active": "active_params", "non_embedding": "non_embedding_params"}
 
 
@@ -156,6 +158,8 @@ def law_relations(name: str | None, allocation: str | None) -> tuple[Published |
 def _loss(name: str) -> tuple[Relation[...], ...]:
     """loss(params, tokens) of a law that has one, with its joint draws and the ranges of its runs."""
     law = laws.find_law(name)
+    if isinstance(law.form, Surface):
+        return (_searched(law, law.form),)
     try:
         form = law.law
     except MissingData:
@@ -182,6 +186,75 @@ def _loss(name: str) -> tuple[Relation[...], ...]:
     )
 
 
+def _searched(law: Published, form: Surface) -> Relation[...]:
+    """The loss of a law without a closed form, from whatever it follows: unique tokens, compute alone, bits."""
+    words = {name: _QUANTITY.get(name, name) for name in form.shape.inputs} | {
+        "params": _COUNTED[form.convention.params]
+    }
+    pair = form.splits
+    inputs = (words["params"], "tokens", *form.further) if pair else tuple(words[name] for name in form.shape.inputs)
+
+    def said(of: Surface) -> Callable[..., Real]:
+        if pair:
+            return lambda **at: of.loss_at(
+                **_run(at[words["params"]], at["tokens"]), **{k: at[k] for k in form.further}
+            )
+        return lambda **at: of.loss_at(**{name: at[words[name]] for name in form.shape.inputs})
+
+    def draw(rng: np.random.Generator, n: int) -> Callable[..., Real]:
+        drawn = law.draws(rng, n)
+        assert isinstance(drawn, Surface)
+        return said(drawn)
+
+    return Relation(
+        name=law.name,
+        gives="loss",
+        inputs=inputs,
+        body=said(form),
+        kind="empirical",
+        opaque=True,
+        doc=law.title,
+        sources=(law.source,),
+        draw=draw if law.has_draws else None,
+        limits=dict(law.fitted_on.ranges),
+    )
+
+
+def _run(params: Real, tokens: Real) -> dict[str, Real]:
+    flops = laws.FLOPS_PER_PARAM_TOKEN * params * tokens
+    return {"params": params, "tokens": tokens, "flops": flops, "tokens_per_param": tokens / params}
+
+
+def _followed(law: Published, form: Surface) -> Relation[...]:
+    """The best splits of a law without a closed form, as tokens from params and what else it follows."""
+    if not form.splits:
+        form.need(law.name)
+    size, further = _COUNTED[form.convention.params], form.further
+
+    @lru_cache(maxsize=256)
+    def line(values: tuple[float, ...]) -> Callable[[Real], Real]:
+        return form.bound(**dict(zip(further, values, strict=True))).best_line()
+
+    def body(**at: Real) -> Real:
+        values = np.broadcast_arrays(*(np.asarray(at[key], dtype=np.float64) for key in further)) if further else []
+        if not any(one.ndim for one in values):
+            return line(tuple(float(one) for one in values))(at[size])
+        bound = form.bound(**dict(zip(further, values, strict=True)))  # type: ignore[arg-type]  # arrays broadcast
+        return bound.best_tokens(at[size])
+
+    return Relation(
+        name=f"split of {law.name}",
+        gives="tokens",
+        inputs=(size, *further),
+        body=body,
+        kind="empirical",
+        policy=True,
+        opaque=True,
+        doc=f"Policy: compute split as {law.name} has it, found by search.",
+        sources=(law.source,),
+    )
+
+
 @lru_cache(maxsize=64)
 def _policy(law_name: str | None, allocation: str) -> tuple[Relation[...], ...]:
     """Where tokens = coefficient * params ** exponent: a choice, so of the lowest rank."""
@@ -190,6 +263,8 @@ def _policy(law_name: str | None, allocation: str) -> tuple[Relation[...], ...]:
     if allocation == "optimal":
         assert law_name is not None
         law = laws.find_law(law_name)
+        if isinstance(law.form, Surface):
+            return (_followed(law, law.form),)
         path, size = law.allocator.expansion_path(), _COUNTED[law.allocator.convention.params]
         coefficient, exponent, name, source = float(path.coefficient), float(path.exponent), law.name, law.source
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,18 +18,20 @@ if TYPE_CHECKING:
     from isoflop.quantity import FloatArray
 
 Form = Chinchilla | TiedChinchilla | Kaplan | Ratio | TokensPower | HyperParameters | Surface
-Drawable = Chinchilla | TiedChinchilla
+Drawable = Chinchilla | TiedChinchilla | Surface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
     """Joint uncertainty of a law's constants: normal in the form's `coordinates`, with this covariance.
 
-    `of` says where it comes from, or, where `covariance` is empty, why there is none.
+    `draws` (draws x coordinates) stand instead where a fit has them and its form no closed one. `of` says where it
+    comes from, or, where both are empty, why there is none.
     """
 
     covariance: tuple[tuple[float, ...], ...]
     of: str
+    draws: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,25 +86,37 @@ class Published:
     @property
     def has_draws(self) -> bool:
         """True where the joint uncertainty of the constants is known."""
-        return bool(self.spread.covariance)
+        return bool(self.spread.covariance or self.spread.draws)
 
     def draws(self, rng: np.random.Generator, n: int) -> Drawable:
         """The law with its constants drawn jointly `n` times: coefficients are arrays of length n, which broadcast.
 
         Jointly, because ln A and alpha correlate at 0.999: drawn apart they would make loss intervals far too wide.
         """
+        if isinstance(self.form, Surface) and self.has_draws:
+            rows = rng.integers(0, len(self.spread.draws), n)
+            return replace(self.form, at=np.array(self.spread.draws)[rows])
         if not self.has_draws or not isinstance(self.form, Chinchilla | TiedChinchilla):
             raise MissingData(f"the spread of {self.name} is not known: {self.spread.of}. Take law=besiroglu2024.")
         covariance = np.asarray(self.spread.covariance)
         at = _coordinates(self.form) + rng.standard_normal((n, len(covariance))) @ np.linalg.cholesky(covariance).T
         return type(self.form).from_coordinates(at, self.form.convention)
 
+    @property
+    def further(self) -> tuple[str, ...]:
+        """What the law follows beside params and tokens."""
+        return self.form.further if isinstance(self.form, Surface) else ()
+
+    def bound(self, **values: float) -> Published:
+        """The law with values for the further inputs it follows: unique_tokens, experts, bits."""
+        return replace(self, form=self.form.bound(**values)) if isinstance(self.form, Surface) and values else self
+
     def warnings(self, **values: float) -> tuple[str, ...]:
         """What to mind at these values (by glossary name): one sentence for each outside the range it was fitted on."""
         return self.fitted_on.warnings(self.name, **values)
 
 
-def _coordinates(form: Drawable) -> FloatArray:
+def _coordinates(form: Chinchilla | TiedChinchilla) -> FloatArray:
     """Where the form's constants lie in its coordinates."""
     return np.array(
         [np.log(getattr(form, key[3:])) if key.startswith("ln_") else getattr(form, key) for key in form.coordinates]

@@ -17,7 +17,7 @@ from isoflop.laws.limits import FittedOn
 from isoflop.laws.objective import Kind, Objective  # msgspec reads Kind at run time
 from isoflop.laws.result import Certificate, Doubt, Fit, Origin
 from isoflop.laws.shapes import shape_of
-from isoflop.laws.surface import Surface
+from isoflop.laws.surface import DERIVED, Surface
 from isoflop.quantity import quantities
 from isoflop.quantity.json_file import read_json
 
@@ -229,23 +229,24 @@ def fitted_law(path: str | Path) -> Published:
 
 
 def form_of(fit: Fit) -> Chinchilla | TiedChinchilla | Surface:
-    """The law of params and tokens that a fit is; BadInput where it is none."""
+    """The law of loss that a fit is; BadInput where it gives none, or none of what a plan knows."""
     if fit.shape.name in {"chinchilla", "chinchilla-tied"}:
         return fit.form
-    if fit.target != "loss" or not set(fit.shape.inputs) <= {"params", "tokens", "flops", "tokens_per_param"}:
+    known = quantities()
+    strange = [name for name in fit.shape.inputs if name not in known and name not in DERIVED]
+    if fit.target != "loss" or strange:
+        follows = f"{fit.target} from {', '.join(fit.shape.inputs)}"
         raise BadInput(
-            f"{fit.shape.name} is no law of params and tokens alone, so nothing can be planned with it; fit one of"
-            " chinchilla, chinchilla-tied, kaplan-joint, farseer, overtraining."
+            f"{fit.shape.name} gives {follows}, so nothing can be planned with it: ask isoflop laws predict, and fit"
+            " one of chinchilla, chinchilla-tied, kaplan-joint, farseer, overtraining, data-constrained to plan."
         )
-    if not {"params", "tokens"} <= set(fit.shape.inputs) and fit.shape.name != "overtraining":
-        raise BadInput(f"{fit.shape.name} follows one input only; fit --law chinchilla to plan with.")
     return Surface(shape=fit.shape, at=fit.at, convention=fit.convention)
 
 
 def _spread(fit: Fit) -> Spread:
-    """The joint spread, where the form takes one; fixed constants get a spread of a billionth, for there is no zero."""
+    """The joint spread; fixed constants of a closed form get one of a billionth, for its covariance has no zero."""
     if fit.shape.name not in {"chinchilla", "chinchilla-tied"}:
-        return Spread(covariance=(), of=f"draws of {fit.shape.name} are used by laws predict only")
+        return Spread(covariance=(), of=fit.doubt.of, draws=tuple(tuple(row) for row in fit.doubt.draws.tolist()))
     matrix = fit.doubt.covariance
     matrix = 0.5 * (matrix + matrix.T) + np.eye(len(matrix)) * 1e-12
     return Spread(covariance=tuple(tuple(row) for row in matrix.tolist()), of=fit.doubt.of)
