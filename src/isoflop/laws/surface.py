@@ -199,4 +199,4 @@ def _cubic(x: FloatArray, y: FloatArray, at: FloatArray) -> FloatArray:
     first, last = step * slope[left] - rise, rise - step * slope[left + 1]
     found = low + t * rise + t * (1.0 - t) * (first * (1.0 - t) + last * t)
     found = np.where(t < 0.0, low + t * step * slope[left], found)
-    return np.where(t > 1.0, high + (t - 1.0) * step * slope[left + 1], found)
+    return np.asarray(np.where(t > 1.0, high + (t - 1.0) * step * slope[left + 1], found))

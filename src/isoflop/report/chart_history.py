@@ -25,6 +25,8 @@ OF_HISTORY = ("pf-days", "tokens-per-param", "growth")
 PF_DAY = 8.64e19
 FAMILIES = ("BERT", "RoBERTa", "T5", "GPT-3")
 GROWN = ("params", "tokens", "flops", "cost")
+_GROWN_TITLES = {"params": "Parameters", "tokens": "Training tokens", "flops": "Training compute", "cost": "Cost"}
+_GROWN_IN = {"params": "parameters", "tokens": "tokens", "flops": "FLOP", "cost": "USD"}
 _LABELS = 120  # pixels that the names of models take
 
 
@@ -144,9 +146,10 @@ def _growth(width: int) -> alt.TopLevelMixin:
     alt = library()
     columns = 2 if width >= 640 else 1
     inner = max(180, width // columns - 90)
-    fitted = grown()
+    fitted, held = grown(), history()
+    shown = _year_ticks([year for name in fitted for year, _, _ in held[name]])
     panels = []
-    for name, points in history().items():
+    for name, points in held.items():
         if name not in fitted:
             continue
         line = fitted[name]
@@ -155,11 +158,13 @@ def _growth(width: int) -> alt.TopLevelMixin:
             {"year": year, "value": value, "model": who, "reads": say(value, quantity)} for year, value, who in points
         ]
         ends = padded([one[1] for one in points], 0.05)
-        x = alt.X("year:Q", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(title=None, format="d", tickCount=6))
+        x = alt.X(
+            "year:Q", scale=alt.Scale(domain=[shown[0], shown[-1]]), axis=alt.Axis(title=None, format="d", values=shown)
+        )
         y = alt.Y(
             "value:Q",
             scale=alt.Scale(type="log", domain=list(ends), nice=False),
-            axis=alt.Axis(values=power_ticks(*ends, most=6), labelExpr=POWER_LABELS, title=name),
+            axis=alt.Axis(values=power_ticks(*ends, most=6), labelExpr=POWER_LABELS, title=_GROWN_IN[name]),
         )
         tip = [alt.Tooltip("model:N"), alt.Tooltip("reads:N", title=name)]
         dots = (
@@ -170,9 +175,18 @@ def _growth(width: int) -> alt.TopLevelMixin:
         rule = drawn.mark_line(style="limit", clip=True).encode(x=x, y=y)
         layers = (dots, rule) if np.isfinite(line.high) else (dots,)  # no line where growth is not told from none
         panels.append(
-            alt.layer(*layers).properties(width=inner, height=200, title=titled(name, growth_words(line), inner))
+            alt.layer(*layers).properties(
+                width=inner, height=200, title=titled(_GROWN_TITLES[name], growth_words(line), inner)
+            )
         )
     return alt.concat(*panels, columns=columns, spacing=25)
+
+
+def _year_ticks(years: Sequence[float]) -> list[int]:
+    """Years to write under all panels alike: every second where there are many, for they must not touch."""
+    first, last = int(np.floor(min(years))), int(np.ceil(max(years)))
+    step = 1 if last - first <= 5 else 2
+    return list(range(first - first % step, last + last % step + 1, step))
 
 
 def growth_words(line: Growth) -> str:
