@@ -21,6 +21,7 @@ NOUN = "noun"
 _DEEPEST = 10
 _MONTHS = frozenset({"mo", "month", "months"})
 _YEARS = frozenset({"y", "yr", "yrs", "year", "years"})
+_ABOUT = re.compile(r"^\s*(?:about|around|roughly|approximately|approx\.?|circa|ca\.?|some)\s+(?=[$\d])", re.IGNORECASE)
 _LARGEST_RATE = 1e19
 """Of an ambiguous FLOPS: less than this is taken for a rate, more for the work of a training run."""
 
@@ -98,6 +99,7 @@ def amount(
     own = own_dimensions(nouns)
     if not isinstance(given, str):
         return read(given, of or unit or NUMBER)
+    given = _ABOUT.sub("~", given)
     for due in (of, unit):
         if due is not None:
             try:

@@ -175,7 +175,8 @@ def corrected(
         value = float(point[line.number])
         low, high = _interval(spread[line.number], value)
         recalculated = steps[line.number]
-        unit = recalculated.said_unit or recalculated.unit
+        differs = recalculated.left_over(document.nouns) is not None and not recalculated.stands_in
+        unit = (recalculated.unit if differs else None) or recalculated.said_unit or recalculated.unit
         said = recalculated.said
         off = abs(said / value - 1) if said is not None and value else 0.0
         found.append(
@@ -186,8 +187,8 @@ def corrected(
                 low=low,
                 high=high,
                 unit=None if unit is None else tie(unit, document.nouns),
-                says=said,
-                changed=off > recalculated.tolerance,
+                says=None if differs else said,
+                changed=differs or off > recalculated.tolerance,
             )
         )
     return tuple(found)

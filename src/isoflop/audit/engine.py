@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import combinations, product
-from math import exp, log
+from math import exp, log, log10
 from typing import TYPE_CHECKING
 
 from isoflop.audit.amounts import calendar_slack, digit_slack, tie, tie_factor
@@ -43,7 +43,8 @@ CONVERSIONS = (
 """Bare numbers that people write to get from one unit to another."""
 
 _CONVERTS = 0.025
-_MOST_ROUNDING = 0.03
+_MOST_ROUNDING = 0.06
+_MOST_OPEN = 0.25
 _NUDGE = 1e-5
 _MOST_SITES = 6
 
@@ -153,7 +154,7 @@ def _compute(found: Recalculated, tree: Expr, done: Mapping[str, Recalculated], 
     found.scales = {key: _scale(found, key, before, nouns) for key in printed}
     found.input_quantities = {key: one.step.quantity for key, one in before.items()}
     found.tree = _reading(found, tree, printed, nouns)
-    found.values = _inputs_used(found, candidates)
+    found.values = _inputs_used(found, candidates, before)
     found.own = number(found.tree, found.values)
     if found.own is None:
         found.trouble = found.trouble or "it has no finite value: a division by zero, or a number beyond floats"
@@ -206,9 +207,9 @@ def _untie(found: Recalculated, key: str, before: Mapping[str, Recalculated], no
 def _reading(found: Recalculated, tree: Expr, printed: Mapping[str, float], nouns: Nouns) -> Expr:
     """The tree with those bare numbers set to 1 that only convert units which the amounts carry already.
 
-    Numbers that convert make the result on the numbers as written, in the unit as claimed, what it is in base units.
-    Where no reading does, the one nearest to what is said is taken. Where bare numbers stand for units, the numbers as
-    written are a reading too.
+    Numbers that convert make the result on the numbers as written, in the unit as claimed, what it is in base units;
+    prefixes may be left out of account. Of several readings the one nearest to what is said is taken. Where bare
+    numbers stand for units, the numbers as written are a reading too.
     """
     says = found.step.says
     if says is None or found.said is None:
@@ -216,15 +217,28 @@ def _reading(found: Recalculated, tree: Expr, printed: Mapping[str, float], noun
     result = says.unit.scale * tie_factor(says.unit, nouns)
     written = number(tree, {key: printed[key] / found.scales[key] for key in printed})
     readings = list(_readings(tree)) if any(scale != 1 for scale in (*found.scales.values(), result)) else [tree]
-    values = [number(one, printed) for one in readings]
-    for one, value in zip(readings, values, strict=True):
-        if value and written and _apart(written * result, value) < _CONVERTS:
-            return one
+    values = [number(one, printed) or 0.0 for one in readings]
+    if written:
+        apart = [_decades(written * result, value) for value in values]
+        if 0 in apart:
+            return readings[apart.index(0)]
+        kept = [place for place, tens in enumerate(apart) if tens is not None]
+        readings, values = (
+            ([readings[place] for place in kept], [values[place] for place in kept]) if kept else (readings, values)
+        )
     if found.left_over(nouns) and found.stands_in and values[0] and written:
         readings.append(call("*", tree, const(written * result / values[0])))
         values.append(written * result)
-    apart = [_apart(found.said, value) if value else float("inf") for value in values]
-    return readings[apart.index(min(apart))]
+    nearest = [_apart(found.said, value) if value else float("inf") for value in values]
+    return readings[nearest.index(min(nearest))]
+
+
+def _decades(one: float, other: float) -> int | None:
+    """By how many powers of ten two numbers differ, where they differ by nothing else: prefixes and percent."""
+    if not other or one / other <= 0:
+        return None
+    tens = log10(one / other)
+    return round(tens) if abs(tens - round(tens)) < _CONVERTS / 2 else None
 
 
 def _readings(tree: Expr) -> Iterator[Expr]:
@@ -247,20 +261,30 @@ def _apart(one: float, other: float) -> float:
     return abs(log(one / other)) if one * other > 0 and one / other > 0 else float("inf")
 
 
-def _inputs_used(found: Recalculated, candidates: Mapping[str, list[float]]) -> dict[str, float]:
-    """The inputs on which the claim comes out, printed or unrounded; those printed where it does not."""
+def _inputs_used(
+    found: Recalculated, candidates: Mapping[str, list[float]], before: Mapping[str, Recalculated]
+) -> dict[str, float]:
+    """The inputs on which the claim comes out, printed or unrounded; those printed where it does not.
+
+    An input that is wrong on the page may have been used as it should be: then what that leaves open counts too.
+    """
     assert found.tree is not None
     printed = {key: values[0] for key, values in candidates.items()}
-    best, nearest = printed, found.tolerance + FLOOR
-    if found.said is None:
+    first = number(found.tree, printed)
+    if found.said is None or not first:
         return printed
+    powers = elasticities(found.tree, printed, first)
+    extra = sum(abs(powers[key]) * min(_MOST_OPEN, one.tolerance) for key, one in before.items() if one.wrong)
+    best, nearest = printed, max(FLOOR, found.tolerance) + FLOOR
     for count, chosen in enumerate(product(*candidates.values())):
         values = dict(zip(candidates, chosen, strict=True))
         own = number(found.tree, values)
         if own is None or count >= MOST_READINGS:
             break
-        if (apart := _apart(found.said, own)) < nearest:
+        apart = _apart(found.said, own)
+        if apart < nearest or (best is printed and count and apart < nearest + extra):
             best, nearest = values, apart
+            found.tolerance = max(found.tolerance, apart)
     return best
 
 

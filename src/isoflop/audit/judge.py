@@ -97,7 +97,8 @@ def _mismatch(found: Recalculated, nouns: Nouns) -> Unit | None:
     dims = dict(left.dims)
     if found.stands_in:
         dims = {name: power for name, power in dims.items() if not _absorbed(name, found)}
-    dims = {name: power for name, power in dims.items() if not (name in _LENIENT and power > 0 and name not in nouns)}
+    counted = {name for unit in nouns.values() for name, _ in unit.dims}
+    dims = {name: power for name, power in dims.items() if not (name in _LENIENT - counted and power > 0)}
     return Unit(dims=tuple(sorted(dims.items()))).base if dims else None
 
 
@@ -140,7 +141,25 @@ def _units(found: Recalculated, left: Unit, nouns: Nouns) -> Finding:
     reason = f"The expression gives {gives}, the claim is in {claimed}: {left.text} is left over."
     same = found.own is not None and _apart(found.said, found.own) <= found.tolerance
     recomputed = None if same or kind == "unit_mismatch" else found.own
+    if kind == "noun_left_out" and same and (size := _forgotten(left, nouns)) is not None and found.own:
+        recomputed = found.own / size
+        reason += f" Likely {_which(left, nouns)}, so that it is {_value(recomputed, found, nouns)}."
     return _finding(found, "units", kind, reason, nouns, recomputed)
+
+
+def _forgotten(left: Unit, nouns: Nouns) -> float | None:
+    """By what a result changes if what is left over was counted by the declared noun that is made of it."""
+    made = [
+        unit for unit in nouns.values() if unit.dims and {name for name, _ in unit.dims} == {n for n, _ in left.dims}
+    ]
+    if len(made) != 1 or len(left.dims) != 1:
+        return None
+    return float(made[0].scale ** float(left.dims[0][1]))
+
+
+def _which(left: Unit, nouns: Nouns) -> str:
+    name = left.dims[0][0]
+    return next(f"a {noun} of {unit.text} is meant" for noun, unit in nouns.items() if name in dict(unit.dims))
 
 
 def _unit_class(found: Recalculated, left: Unit) -> Class:
