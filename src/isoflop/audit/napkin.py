@@ -255,7 +255,7 @@ class _Reader:
             number=entry.number,
             kind=entry.kind,
             span=Span(line=entry.line),
-            text=_string(table, "text", where) or _string(table, "expr", where) or _plain(given),
+            text=_string(table, "expr", where) or _string(table, "text", where) or _plain(given),
             label=_string(table, "name", where) or asked or entry.number,
             says=None if given is None else self.amount(given, of, due),
             also=tuple(self.amount(one, None, None) for one in _list(table.get("values", []))),

@@ -28,6 +28,8 @@ MOST = 2
 
 _NEAR = 0.006
 _PAIR = 1.0
+_DECADES = frozenset({"decimal_slip", "prefix"})
+_SMALL = 7.5
 _DECIMALS = (1, 2, 3, 4, 5, 6, 9, 12)
 _TIMES = (
     (24.0, "days taken for hours, or hours for days"),
@@ -84,10 +86,16 @@ def explain(found: Recalculated, rows: Mapping[str, Sequence[Value]], nouns: Nou
 def _pairs(slips: Sequence[Slip], due: float, allowed: float) -> Iterator[tuple[float, Explanation]]:
     kept = sorted((slip for slip in slips if slip.cost < 2), key=lambda slip: slip.cost)[:60]
     for one, other in combinations(kept, 2):
+        if {one.kind, other.kind} & _DECADES and min(_size(one), _size(other)) < _SMALL:
+            continue  # any number is a power of ten and something small
         off = abs(log(one.makes) + log(other.makes) - due)
         if off <= min(allowed, 2 * _NEAR) and one.words != other.words:
             words = f"{one.words}, and {other.words}"
             yield one.cost + other.cost + _PAIR + off / allowed, Explanation(one.kind, words)
+
+
+def _size(slip: Slip) -> float:
+    return max(slip.makes, 1 / slip.makes)
 
 
 def candidates(found: Recalculated, rows: Mapping[str, Sequence[Value]], nouns: Nouns) -> Iterator[Slip]:

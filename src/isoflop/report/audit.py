@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from isoflop.errors import shorten
 from isoflop.quantity import write_interval
 from isoflop.report.blocks import Blocks, Row, Section, blocks_text
+from isoflop.report.check import figures as check_figures
+from isoflop.report.check import headline as check_headline
 from isoflop.report.html import page
 from isoflop.report.layout import Paper, hang, width_of
 from isoflop.report.markup import html_escape, markdown_text
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 _INDENT = "  "
 _MOST_DRIVERS = 5
-_LONGEST = 100
+_LONGEST = 110
 _SMALLEST_SHARE = 0.005
 _MARKS = {"wrong": "WRONG", "inherits": "inherits", "note": "note", "ok": "ok", "given": ""}
 
@@ -100,10 +102,10 @@ def step_words(step: Step) -> str:
     """A step on one line: what it is called, how it is computed, what it says."""
     says = step.says.text if step.says is not None else ""
     named = step.label if step.label != step.number else ""
-    how = step.text if step.text != says else ""
-    head = " ".join(part for part in (named, f"= {how}" if how and named and step.expr is not None else how) if part)
-    tail = f"= {says}" if says and says not in head else ""
-    return shorten(f"{head} {tail}".strip(), most=_LONGEST)
+    how = step.text if step.text not in {says, step.words} else ""
+    head = " = ".join(part for part in (named, how, says) if part and not (part == says and says in how))
+    more = step.words if step.words != says else ""
+    return shorten(f"{head} ({more})" if head and more else head or more, most=_LONGEST)
 
 
 def finding_words(finding: Finding) -> str:
@@ -171,6 +173,9 @@ def sections(report: Report, needed: Sequence[Needed] = ()) -> Iterator[Section]
         yield Section(heading="What moves it", lines=lines)
     if needed:
         yield Section(heading="To know it better", lines=tuple(map(needed_words, needed)))
+    if report.claims is not None and report.claims.dof:
+        told = (check_headline(report.claims), check_figures(report.claims))
+        yield Section(heading="Claims together", lines=told, loud=report.claims.verdict == "contradictory")
     if report.document.unread:
         unread = report.document.unread
         yield Section(
@@ -189,7 +194,8 @@ def driver_lines(report: Report) -> Iterator[str]:
     if uncertain:
         for one in uncertain[:_MOST_DRIVERS]:
             ends = interval(min(one.low, one.high), max(one.low, one.high), unit)
-            yield f"{one.label}: {percent(one.share)} of the variance, {ends}; known, {percent(one.left)} is left"
+            left = percent(one.left if one.left >= _SMALLEST_SHARE else 0.0)
+            yield f"{one.label}: {percent(one.share)} of the variance, {ends}; known, {left} is left"
         return
     slopes = [f"{one.label} {one.elasticity:+.3g} %" for one in found.drivers[:_MOST_DRIVERS] if one.elasticity]
     if slopes:

@@ -21,7 +21,7 @@ AuditChart = Literal["tornado", "shares"]
 _ROW = 34  # pixels an input takes
 _MOST = 8
 _LONGEST = 34
-_SIDES = ("input at its 5 % point", "input at its 95 % point")
+_SIDES = ("input at its low end", "input at its high end")
 
 
 def audit_chart(
@@ -42,7 +42,7 @@ def audit_chart(
 def tornado_chart(
     drivers: list[Driver], result: Corrected, *, width: int = 720, mode: Mode = "light"
 ) -> alt.TopLevelMixin:
-    """A bar an input, from the result with it at its 5 % point to the result with it at its 95 % point."""
+    """A bar an input, from the result with it at its low end to the result with it at its high end (5 and 95 %, or bounds)."""
     alt = library()
     labels = [shorten(one.label, most=_LONGEST) for one in drivers]
     inner = max(160, int(width - MARGIN - CHARACTER * max(map(len, labels))))
@@ -103,7 +103,7 @@ def shares_chart(
         {
             "input": shorten(one.label, most=_LONGEST),
             "share": max(0.0, finite(one.share, one.label)),
-            "label": f"{percent(one.share)}; known, {percent(one.left)} is left",
+            "label": f"{percent(one.share)}; known, {percent(round(one.left, 2))} is left",
         }
         for one in drivers
     ]
