@@ -46,7 +46,8 @@ torch.set_num_threads(1)
 from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
 from llmcompressor import model_free_ptq
 source, folder, scheme, choice = sys.argv[1:]
-group = {"int8": {"num_bits": 8, "strategy": "channel"}, "int4-g128": {"num_bits": 4, "strategy": "group", "group_size": 128}}
+group = {"int8": {"num_bits": 8, "strategy": "channel"}}
+group["int4-g128"] = {"num_bits": 4, "strategy": "group", "group_size": 128}
 weights = QuantizationArgs(type="int", symmetric=True, **group[scheme])
 started = time.perf_counter()
 model_free_ptq(source, folder, scheme=QuantizationScheme(targets=["Linear"], weights=weights),
@@ -101,7 +102,11 @@ def run(python: str, script: str, source: Path, folder: Path, words: tuple[str, 
     shutil.rmtree(folder, ignore_errors=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        [python, "-c", script, str(source), str(folder), *words], capture_output=True, text=True, env=environment, check=False
+        [python, "-c", script, str(source), str(folder), *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     if done.returncode:
         sys.exit(done.stderr[-2000:])
@@ -178,7 +183,8 @@ def compare(scheme: str, source: Path, place: Path, peer: str | None, repeats: i
             theirs.append(run(peer, PEER, source, place / "theirs", (scheme, "absmax")))
     mine = statistics.median(one["seconds"] for one in ours)
     rss = max(one["rss"] for one in ours) / 1e6
-    print(f"{scheme}: {mine:.2f} s, {rss:.0f} MB; {mine / disk:.2f} times copying; error {error_of(place / 'ours', source):.5f}")
+    error = error_of(place / "ours", source)
+    print(f"{scheme}: {mine:.2f} s, {rss:.0f} MB; {mine / disk:.2f} times copying; error {error:.5f}")
     if theirs:
         other = statistics.median(one["seconds"] for one in theirs)
         other_rss = max(one["rss"] for one in theirs) / 1e6

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from isoflop.hardware import device, devices, prices
     from isoflop.model import describe
     from isoflop.quantity import quantities, read, write
+    from isoflop.quantize import quantize
     from isoflop.relation import Answer, Ledger
 
 __version__ = "0.1.0"
@@ -71,13 +72,14 @@ __all__ = [
     "prices",
     "quantities",
     "quantity",
+    "quantize",
     "read",
     "relation",
     "solve",
     "write",
 ]
 
-_ROOMS = frozenset({"audit", "book", "errors", "hardware", "laws", "model", "quantity", "relation"})
+_ROOMS = frozenset({"audit", "book", "errors", "hardware", "laws", "model", "quantity", "quantize", "relation"})
 
 _DRAWN = {"isoflop.ask": "register", "isoflop.model": "register_models", "isoflop.relation": "register"}
 """Rooms whose answers people look at: with them come the drawings for notebooks and `str()`, which `report` owns."""

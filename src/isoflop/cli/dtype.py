@@ -79,7 +79,9 @@ def _stored(found: list[Stored], form: str, number: float, most: float) -> None:
         return
     print_table(STORED_COLUMNS, stored_rows(found), form)
     if form == "text" and any(one.scale != 1 for one in found):
-        said = f"Scaled rows: a tensor whose largest magnitude is {most:g}; scale = {most:g} / the format's largest value."
+        said = (
+            f"Scaled rows: a tensor whose largest magnitude is {most:g}; scale = {most:g} / the format's largest value."
+        )
         click.echo("\n" + wrapped(said))
 
 
@@ -89,9 +91,7 @@ def _number(text: str) -> float:
     if clean.lstrip("-") in _NAMED:
         return _NAMED[clean.lstrip("-")] * (-1 if clean.startswith("-") else 1)
     try:
-        if len(clean) > _LONGEST:
-            raise ValueError
-        found = float(clean)
+        found = float(clean if len(clean) <= _LONGEST else "too long")
     except ValueError as error:
         raise BadInput(f"'{shorten(text)}' is no number; give one such as 3.14159, 1e5, -0.1 or pi.") from error
     if not math.isfinite(found):

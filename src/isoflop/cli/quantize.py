@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from isoflop.quantize import Report
 
-FORMATS = ("text", "json", "md", "html", "csv")
+FORMATS = ("text", "json", "md", "html", "csv", "svg", "png")
 
 
 @click.command("quantize")
@@ -23,8 +23,14 @@ FORMATS = ("text", "json", "md", "html", "csv")
 @click.argument("folder", required=False, type=click.Path())
 @click.option("--to", "name", help="The scheme: int8, int4-g128, fp8, mxfp4, nvfp4, bf16, gguf-q8_0 ...; see --list.")
 @click.option("--list", "listed", is_flag=True, help="The schemes, and what each is.")
-@click.option("--scales", "choice", type=click.Choice(("absmax", "mse", "percentile")), default="absmax",
-              show_default=True, help="What scales are chosen by: the largest magnitude, the least squared error ...")
+@click.option(
+    "--scales",
+    "choice",
+    type=click.Choice(("absmax", "mse", "percentile")),
+    default="absmax",
+    show_default=True,
+    help="What scales are chosen by: the largest magnitude, the least squared error ...",
+)
 @click.option("--percentile", type=float, default=99.9, show_default=True, help="For --scales percentile.")
 @click.option("--keep", multiple=True, metavar="PATTERN", help="Layers to leave as they are ('*.down_proj').")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Layers to quantize although the rules keep them.")
@@ -34,6 +40,8 @@ FORMATS = ("text", "json", "md", "html", "csv")
 @click.option("--no-numba", is_flag=True, help="The kernels of NumPy: the same bytes, slower.")
 @click.option("--tensors", is_flag=True, help="A line for each tensor.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print the report.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Write svg and png, the noise by layer, to this file.")
+@click.option("--dark", is_flag=True, help="Draw svg and png for a dark page.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json.")
 def command(
     source: str | None, folder: str | None, *, name: str | None, listed: bool, form: str, as_json: bool, tensors: bool,
@@ -41,9 +49,9 @@ def command(
 ) -> None:  # fmt: skip
     """Turn a safetensors checkpoint into a smaller one that transformers and vLLM load, and say what was lost.
 
-    SOURCE is a folder, a file or an index; FOLDER must not be there yet. One tensor at a time: a checkpoint may be larger
-    than the memory. A call that was killed goes on where it was when it is repeated. --to bf16, fp16 or fp32 casts, and
-    reads a quantized checkpoint back.
+    SOURCE is a folder, a file or an index; FOLDER must not be there yet. One tensor at a time: a checkpoint may be
+    larger than the memory. A call that was killed goes on where it was when it is repeated. --to bf16, fp16 or fp32
+    casts, and reads a quantized checkpoint back.
 
     \b
     isoflop quantize ./llama ./llama-int4 --to int4-g128 --scales mse
@@ -55,14 +63,27 @@ def command(
         return
     if source is None or folder is None or name is None:
         raise BadInput("say what, where to and how: isoflop quantize SOURCE FOLDER --to int4-g128 (schemes: --list)")
+    if (form in {"svg", "png"}) != (options["out"] is not None):
+        raise BadInput("--format svg and png go with --out FILE: give both, or neither")
     report = _run(source, folder, name, options)
+    if options["out"] is not None:
+        _draw(report, str(options["out"]), dark=bool(options["dark"]))
+        return
     _print(report, "json" if as_json else form, tensors=tensors)
+
+
+def _draw(report: Report, out: str, *, dark: bool) -> None:
+    from isoflop import report as drawn
+
+    drawn.save(drawn.quantize_chart(report, mode="dark" if dark else "light"), out)
 
 
 def _list(form: str) -> None:
     from isoflop.quantize import scheme, schemes
 
-    print_table(("scheme", "what it is", "layout"), [(one, scheme(one).words, scheme(one).layout) for one in schemes()], form)
+    print_table(
+        ("scheme", "what it is", "layout"), [(one, scheme(one).words, scheme(one).layout) for one in schemes()], form
+    )
 
 
 def _run(source: str, folder: str, name: str, options: dict[str, object]) -> Report:

@@ -1,6 +1,12 @@
-"""Real checkpoints in fewer bits, with a report of what was lost; number formats, one value at a time."""
+"""Real checkpoints in fewer bits, with a report of what was lost; number formats, one value at a time.
+
+The room is called like what it does, and can be called: `isoflop.quantize(source, folder, "int4-g128")`.
+"""
 
 from __future__ import annotations
+
+import sys
+from types import ModuleType
 
 from isoflop.quantize.convert import quantize
 from isoflop.quantize.formats import FORMATS, NumberFormat, Stored, number_format, store
@@ -22,3 +28,12 @@ __all__ = [
     "schemes",
     "store",
 ]
+
+
+class _Room(ModuleType):
+    """This module, with the room's main job as what a call of it does."""
+
+    __call__ = staticmethod(quantize)
+
+
+sys.modules[__name__].__class__ = _Room

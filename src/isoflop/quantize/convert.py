@@ -45,7 +45,7 @@ def quantize(
 
     A plain format ("bf16") casts, and reads a quantized checkpoint back. The source is only read. `progress` is called
     with bytes read so far and in all. Peak memory is that of the interpreter and a few chunks of some 10 MB a thread,
-    plus the scales of one tensor; a matrix whose single row is larger than a chunk takes nine bytes a weight of that row.
+    plus the scales of one tensor; a matrix whose rows are longer than a chunk takes nine bytes a weight of a row.
 
     Raises:
         BadFile: a checkpoint that cannot be believed, a folder that is there already, a disk that is full.
@@ -66,7 +66,9 @@ def quantize(
     with Job.open(target, found, chosen, options) as job, ThreadPoolExecutor(threads) as pool:
         scaling = Scaling(choice=options.choice, percentile=options.percentile)
         work = Work(scheme=chosen, scaling=scaling, use=kernels(fast=options.fast), pool=pool)
-        tensors = _shards(found, job, plans, _Way(work, _Magnitudes(found, work), options, _Meter(progress, found.bytes)))
+        tensors = _shards(
+            found, job, plans, _Way(work, _Magnitudes(found, work), options, _Meter(progress, found.bytes))
+        )
         warnings = job.complete(config_of(found, chosen, plans, options))
         report = _report(found, target, chosen, options, job, tensors)
         report = replace(report, seconds=time.monotonic() - started, warnings=warnings)

@@ -32,10 +32,10 @@ _NEAR = 1 + 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """How a scale is chosen: from the largest magnitude (`absmax`), by the least squared error over `GRID` (`mse`), or
-    from the magnitude that `percentile` of the weights stay below.
+    """How a scale is chosen.
 
-    `stored` is the format that scales are kept in ("bf16", "fp16", "fp32").
+    From the largest magnitude (`absmax`), by the least squared error over `GRID` (`mse`), or from the magnitude that
+    `percentile` of the weights stay below. `stored` is the format that scales are kept in ("bf16", "fp16", "fp32").
     """
 
     choice: Choice = "absmax"
@@ -94,9 +94,12 @@ def encode(x: Floats, scheme: Scheme, scaling: Scaling, tensor_magnitude: float,
     scale = _rounded(magnitude / np.float32(scheme.reach), scheme, scaling, tensor_magnitude)
     if scaling.choice == "mse":
         scale = _least_error(x, magnitude, scheme, scaling, tensor_magnitude, use)
+    codes: NDArray[np.int8] | Bytes
     codes, back = _coded(x, _effective(scale, scheme, tensor_magnitude), scheme, use)
     if x.shape[1] != columns:
-        codes, back = np.ascontiguousarray(codes[:, :columns]), np.ascontiguousarray(back[:, :columns])
+        back = np.ascontiguousarray(back[:, :columns])
+        codes = codes[:, :columns].copy()
+        return Encoded(codes=codes, scale=scale, zero=None, back=back)
     return Encoded(codes=codes, scale=scale, zero=None, back=back)
 
 
@@ -171,13 +174,12 @@ def _effective(scale: Floats, scheme: Scheme, tensor_magnitude: float) -> Floats
 
 
 def _coded(x: Floats, scale: Floats, scheme: Scheme, use: ModuleType) -> tuple[NDArray[np.int8] | Bytes, Floats]:
+    coded: tuple[NDArray[np.int8] | Bytes, Floats]
     if scheme.element == "int":
-        codes, back = use.to_int(x, scale, np.zeros_like(scale), scheme.low, scheme.high)
-    elif scheme.element == "e4m3":
-        codes, back = use.to_e4m3(x, scale)
+        coded = use.to_int(x, scale, np.zeros_like(scale), scheme.low, scheme.high)
     else:
-        codes, back = use.to_e2m1(x, scale)
-    return codes, back
+        coded = use.to_e4m3(x, scale) if scheme.element == "e4m3" else use.to_e2m1(x, scale)
+    return coded
 
 
 def _least_error(

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from isoflop.errors import BadInput, MissingData, UnknownName
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from isoflop.quantity import FloatArray
 
 Kind = Literal["float", "int", "table"]
@@ -53,14 +55,14 @@ class NumberFormat:
         """The most negative value."""
         if self.kind == "int":
             return -float(2 ** (self.bits - 1))
-        return -1.0 if self.kind == "table" else float(_info(self).min)
+        return -1.0 if self.kind == "table" else _limits(self).lowest
 
     @property
     def largest(self) -> float:
         """The largest finite value."""
         if self.kind == "int":
             return float(2 ** (self.bits - 1) - 1)
-        return 1.0 if self.kind == "table" else float(_info(self).max)
+        return 1.0 if self.kind == "table" else _limits(self).largest
 
     @property
     def smallest(self) -> float:
@@ -69,13 +71,12 @@ class NumberFormat:
             return 1.0
         if self.kind == "table":
             return float(min(value for value in NF4 if value > 0))
-        info = _info(self)
-        return float(info.smallest_subnormal)
+        return _limits(self).smallest
 
     @property
     def normal(self) -> float:
         """The smallest value above zero that has all mantissa bits."""
-        return float(_info(self).smallest_normal) if self.kind == "float" else self.smallest
+        return _limits(self).normal if self.kind == "float" else self.smallest
 
     @property
     def epsilon(self) -> float | None:
@@ -104,7 +105,8 @@ FORMATS = (
         scaled=True, note="no infinity: its bits hold 256 to 448",
     ),
     NumberFormat(
-        name="fp8-e5m2", title="FP8 E5M2", kind="float", bits=8, exponent=5, mantissa=2, library="float8_e5m2", scaled=True
+        name="fp8-e5m2", title="FP8 E5M2", kind="float", bits=8, exponent=5, mantissa=2, library="float8_e5m2",
+        scaled=True,
     ),
     NumberFormat(
         name="fp6-e2m3", title="FP6 E2M3", kind="float", bits=6, exponent=2, mantissa=3, library="float6_e2m3fn",
@@ -228,42 +230,41 @@ def _spaced(bits: str, form: NumberFormat) -> str:
 @cache
 def _dtype(form: NumberFormat) -> np.dtype[np.generic]:
     """The array type that encodes a format."""
-    if form.library.startswith("float") and hasattr(np, form.library):
-        return np.dtype(form.library)
-    return np.dtype(getattr(ml_dtypes(form.title), form.library))
+    return np.dtype(form.library) if hasattr(np, form.library) else np.dtype(getattr(_small(form), form.library))
 
 
-def ml_dtypes(why: str) -> object:
+def _small(form: NumberFormat) -> ModuleType:
     """The library of small floating-point formats.
 
     Raises:
         MissingData: it is not installed.
     """
     try:
-        import ml_dtypes as found
+        import ml_dtypes
     except ImportError as error:
-        raise MissingData(f"{why} is encoded by ml_dtypes; install it with: pip install 'isoflop[quant]'") from error
-    module: object = found
-    return module
+        install = "pip install 'isoflop[quant]'"
+        raise MissingData(f"{form.title} is encoded by the library ml_dtypes; install it with: {install}") from error
+    found: ModuleType = ml_dtypes
+    return found
 
 
-class _Tf32Info:
-    """TF32's limits: FP32's exponent, ten bits of mantissa."""
+class Limits(NamedTuple):
+    """The ends of a floating-point format."""
 
-    max = (2 - 2.0**-10) * 2.0**127
-    min = -max
-    smallest_normal = 2.0**-126
-    smallest_subnormal = 2.0**-136
+    lowest: float
+    largest: float
+    normal: float
+    smallest: float
 
 
 @cache
-def _info(form: NumberFormat) -> np.finfo[np.floating]:
+def _limits(form: NumberFormat) -> Limits:
+    """What the format's library says; of TF32, which none has: FP32's exponent, ten bits of mantissa."""
     if form.name == "tf32":
-        return _Tf32Info()  # type: ignore[return-value]
-    if form.library.startswith("float") and hasattr(np, form.library):
-        return np.finfo(form.library)
-    finfo: object = ml_dtypes(form.title).finfo(_dtype(form))  # type: ignore[attr-defined]
-    return finfo  # type: ignore[return-value]
+        largest = (2 - 2.0**-10) * 2.0**127
+        return Limits(-largest, largest, 2.0**-126, 2.0**-136)
+    info = np.finfo(form.library) if hasattr(np, form.library) else _small(form).finfo(_dtype(form))
+    return Limits(float(info.min), float(info.max), float(info.smallest_normal), float(info.smallest_subnormal))
 
 
 def values_of(form: NumberFormat) -> FloatArray:

@@ -19,7 +19,7 @@ from isoflop.quantize.encode import kernels
 from isoflop.quantize.gguf_model import FAMILIES, arch_of, describe_model, heads_of
 from isoflop.quantize.report import Report, TensorReport
 from isoflop.quantize.source import FLOATS
-from isoflop.quantize.tensor import Sums, _constant, read_rows
+from isoflop.quantize.tensor import Sums, constant, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ _BLOCK = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Item:
-    """One tensor: where it is, its name in GGUF, its type there, and heads by which its rows are regrouped (0: none)."""
+    """One tensor: where it is, its name in GGUF, its type there, and heads that rows are regrouped by (0: none)."""
 
     path: Path
     tensor: Placed
@@ -55,7 +55,9 @@ def library() -> ModuleType:
     try:
         import gguf
     except ImportError as error:
-        raise MissingData("GGUF is written with the library gguf; install it with: pip install 'isoflop[quant]'") from error
+        raise MissingData(
+            "GGUF is written with the library gguf; install it with: pip install 'isoflop[quant]'"
+        ) from error
     found: ModuleType = gguf
     return found
 
@@ -72,9 +74,11 @@ def write_gguf(
         BadInput: NaN or infinity; a way to choose scales that the format does not have.
     """
     if target.suffix != ".gguf":
-        raise BadInput(f"{shorten(str(target), most=200)}: a GGUF checkpoint is one file; give a name that ends in .gguf.")
+        raise BadInput(
+            f"{shorten(str(target), most=200)}: a GGUF checkpoint is one file; give a name that ends in .gguf."
+        )
     if options.choice != "absmax" or options.keep or options.include or options.rest:
-        raise BadInput("GGUF's types fix their scales, and which tensors are kept: --scales, --keep, --include and --rest do not apply.")
+        raise BadInput("the types of GGUF fix scales and what is kept: without --scales, --keep, --include and --rest.")
     gguf = library()
     started = time.monotonic()
     items = _items(found, chosen, gguf)
@@ -105,9 +109,13 @@ def _items(found: Source, chosen: Scheme, gguf: ModuleType) -> list[_Item]:
                 continue
             name = names.get_name(tensor.name, try_suffixes=(".weight", ".bias"))
             if name is None or tensor.dtype not in FLOATS or len(tensor.shape) > 2:
-                raise BadFile(f"tensor '{shorten(tensor.name)}' has no place in GGUF's {arch}; the checkpoint is not written.")
+                raise BadFile(
+                    f"tensor '{shorten(tensor.name)}' has no place in GGUF's {arch}; the checkpoint is not written."
+                )
             kind = _kind(name, tensor, chosen.target)
-            items.append(_Item(path=shard.path, tensor=tensor, name=name, kind=kind, heads=heads_of(found, arch, tensor.name)))
+            items.append(
+                _Item(path=shard.path, tensor=tensor, name=name, kind=kind, heads=heads_of(found, arch, tensor.name))
+            )
     return items
 
 
@@ -162,7 +170,8 @@ def _tensor(item: _Item, writer: object, gguf: ModuleType, pool: ThreadPoolExecu
             raise BadInput(f"tensor '{shorten(item.tensor.name)}' holds NaN or infinity; mend the checkpoint first.")
         data = gguf.quants.quantize(x, kind)
         back = gguf.quants.dequantize(data, kind)
-        return data, Sums(*use.errors(x, np.ascontiguousarray(back, dtype=np.float32)), most, _constant(x))
+        errors: tuple[float, float, float] = use.errors(x, np.ascontiguousarray(back, dtype=np.float32))
+        return data, Sums(*errors, magnitude=most, constant=constant(x))
 
     total, size = None, 0
     try:

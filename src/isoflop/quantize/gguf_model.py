@@ -56,11 +56,17 @@ def arch_of(found: Source) -> str:
             f"{shorten(str(found.folder), most=200)}: GGUF is written for {', '.join(FAMILIES)}, not for "
             f"'{shorten(str(kind))}'; llama.cpp's own convert_hf_to_gguf.py knows more."
         )
-    lacking = [name for name in _NEEDED if not isinstance(config.get(name), int | float) or isinstance(config.get(name), bool)]
+    lacking = [
+        name for name in _NEEDED if not isinstance(config.get(name), int | float) or isinstance(config.get(name), bool)
+    ]
     if lacking:
         raise BadFile(f"{shorten(str(found.folder), most=200)}: config.json lacks {', '.join(lacking)}.")
     _check_rope(config, str(found.folder))
-    if not found.config.get("tie_word_embeddings") and config.get("sliding_window") and config.get("use_sliding_window", kind == "mistral"):
+    if (
+        not found.config.get("tie_word_embeddings")
+        and config.get("sliding_window")
+        and config.get("use_sliding_window", kind == "mistral")
+    ):
         raise BadFile(f"{shorten(str(found.folder), most=200)}: sliding windows are not written to GGUF here.")
     return kind
 
@@ -75,8 +81,8 @@ def _check_rope(config: object, called: str) -> None:
     kind = _rope(config).get("rope_type", _rope(config).get("type", "default"))
     if kind not in {"default", "linear"}:
         raise BadFile(
-            f"{shorten(called, most=200)}: rope scaling '{shorten(str(kind))}' is not written to GGUF here; llama.cpp's "
-            "own convert_hf_to_gguf.py knows it."
+            f"{shorten(called, most=200)}: rope scaling '{shorten(str(kind))}' is not written to GGUF here; llama.cpp"
+            "'s own convert_hf_to_gguf.py knows it."
         )
 
 
@@ -102,7 +108,8 @@ def describe_model(found: Source, writer: object, gguf: ModuleType, kind: str) -
         "add_name": found.folder.resolve().name, "add_block_count": config["num_hidden_layers"],
         "add_context_length": config["max_position_embeddings"], "add_embedding_length": config["hidden_size"],
         "add_feed_forward_length": config["intermediate_size"], "add_head_count": heads,
-        "add_head_count_kv": config.get("num_key_value_heads") or heads, "add_layer_norm_rms_eps": config["rms_norm_eps"],
+        "add_head_count_kv": config.get("num_key_value_heads") or heads,
+        "add_layer_norm_rms_eps": config["rms_norm_eps"],
         "add_rope_freq_base": float(str(rope.get("rope_theta") or config.get("rope_theta") or 10000.0)),
         "add_rope_dimension_count": width, "add_key_length": width, "add_value_length": width,
         "add_vocab_size": config["vocab_size"], "add_quantization_version": gguf.GGML_QUANT_VERSION,
@@ -119,7 +126,7 @@ def describe_model(found: Source, writer: object, gguf: ModuleType, kind: str) -
 
 
 def _add_tokenizer(folder: Path, pre: str, writer: object, gguf: ModuleType) -> None:
-    """The tokenizer of tokenizer.json (byte-level BPE) or tokenizer.model (SentencePiece); "none" where there is none."""
+    """The tokenizer: byte-level BPE of tokenizer.json, SentencePiece of tokenizer.model, or "none"."""
     if (folder / "tokenizer.model").is_file() and gguf.vocab.SentencePieceProcessor is not None:
         vocab, kind, merges = gguf.SentencePieceVocab(folder), "llama", False
     elif (folder / "tokenizer.json").is_file():
@@ -128,7 +135,9 @@ def _add_tokenizer(folder: Path, pre: str, writer: object, gguf: ModuleType) -> 
         except (TypeError, FileNotFoundError, ValueError) as error:
             raise BadFile(f"{shorten(str(folder), most=200)}: its tokenizer is no byte-level BPE: {error}.") from error
     elif (folder / "tokenizer.model").is_file():
-        raise BadFile(f"{shorten(str(folder), most=200)}: tokenizer.model is read by sentencepiece; pip install sentencepiece")
+        raise BadFile(
+            f"{shorten(str(folder), most=200)}: tokenizer.model is read by sentencepiece; pip install sentencepiece"
+        )
     else:
         writer.add_tokenizer_model("none")  # type: ignore[attr-defined]
         return

@@ -11,8 +11,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from isoflop.errors import BadFile, shorten
 from isoflop.model.headers.safetensors import INDEX, read_safetensors
@@ -21,6 +20,7 @@ from isoflop.quantize.report import Report, TensorReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from isoflop.quantize.options import Options
@@ -57,7 +57,9 @@ class Job:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(lock)
-            raise BadFile(f"{shorten(str(folder), most=200)}: another process is writing there; wait for it.") from error
+            raise BadFile(
+                f"{shorten(str(folder), most=200)}: another process is writing there; wait for it."
+            ) from error
         if os.pread(lock, 1 << 26, 0).decode(errors="replace") != wanted:
             for one in folder.iterdir():
                 if one.name != _JOB:
@@ -66,7 +68,7 @@ class Job:
             os.pwrite(lock, wanted.encode(), 0)
         return cls(target, source, folder, lock)
 
-    def __enter__(self) -> Job:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -30,7 +30,8 @@ def widen_bf16(raw: NDArray[np.uint16], out: Floats) -> None:
 def magnitudes(x: Floats, groups: int) -> Floats:
     """Largest |x| of every group (rows, groups); a NaN counts as larger than infinity."""
     bits = x.view(np.uint32) & _MAGNITUDE
-    return bits.reshape(x.shape[0], groups, -1).max(axis=2).view(np.float32)
+    most: Floats = bits.reshape(x.shape[0], groups, -1).max(axis=2).view(np.float32)
+    return most
 
 
 def ranges(x: Floats, groups: int) -> tuple[Floats, Floats]:

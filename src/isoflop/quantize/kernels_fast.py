@@ -180,7 +180,7 @@ def _pack_nibbles(codes, packed):  # type: ignore[no-untyped-def]  # noqa: ANN00
 def _errors(x, back, off, off_bits, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     largest = np.uint32(0)
     for i in range(x.shape[0]):
-        squares, wrong = 0.0, 0.0
+        squares, wrong = np.float64(0), np.float64(0)
         for start in range(0, x.shape[1], off.shape[0]):
             row, read = x[i, start : start + off.shape[0]], back[i, start : start + off.shape[0]]
             a, b = np.float32(0), np.float32(0)

@@ -1,7 +1,7 @@
 """What a quantized weight is called, shaped and typed in a file that transformers and vLLM read (compressed-tensors).
 
-`layer.weight` becomes `layer.weight_packed` or `layer.weight`, with `layer.weight_scale` beside it, and config.json gets
-a `quantization_config` that says what each number means.
+`layer.weight` becomes `layer.weight_packed` or `layer.weight`, with `layer.weight_scale` beside it, and config.json
+gets a `quantization_config` that says what each number means.
 """
 
 from __future__ import annotations

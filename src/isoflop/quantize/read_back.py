@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.errors import BadFile, shorten
-from isoflop.quantize.encode import BLOCK, as_stored
+from isoflop.quantize.encode import as_stored
 from isoflop.quantize.kernels import e2m1_values
 from isoflop.quantize.layout import PLAIN_DTYPES
 from isoflop.quantize.pack import unpack_words
-from isoflop.quantize.source import FLOATS, SIZES
+from isoflop.quantize.scheme import BLOCK
+from isoflop.quantize.source import SIZES
 from isoflop.quantize.tensor import chunks, plain_bytes, read_raw
 
 if TYPE_CHECKING:
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
     from isoflop.quantize.source import Placed, Source
 
 CODES = ("weight_packed", "weight")
-PARTS = ("weight_scale", "weight_shape", "weight_zero_point", "weight_global_scale", "input_global_scale", "input_scale")
+PARTS = (
+    "weight_scale",
+    "weight_shape",
+    "weight_zero_point",
+    "weight_global_scale",
+    "input_global_scale",
+    "input_scale",
+)
 """Tensors beside the codes; of the last two, which belong to activations, nothing is left in plain numbers."""
 
 
@@ -62,7 +70,9 @@ def stored_as(config: Mapping[str, object], called: str) -> Stored:
     table = config.get("quantization_config")
     method = table.get("quant_method") if isinstance(table, dict) else None
     if not isinstance(table, dict) or method != "compressed-tensors":
-        raise BadFile(f"{called}: quantized by '{shorten(str(method))}'; read back is what compressed-tensors describes.")
+        raise BadFile(
+            f"{called}: quantized by '{shorten(str(method))}'; read back is what compressed-tensors describes."
+        )
     groups = table.get("config_groups")
     if not isinstance(groups, dict) or len(groups) != 1:
         raise BadFile(f"{called}: needs one group in config_groups; with several, layers differ and are not read back.")
@@ -72,7 +82,11 @@ def stored_as(config: Mapping[str, object], called: str) -> Stored:
     if not isinstance(weights, dict) or not isinstance(layout, str):
         raise BadFile(f"{called}: config_groups says nothing of weights, or no format.")
     kind, bits = str(weights.get("type")), weights.get("num_bits")
-    if kind not in {"int", "float"} or not isinstance(bits, int) or not (2 <= bits <= 8 if kind == "int" else bits in {4, 8}):
+    if (
+        kind not in {"int", "float"}
+        or not isinstance(bits, int)
+        or not (2 <= bits <= 8 if kind == "int" else bits in {4, 8})
+    ):
         raise BadFile(f"{called}: weights of type {shorten(kind)} with {shorten(str(bits))} bits are not read.")
     return Stored(kind=kind, bits=bits, symmetric=weights.get("symmetric") is not False, layout=layout)
 
@@ -114,7 +128,13 @@ def shape_of(one: Coded, stored: Stored) -> tuple[int, int]:
     if "weight_shape" not in one.beside:
         raise BadFile(f"'{shorten(one.name)}' has no weight_shape.")
     said = _whole(*one.beside["weight_shape"]).view(np.int64) if one.beside["weight_shape"][1].dtype == "I64" else None
-    if said is None or said.size != 2 or said[0] != rows or -(-int(said[1]) * stored.bits // 32) != words or said[1] < 1:
+    if (
+        said is None
+        or said.size != 2
+        or said[0] != rows
+        or -(-int(said[1]) * stored.bits // 32) != words
+        or said[1] < 1
+    ):
         raise BadFile(f"'{shorten(one.name)}': weight_shape does not fit its {rows:,} x {words:,} words.")
     return rows, int(said[1])
 
@@ -208,7 +228,9 @@ def _spread(per_group: Floats, columns: int) -> Floats:
     return np.repeat(per_group, size, axis=1)[:, :columns]
 
 
-def _decoded(raw: np.ndarray[tuple[int, int], np.dtype[np.uint8]], codes: Placed, stored: Stored, columns: int) -> Floats:
+def _decoded(
+    raw: np.ndarray[tuple[int, int], np.dtype[np.uint8]], codes: Placed, stored: Stored, columns: int
+) -> Floats:
     """Values of codes before any scale (rows, columns)."""
     packed = codes.name.endswith("weight_packed")
     if stored.kind == "int" and packed and codes.dtype == "I32":
@@ -221,15 +243,11 @@ def _decoded(raw: np.ndarray[tuple[int, int], np.dtype[np.uint8]], codes: Placed
     if stored.kind == "float" and codes.dtype == "F8_E4M3":
         import ml_dtypes
 
-        return raw.view(ml_dtypes.float8_e4m3fn).astype(np.float32)
+        values: Floats = raw.view(ml_dtypes.float8_e4m3fn).astype(np.float32)
+        return values
     raise BadFile(f"'{shorten(codes.name)}' is {codes.dtype}, which the config's {stored.kind}{stored.bits} is not.")
 
 
 def parts_of(coded: Mapping[str, Coded]) -> frozenset[str]:
     """Names of the tensors beside codes, which plain numbers do without."""
     return frozenset(tensor.name for one in coded.values() for _, tensor in one.beside.values())
-
-
-def castable(tensor: Placed) -> bool:
-    """Whether a tensor that is not quantized is cast."""
-    return tensor.dtype in FLOATS

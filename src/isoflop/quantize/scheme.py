@@ -88,7 +88,8 @@ _FIXED = {
     "int8-w8a8": Scheme(name="int8-w8a8", element="int", bits=8, activations="int8-token", layout="int-quantized"),
     "fp8": Scheme(name="fp8", element="e4m3", bits=8, activations="fp8-token", layout="float-quantized"),
     "fp8-tensor": Scheme(
-        name="fp8-tensor", element="e4m3", bits=8, granularity="tensor", activations="fp8-token", layout="float-quantized"
+        name="fp8-tensor", element="e4m3", bits=8, granularity="tensor", activations="fp8-token",
+        layout="float-quantized",
     ),
     "fp8-block": Scheme(
         name="fp8-block", element="e4m3", bits=8, granularity="block", group=BLOCK, activations="fp8-group",
@@ -106,8 +107,8 @@ _FIXED = {
 }  # fmt: skip
 
 _ALIASES = {
-    "w8a16": "int8", "w4a16": "int4-g128", "w8a8": "int8-w8a8", "int4": "int4-g128", "fp8-dynamic": "fp8", "f16": "fp16",
-    "fp8-channel": "fp8", "float16": "fp16", "bfloat16": "bf16", "float32": "fp32", "f32": "fp32",
+    "w8a16": "int8", "w4a16": "int4-g128", "w8a8": "int8-w8a8", "int4": "int4-g128", "fp8-dynamic": "fp8",
+    "f16": "fp16",    "fp8-channel": "fp8", "float16": "fp16", "bfloat16": "bf16", "float32": "fp32", "f32": "fp32",
 }  # fmt: skip
 
 _INT = re.compile(r"int([2-8])(?:-(?:g(\d{1,5})|(channel)))?(-affine)?")

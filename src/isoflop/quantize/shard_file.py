@@ -1,4 +1,4 @@
-"""One safetensors file, written in place: the header first, for all lengths are known, then each piece where it belongs.
+"""One safetensors file: the header first, for all lengths are known, then each piece where it belongs.
 
 It has another name until it is whole, so that a file of the right name is never half of one.
 """
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from isoflop.quantize.layout import Out
     from numpy.typing import NDArray
+
+    from isoflop.quantize.layout import Out
 
 UNFINISHED = ".unfinished"
 
@@ -67,7 +68,7 @@ class ShardFile:
 
 
 def header_of(tensors: Sequence[Out], metadata: Mapping[str, str]) -> tuple[bytes, dict[str, int]]:
-    """(length and header, first byte of every tensor): wide elements first, so that each starts at a multiple of its size.
+    """(length and header, first byte of every tensor): wide elements first, so that each is aligned.
 
     Raises:
         BadFile: more names than the format's header can hold.

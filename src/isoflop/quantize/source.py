@@ -91,7 +91,9 @@ def open_source(path: str | PathLike[str]) -> Source:
     if place.suffix.lower() in _PICKLED:
         raise BadFile(f"{called}: {_CONVERT}")
     if place.suffix.lower() == ".gguf":
-        raise BadFile(f"{called}: a GGUF file is quantized already; give the safetensors checkpoint that it was made of.")
+        raise BadFile(
+            f"{called}: a GGUF file is quantized already; give the safetensors checkpoint that it was made of."
+        )
     if not place.exists():
         raise BadFile(f"{called}: not there. Give a folder with safetensors files, one such file, or their index.")
     is_folder = place.is_dir()
@@ -117,7 +119,9 @@ def _all_there(index: Path, found: tuple[str, ...], called: str) -> tuple[str, .
         assert isinstance(placed, dict)  # read_tensors has checked it
         lost = sorted(set(placed.values()) - set(found))
         if lost:
-            raise BadFile(f"{called}: {len(lost):,} of {len(set(placed.values())):,} files are missing (the first: {lost[0]}).")
+            raise BadFile(
+                f"{called}: {len(lost):,} of {len(set(placed.values())):,} files are missing (the first: {lost[0]})."
+            )
     return found
 
 

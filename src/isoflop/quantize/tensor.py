@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from isoflop.errors import BadFile, BadInput, shorten
-from isoflop.quantize.encode import BLOCK, Encoded, as_stored, encode, global_scale
+from isoflop.quantize.encode import Encoded, as_stored, encode, global_scale
 from isoflop.quantize.layout import PLAIN_DTYPES, Out, outputs
 from isoflop.quantize.pack import pack_words
-from isoflop.quantize.source import FLOATS, SIZES
+from isoflop.quantize.scheme import BLOCK
+from isoflop.quantize.source import SIZES
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
     from types import ModuleType
+
+    from numpy.typing import NDArray
 
     from isoflop.quantize.encode import Scaling
     from isoflop.quantize.kernels import Floats
     from isoflop.quantize.scheme import Scheme
     from isoflop.quantize.shard_file import ShardFile
     from isoflop.quantize.source import Placed
-    from numpy.typing import NDArray
 
 CHUNK = 1 << 20
 """Numbers in a chunk, about: 4 MB as float32, which caches hold."""
@@ -92,7 +94,9 @@ def read_raw(file: int, tensor: Placed, offset: int, size: int) -> bytearray:
     while view:
         found = os.preadv(file, [view], at)
         if not found:
-            raise BadFile(f"tensor '{shorten(tensor.name)}' ends before its {tensor.bytes:,} bytes; the file was cut off.")
+            raise BadFile(
+                f"tensor '{shorten(tensor.name)}' ends before its {tensor.bytes:,} bytes; the file was cut off."
+            )
         view, at = view[found:], at + found
     return raw
 
@@ -127,14 +131,14 @@ def quantize_tensor(file: int, tensor: Placed, into: ShardFile, work: Work, magn
         into.write(codes_out.name, chunk[0] * row_bytes, pack(found, work.scheme, work.use))
         squares, wrong, largest = work.use.errors(x, found.back)
         most = float(work.use.magnitudes(x, 1).max(initial=0))
-        return Sums(squares, wrong, largest, most, _constant(x)), found.scale, found.zero
+        return Sums(squares, wrong, largest, most, constant(x)), found.scale, found.zero
 
     try:
         done = list(work.pool.map(one, chunks(*tensor.shape)))
     except BadInput as error:
         raise BadInput(
-            f"tensor '{shorten(tensor.name)}' {error}: such a weight has no scale. Mend the checkpoint, or keep the layer "
-            f"as it is: --keep '{tensor.name.removesuffix('.weight')}'"
+            f"tensor '{shorten(tensor.name)}' {error}: such a weight has no scale. Mend the checkpoint, or keep the "
+            f"layer as it is: --keep '{tensor.name.removesuffix('.weight')}'"
         ) from error
     scales = np.concatenate([scale for _, scale, _ in done])
     into.write(scale_out.name, 0, stored_scales(scales, scale_out, work.scheme))
@@ -145,7 +149,8 @@ def quantize_tensor(file: int, tensor: Placed, into: ShardFile, work: Work, magn
     return total
 
 
-def _constant(x: Floats) -> float | None:
+def constant(x: Floats) -> float | None:
+    """The one value that all numbers have; None where they differ."""
     first = x.flat[0]
     return float(first) if x[0, -1] == first and bool((x == first).all()) else None
 
@@ -216,14 +221,10 @@ def cast_tensor(file: int, tensor: Placed, into: ShardFile, target: str, work: W
             raise BadInput(f"tensor '{shorten(tensor.name)}' holds NaN or infinity; mend the checkpoint first.")
         back = as_stored(x, target)
         into.write(tensor.name, first * SIZES[dtype], plain_bytes(back, dtype))
-        return Sums(*work.use.errors(x, back), most, _constant(x))
+        errors: tuple[float, float, float] = work.use.errors(x, back)
+        return Sums(*errors, magnitude=most, constant=constant(x))
 
     total: Sums | None = None
     for sums in work.pool.map(one, range(0, tensor.numbers, step)):
         total = sums if total is None else total.plus(sums)
     return total or Sums()
-
-
-def is_float(tensor: Placed) -> bool:
-    """Whether a cast applies to it."""
-    return tensor.dtype in FLOATS

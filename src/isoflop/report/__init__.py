@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from isoflop.report.audit import audit_html, audit_markdown, audit_text
-    from isoflop.report.audit_json import audit_json
+    from isoflop.report.audit_object import audit_json
     from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
     from isoflop.report.chart_audit import audit_chart
     from isoflop.report.chart_loss import Curve, PlanPoint, Valley, loss_chart
     from isoflop.report.chart_memory import memory_chart
     from isoflop.report.chart_plan import plan_chart
+    from isoflop.report.chart_quantize import quantize_chart
     from isoflop.report.chart_save import chart_html, chart_json, chart_png, chart_spec, chart_svg, save
     from isoflop.report.chart_theme import theme
     from isoflop.report.chart_training import training_chart
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from isoflop.report.model_object import model_json, models_json, opinion_json, tensors_json
     from isoflop.report.notebook import register
     from isoflop.report.plan import plan_blocks, plan_html, plan_json, plan_markdown, plan_text
+    from isoflop.report.quantize import quantize_blocks, quantize_html, quantize_markdown, quantize_text
     from isoflop.report.table import Cell, Column, table_csv, table_html, table_markdown, table_text
     from isoflop.report.text import answer_text, ledger_text
     from isoflop.report.training import (
@@ -99,6 +101,11 @@ __all__ = [
     "plan_json",
     "plan_markdown",
     "plan_text",
+    "quantize_blocks",
+    "quantize_chart",
+    "quantize_html",
+    "quantize_markdown",
+    "quantize_text",
     "register",
     "row_table",
     "rows_text",
@@ -126,7 +133,7 @@ __all__ = [
 
 _HOMES = {
     "audit": ("audit_html", "audit_markdown", "audit_text"),
-    "audit_json": ("audit_json",),
+    "audit_object": ("audit_json",),
     "chart_audit": ("audit_chart",),
     "blocks": ("Blocks", "Row", "Section", "blocks_html", "blocks_markdown", "blocks_text"),
     "chart_loss": ("Curve", "PlanPoint", "Valley", "loss_chart"),
@@ -146,6 +153,8 @@ _HOMES = {
     "notebook": ("register",),
     "plan": ("plan_blocks", "plan_html", "plan_json", "plan_markdown", "plan_text"),
     "chart_plan": ("plan_chart",),
+    "chart_quantize": ("quantize_chart",),
+    "quantize": ("quantize_blocks", "quantize_html", "quantize_markdown", "quantize_text"),
     "table": ("Cell", "Column", "table_csv", "table_html", "table_markdown", "table_text"),
     "text": ("answer_text", "ledger_text"),
     "training": (

@@ -20,8 +20,6 @@ WORST = 5
 
 TENSOR_COLUMNS = (
     "tensor",
-    "shape",
-    "from",
     "to",
     Column(name="bytes", quantity="weight_bytes"),
     Column(name="relative_error", title="rel. error", written=lambda value: f"{value:.4f}"),
@@ -39,8 +37,13 @@ _MOST_BITS = 19
 def quantize_blocks(report: Report) -> Blocks:
     """The short report: scheme, error, bytes, what is kept, the worst tensors."""
     return Blocks(
-        title=f"{report.source} to {report.folder}: {report.words}",
-        rows=(*_error_rows(report), *_byte_rows(report)),
+        title=report.words,
+        rows=(
+            Row(label="from", value=report.source),
+            Row(label="to", value=report.folder),
+            *_error_rows(report),
+            *_byte_rows(report),
+        ),
         sections=(*_kept(report), *_worst(report), *_notes(report)),
         notes=(f"One line a tensor: {report.folder}/quantization_report.json, or --tensors.",),
     )
@@ -60,7 +63,9 @@ def _error_rows(report: Report) -> tuple[Row, ...]:
             remark=f"of {len(report.quantized):,} tensors, {say(numbers, 'params')} weights{how}; "
             f"the largest {report.largest_error:.3g}",
         ),
-        Row(label="bits a weight", value=f"{report.bits_per_weight:.3f}", remark="of what was converted, scales and all"),
+        Row(
+            label="bits a weight", value=f"{report.bits_per_weight:.3f}", remark="of what was converted, scales and all"
+        ),
     )
 
 
@@ -100,7 +105,9 @@ def _notes(report: Report) -> tuple[Section, ...]:
     return (Section(heading="Mind", lines=said, loud=True),) if said else ()
 
 
-def quantize_text(report: Report, *, tensors: bool = False, width: int = 80, color: bool = False, ascii_only: bool = False) -> str:
+def quantize_text(
+    report: Report, *, tensors: bool = False, width: int = 80, color: bool = False, ascii_only: bool = False
+) -> str:
     """The report for a terminal; with `tensors` a line for each."""
     text = blocks_text(quantize_blocks(report), width=width, color=color, ascii_only=ascii_only)
     if tensors:
@@ -126,8 +133,6 @@ def tensor_rows(tensors: Sequence[TensorReport]) -> list[tuple[Cell, ...]]:
     return [
         (
             one.name,
-            " x ".join(map(str, one.shape)) or "1",
-            one.dtype,
             one.stored,
             float(one.bytes_after),
             None if one.kept and not one.squares else one.relative_error,
