@@ -166,7 +166,7 @@ PRINTED = 1.005
 
 def _asked(row: StateSettings, made: Budget, said: str) -> StatePrediction:
     """llama.cpp sets aside what is asked for: bytes and cells follow from the settings alone."""
-    pool = made.pool
+    pool = made.asked
     cells = np.ceil(made.length / made.pages.block) * made.pages.block * (row.max_num_seqs or 1)
     weights = made.weights
     return StatePrediction(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from isoflop.report.chart_plan import plan_chart
     from isoflop.report.chart_quantize import quantize_chart
     from isoflop.report.chart_save import chart_html, chart_json, chart_png, chart_spec, chart_svg, save
+    from isoflop.report.chart_serving import serving_chart
     from isoflop.report.chart_theme import theme
     from isoflop.report.chart_training import training_chart
     from isoflop.report.check import check_json, check_markdown, check_text, row_table, rows_text
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from isoflop.report.notebook import register
     from isoflop.report.plan import plan_blocks, plan_html, plan_json, plan_markdown, plan_text
     from isoflop.report.quantize import quantize_blocks, quantize_html, quantize_markdown, quantize_text
+    from isoflop.report.serving import front_table, serving_blocks, serving_html, serving_markdown, serving_text
+    from isoflop.report.serving_json import serving_json
     from isoflop.report.table import Cell, Column, table_csv, table_html, table_markdown, table_text
     from isoflop.report.text import answer_text, ledger_text
     from isoflop.report.training import (
@@ -80,6 +83,7 @@ __all__ = [
     "check_text",
     "component_table",
     "dumps",
+    "front_table",
     "layout_table",
     "ledger_html",
     "ledger_json",
@@ -113,6 +117,12 @@ __all__ = [
     "say",
     "say_interval",
     "schema",
+    "serving_blocks",
+    "serving_chart",
+    "serving_html",
+    "serving_json",
+    "serving_markdown",
+    "serving_text",
     "steps_table",
     "style",
     "styled",
@@ -155,6 +165,9 @@ _HOMES = {
     "chart_plan": ("plan_chart",),
     "chart_quantize": ("quantize_chart",),
     "quantize": ("quantize_blocks", "quantize_html", "quantize_markdown", "quantize_text"),
+    "chart_serving": ("serving_chart",),
+    "serving": ("front_table", "serving_blocks", "serving_html", "serving_markdown", "serving_text"),
+    "serving_json": ("serving_json",),
     "table": ("Cell", "Column", "table_csv", "table_html", "table_markdown", "table_text"),
     "text": ("answer_text", "ledger_text"),
     "training": (

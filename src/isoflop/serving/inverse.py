@@ -62,7 +62,10 @@ def room(deployment: Deployment, length: int, wanted: float, made: Budget | None
     dp = float(np.asarray(deployment.placements.dp).reshape(-1)[0])
     pools = (found.pool, found.pool_low, found.pool_high)
     sequences = tuple(dp * _one(found.concurrency(pool, float(length))) for pool in pools)
-    tokens = tuple(dp * _one(found.tokens(pool)) for pool in pools)
+    if found.era.of == "asked":
+        tokens = tuple(float(largest_context(replace(found, pool=pool), 1.0)) for pool in pools)
+    else:
+        tokens = tuple(dp * _one(found.tokens(pool)) for pool in pools)
     return Room(
         length=length,
         wanted=wanted,
@@ -122,7 +125,9 @@ def fewest_chips(
             holds = many.dp * many.replicas * made.concurrency(length=length)
             good = (made.concurrency(length=length) >= 1) & (holds >= sequences)
             if bool(good.any()):
-                return many[int(np.argmax(np.where(good, holds, -1)))]
+                # tensor ranks before stages, stages before groups of attention
+                order = many.dp * 1e6 + many.pp * 1e3 - np.minimum(holds, 1e5) / 1e6
+                return many[int(np.argmin(np.where(good, order, np.inf)))]
         chips *= 2
     return None
 

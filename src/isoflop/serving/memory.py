@@ -49,6 +49,7 @@ class Budget:
     `capacity` of the chip, `weights`, `activation` at the height of a step, `graphs`, `outside` (libraries, buffers of
     communication), `kept_free` by the runtime. `pool` is what is left for state: below zero nothing is. `units` whole
     pages of it, `tokens` as the runtime prints them, `concurrency` sequences of `length` tokens, `state` their bytes.
+    `asked` bytes are set aside from the start by a runtime that takes what the context asks for; 0 for others.
     """
 
     capacity: FloatArray
@@ -63,6 +64,7 @@ class Budget:
     length: FloatArray
     pages: Pool
     era: Era
+    asked: FloatArray
 
     @property
     def units(self) -> FloatArray:
@@ -83,7 +85,7 @@ class Budget:
         tokens = self.length if length is None else length
         needed = self.pages.needs(tokens)
         space = np.maximum(self.pool if pool is None else pool, 0)
-        each = needed * self.pages.unit + self.pages.apart
+        each = (needed * self.pages.unit + self.pages.apart) * self.pages.kept
         return np.asarray(space / np.maximum(each, 1e-9))
 
 
@@ -111,7 +113,7 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     many = deployment.placements
     total = np.full_like(many.tp, capacity if capacity is not None else capacity_of(deployment.device))
     held = load(held_of(model, deployment.formats, era.mxfp4_pad), many)
-    weights = held.bytes * era.loaded + deployment.beside / many.tp
+    weights = (held.bytes - on_host(deployment, model, era, many)) * era.loaded + deployment.beside / many.tp
     weights = weights + absorbed_bytes(model, era.absorbed) / many.tp * (held.beyond - held.first) / model.layers
     length = length_of(deployment)
     step, sequences = steps_of(deployment, era, length, float(total.flat[0]))
@@ -123,7 +125,8 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     pages = _pages(deployment, era, model, held.first, held.beyond, step)
     fraction = fraction_of(deployment, era)
     taken = _Taken(weights=weights, activation=active, graphs=graphs, outside=outside, fraction=fraction)
-    asked = pages.needs(length) * pages.unit * np.maximum(_running(deployment, era), 1)
+    running = np.maximum(_running(deployment, era), 1) * (era.of == "asked")
+    asked = (pages.needs(length) * pages.unit + pages.apart) * pages.kept * running
     spread = era.spread
     return Budget(
         capacity=total,
@@ -132,12 +135,13 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
         graphs=graphs,
         outside=outside + era.context,
         kept_free=total * (1 - fraction),
-        pool=taken.pool(era, total, asked),
-        pool_low=taken.at(1 / WEIGHTS_SPREAD, spread).pool(era, total / CAPACITY_SPREAD, asked),
-        pool_high=taken.at(WEIGHTS_SPREAD, 1 / spread).pool(era, total * CAPACITY_SPREAD, asked),
+        pool=taken.pool(era, total),
+        pool_low=taken.at(1 / WEIGHTS_SPREAD, spread).pool(era, total / CAPACITY_SPREAD),
+        pool_high=taken.at(WEIGHTS_SPREAD, 1 / spread).pool(era, total * CAPACITY_SPREAD),
         length=length,
         pages=pages,
         era=era,
+        asked=asked,
     )
 
 
@@ -161,11 +165,11 @@ class _Taken:
             outside=self.outside * more,
         )
 
-    def pool(self, era: Era, total: FloatArray, asked: FloatArray) -> FloatArray:
+    def pool(self, era: Era, total: FloatArray) -> FloatArray:
         """Bytes left for state under an era's rule."""
         inside = self.graphs * era.graphs_inside
         if era.of == "asked":
-            return asked
+            return np.asarray(total - era.context - self.weights - self.activation - self.outside)
         if era.of == "total":
             return np.asarray(total * self.fraction - self.weights - self.activation - self.outside - inside)
         free = total - era.context - self.weights - self.outside
@@ -183,6 +187,30 @@ def _linked(device: Device) -> bool:
     return rate is not None and rate.value >= LINKED
 
 
+def on_host(deployment: Deployment, model: ModelSpec, era: Era, many: Placements) -> FloatArray:
+    """Bytes of weights of the fullest chip that stay in the memory of the host instead."""
+    off = deployment.offload
+    if not off.any:
+        return np.zeros_like(many.tp)
+    held = held_of(model, deployment.formats, era.mxfp4_pad)
+    tensor, heads, expert, vocabulary, whole = held.layers
+    share = min(1.0, off.layers / model.layers)
+    experts = min(1.0, max(share, off.expert_layers / max(_expert_layers(model), 1)))
+    kv = np.minimum(many.tp, held.kv_heads)
+    dense = (tensor + vocabulary) / many.tp + heads / kv + whole
+    return np.asarray((share * dense + experts * expert / (many.tp * many.dp)) / many.pp)
+
+
+def _expert_layers(model: ModelSpec) -> int:
+    return sum(times for times, layer in model.stack.groups if isinstance(layer.mlp, Moe))
+
+
+def _kept(deployment: Deployment, model: ModelSpec) -> float:
+    """Share of the state that is on chips: that of layers on the host stays there, all of it where asked."""
+    off = deployment.offload
+    return 0.0 if off.kv else 1.0 - min(1.0, off.layers / model.layers)
+
+
 def _pages(
     deployment: Deployment, era: Era, model: ModelSpec, first: FloatArray, beyond: FloatArray, step: FloatArray
 ) -> Pool:
@@ -194,12 +222,13 @@ def _pages(
     paging = Paging(kv_bytes=deployment.formats.kv_bytes, block=block, step_tokens=step, drafts=drafts)
     encoder = model.encoder.layers if model.encoder is not None else 0
     spans = {(int(a), int(b)) for a, b in zip(first, beyond, strict=True)}
+    kept = _kept(deployment, model)
     if len(spans) == 1:
         a, b = spans.pop()
-        return pool_of(model, era, many, paging, (max(a - encoder, 0), max(b - encoder, 0)))
+        return replace(pool_of(model, era, many, paging, (max(a - encoder, 0), max(b - encoder, 0))), kept=kept)
     whole = pool_of(model, era, many, paging, (0, model.stack.layers))
     share = (beyond - first) / model.layers
-    return replace(whole, unit=whole.unit * share, apart=whole.apart * share)
+    return replace(whole, unit=whole.unit * share, apart=whole.apart * share, kept=kept)
 
 
 def served(deployment: Deployment) -> ModelSpec:
@@ -317,9 +346,8 @@ def memory_ledger(deployment: Deployment, found: Budget | None = None) -> Ledger
     ]
     terms.append(Term(name="CUDA graphs", value=_one(made.graphs), note=_graphs_note(era)))
     terms.append(Term(name="libraries and communication", value=_one(made.outside)))
-    terms.append(Term(name="state of sequences", value=max(_one(made.pool), 0.0), note=f"{era.title}"))
-    left = _one(made.capacity) - sum(term.value for term in terms)
-    terms.append(Term(name="kept free", value=left))
+    state = _one(made.asked) if era.of == "asked" else max(_one(made.pool), 0.0)
+    terms.append(Term(name="state of sequences", value=state, note=f"{era.title}"))
     named = tuple(term for term in terms if term.value)
     return Ledger(quantity="peak_memory", title="Memory of the fullest chip", terms=named, limit=_one(made.capacity))
 
@@ -327,7 +355,7 @@ def memory_ledger(deployment: Deployment, found: Budget | None = None) -> Ledger
 def weights_note(deployment: Deployment) -> str:
     """The format of the weights in words."""
     weights = deployment.formats.weights
-    return weights if isinstance(weights, str) else weights.words
+    return weights.upper() if isinstance(weights, str) else weights.words
 
 
 def _graphs_note(era: Era) -> str:

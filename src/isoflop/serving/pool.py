@@ -74,6 +74,7 @@ class Pool:
     step_tokens: FloatArray
     apart: FloatArray
     era: Era
+    kept: float = 1.0
 
     def needs(self, context: Real) -> FloatArray:
         """Units that a sequence of `context` tokens takes at most."""

@@ -1,0 +1,344 @@
+"""The answer to "does it fit, how fast, for how much, and what would be better": a model served on given chips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from isoflop import hardware
+from isoflop.errors import BadInput, Infeasible, MissingData
+from isoflop.model.storage.ggml import ggml_scheme, is_ggml
+from isoflop.model.storage.methods import scheme_of
+from isoflop.quantity import read_cluster
+from isoflop.serving.beside import tower_bytes
+from isoflop.serving.caches import caches_of
+from isoflop.serving.cost import Bill, Comparison, Lifetime, Offer, bill_of, compared, lifetime
+from isoflop.serving.inverse import Change, Hardware, Room, changes, devices_that_fit, fewest_chips, instances, room
+from isoflop.serving.legal import faults, format_faults
+from isoflop.serving.memory import budget, memory_ledger
+from isoflop.serving.pace import pace, step_ledger
+from isoflop.serving.search import Goal, Searched, measured, search
+from isoflop.serving.spec import Deployment, Formats, Placement, Traffic
+
+if TYPE_CHECKING:
+    from isoflop.hardware.tariff import Tariff
+    from isoflop.model.names import Description
+    from isoflop.model.storage.scheme import Scheme
+    from isoflop.relation.answer import Ledger
+    from isoflop.serving.pace import Pace
+
+USUAL_CONTEXT = 4096
+USUAL_OUTPUT = 512
+DOMAIN = 8
+NEAR = 0.95
+"""Of placements that write at least this share of the most, the one with the shortest time a token is taken."""
+
+MOST_DEVICES = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked of a deployment: requests at once or a second, their tokens, limits, a price, an offer to compare.
+
+    `context` is the longest a request may get (input and output), 0 for what input and output make. `train_cost` [USD]
+    and `serve_tokens` ask for the whole life; `use` is the share of the time in which there is such a load.
+    """
+
+    concurrency: float = 0.0
+    request_rate: float = 0.0
+    context: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    prefix_share: float = 0.0
+    goal: Goal = field(default_factory=Goal)
+    tariff: Tariff | None = None
+    offer: Offer | None = None
+    train_cost: float = 0.0
+    serve_tokens: float = 0.0
+    use: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.concurrency and self.request_rate:
+            raise BadInput("give how many requests there are at once, or how many arrive a second, not both")
+        if self.context and self.input_tokens + self.output_tokens > self.context:
+            raise BadInput(
+                f"{self.input_tokens:,} tokens read and {self.output_tokens:,} written do not fit into a context of "
+                f"{self.context:,}; give a longer context, or fewer tokens"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The whole answer. `deployment` has the placement that was asked for, else the best found.
+
+    `room` is what an instance holds, `memory` its ledger; `pace`, `step` and `bill` are None where not even one request
+    fits or the device's rates are not known (`untimed` says why). `changes` would hold more, `fewest` chips that hold
+    all, `devices` others that do. `searched` has the best under the goal and the Pareto front. `assumed` says what
+    nobody gave, `notes` what to mind.
+    """
+
+    deployment: Deployment
+    traffic: Traffic
+    wish: Wish
+    chips: int
+    asked: bool
+    room: Room
+    memory: Ledger
+    pace: Pace | None
+    step: Ledger | None
+    bill: Bill | None
+    searched: Searched | None
+    comparison: Comparison | None
+    lifetime: Lifetime | None
+    changes: tuple[Change, ...]
+    fewest: Placement | None
+    devices: tuple[Hardware, ...] = ()
+    untimed: str = ""
+    assumed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether at least one request fits, and the limits are kept where there are any."""
+        return self.room.verdict != "does not fit" and not self.missed
+
+    @property
+    def missed(self) -> bool:
+        """Whether a limit on time is not kept."""
+        goal = self.wish.goal
+        if not goal.any or self.pace is None:
+            return False
+        first, token = (_one(band.middle) for band in (self.pace.ttft, self.pace.tpot))
+        return first > goal.first or token > goal.token
+
+
+def formats_for(what: Description, weights: str = "", kv: str = "") -> tuple[Formats, tuple[str, ...]]:
+    """(formats of a model: as its checkpoint has them, or as asked for; what was assumed).
+
+    `weights`: a plain format ("bf16", "fp8", "int4") or a mix of llama.cpp ("q4_k_m"). `kv`: of the cache.
+    """
+    stored, rest, assumed = _stored(what)
+    if not weights:
+        return Formats(weights=stored, kv=kv or "auto", rest=rest), assumed
+    if is_ggml(weights):
+        return Formats(weights=ggml_scheme(what.spec, weights), kv=kv or "auto", rest="fp16"), ()
+    return Formats(weights=weights, kv=kv or "auto", rest=rest), ()
+
+
+def _stored(what: Description) -> tuple[str | Scheme, str, tuple[str, ...]]:
+    dtype = what.dtype or "bf16"
+    assumed = () if what.dtype else ("weights in BF16",)
+    if what.reading is not None and what.reading.quantization is not None:
+        return scheme_of(what.reading.quantization, dtype, what.reading.file), dtype, ()
+    return dtype, dtype, assumed
+
+
+def deployment_for(
+    what: Description, on: str, formats: Formats | None = None, **parts: object
+) -> tuple[Deployment, int | None]:
+    """(a model on the devices of "8xh100-sxm", one chip for now; how many chips, None where not said).
+
+    `parts` are further fields of `Deployment`. Raises: UnknownName for devices, BadInput for what is no cluster.
+    """
+    cluster = read_cluster(on)
+    device = hardware.device(cluster.device)
+    config = what.reading.config if what.reading is not None else {}
+    chosen = formats or formats_for(what)[0]
+    made = Deployment(model=what.spec, device=device, formats=chosen, beside=tower_bytes(config))
+    return replace(made, **parts), cluster.count  # type: ignore[arg-type]
+
+
+def serve(deployment: Deployment, chips: int | None, wish: Wish, *, asked: bool = False) -> Service:
+    """What a deployment does on so many chips; `asked`: its placement is as it is to be, else the best is sought.
+
+    Raises: Infeasible with reason and nearest possibility for a placement or a format that cannot be.
+    """
+    wrong = faults(deployment, deployment.placements[0]) if asked else format_faults(deployment)
+    if not deployment.model.causal:
+        wrong = [f"{deployment.model.name} writes no tokens: it has no causal attention"]
+    if wrong:
+        raise Infeasible(f"{deployment.model.name} cannot be served so: {'; '.join(wrong)}.")
+    traffic, assumed = traffic_of(deployment, wish)
+    length = int(np.ceil(np.asarray(traffic.longest)))
+    most = max(wish.context, length)
+    asked_length = np.asarray(deployment.settings.max_model_len).reshape(-1)[0]
+    settings = replace(deployment.settings, max_model_len=asked_length or float(most))
+    deployment = replace(deployment, settings=settings)
+    placed, number, searched = _placed(deployment, chips, wish, traffic, asked=asked)
+    return _answered(placed, number, wish, traffic, (searched, asked, assumed, most))
+
+
+def traffic_of(deployment: Deployment, wish: Wish) -> tuple[Traffic, tuple[str, ...]]:
+    """(the traffic that a wish means, what was assumed)."""
+    assumed = []
+    usual = min(deployment.model.context or USUAL_CONTEXT, USUAL_CONTEXT)
+    context = wish.context or (wish.input_tokens + wish.output_tokens if wish.input_tokens else 0)
+    if not context:
+        context, said = usual, f"a context of {usual:,} tokens"
+        assumed.append(said)
+    output = wish.output_tokens
+    if not output:
+        output = max(1, min(USUAL_OUTPUT, context // 4))
+        assumed.append(f"{output:,} tokens written a request")
+    read = wish.input_tokens
+    if not read:
+        read = max(1, context - output)
+        assumed.append(f"{read:,} tokens read a request")
+    concurrency = wish.concurrency
+    if not concurrency and not wish.request_rate:
+        concurrency = 1.0
+        assumed.append("one request at a time")
+    found = Traffic(
+        concurrency=concurrency,
+        request_rate=wish.request_rate,
+        input_tokens=float(read),
+        output_tokens=float(output),
+        prefix_share=wish.prefix_share,
+    )
+    return found, tuple(assumed)
+
+
+def _placed(
+    deployment: Deployment, chips: int | None, wish: Wish, traffic: Traffic, *, asked: bool
+) -> tuple[Deployment, int, Searched | None]:
+    """The deployment with its placement, its chips, and what the search found."""
+    if asked:
+        one = deployment.placements[0]
+        number = chips or one.chips
+        if number % one.instance_chips:
+            raise Infeasible(
+                f"an instance of {one.words()} takes {one.instance_chips} chips, which does not divide {number}; give "
+                f"a multiple, or other degrees"
+            )
+        placed = deployment.at(replace(one, replicas=number // one.instance_chips))
+        return placed, number, _searched(placed, number, wish, traffic)
+    length = float(np.asarray(traffic.longest))
+    if chips is None:
+        few = fewest_chips(deployment, length, max(1.0, wish.concurrency))
+        few = few or fewest_chips(deployment, length, 1.0)
+        chips = few.chips if few is not None else DOMAIN
+    found = _searched(deployment, chips, wish, traffic)
+    best = _best(deployment, chips, wish, traffic, found)
+    return deployment.at(best), chips, found
+
+
+def _searched(deployment: Deployment, chips: int, wish: Wish, traffic: Traffic) -> Searched | None:
+    try:
+        return search(deployment, traffic, chips, wish.goal)
+    except (Infeasible, MissingData):
+        return None
+
+
+def _best(deployment: Deployment, chips: int, wish: Wish, traffic: Traffic, found: Searched | None) -> Placement:
+    """The placement that writes most at the load asked for within the goal, else next to it; else what holds most."""
+    many = instances(deployment.model, chips, DOMAIN)
+    if not len(many):
+        raise Infeasible(f"no way to divide {deployment.model.name} over {chips} chips; try a power of two")
+    length = float(np.asarray(traffic.longest))
+    holds = budget(deployment.at(many)).concurrency(length=length)
+    total = many.dp * many.replicas * holds
+    fits = holds >= 1
+    if found is None or not bool(fits.any()):
+        return many[int(np.argmax(holds))]
+    load = wish.concurrency or (found.best.load if found.best is not None else 1.0)
+    kept = np.flatnonzero(fits)
+    chosen = many.take(kept)
+    first, token, rate, _ = measured(deployment, traffic, chosen, np.full(len(kept), float(load)))
+    first, token, rate = (np.broadcast_to(each, kept.shape) for each in (first, token, rate))
+    over = np.maximum(first / wish.goal.first, token / wish.goal.token)
+    enough = np.minimum(total[kept] / load, 1.0)
+    gained = rate * enough
+    if bool((enough >= 1).any()):
+        over = np.where(enough >= 1, over, np.maximum(over, 1e6))
+    near = (over <= 1) & (gained >= NEAR * np.max(np.where(over <= 1, gained, -1.0)))
+    if bool(near.any()):
+        return chosen[int(np.argmin(np.where(near, token, np.inf)))]
+    return chosen[int(np.argmin(over))]
+
+
+def _answered(
+    deployment: Deployment,
+    chips: int,
+    wish: Wish,
+    traffic: Traffic,
+    more: tuple[Searched | None, bool, tuple[str, ...], int],
+) -> Service:
+    """Everything that is said of a placed deployment."""
+    searched, asked, assumed, length = more
+    one = deployment.placements[0]
+    made = budget(deployment)
+    wanted = max(wish.concurrency, 1.0) / one.replicas
+    holds = room(deployment, length, wanted, made)
+    timed, untimed = None, ""
+    if holds.verdict == "does not fit":
+        untimed = "nothing fits, so nothing is timed"
+    else:
+        try:
+            timed = pace(deployment, traffic)
+        except MissingData as error:
+            untimed = str(error)
+    tokens = (float(np.asarray(traffic.input_tokens)), float(np.asarray(traffic.output_tokens)))
+    bill = None if timed is None else bill_of(timed, one.chips, wish.tariff, tokens, wish.use)
+    short = holds.verdict in {"does not fit", "queues"}
+    fewest = fewest_chips(deployment, float(length), max(wish.concurrency, 1.0)) if short else None
+    others = devices_that_fit(deployment, float(length), max(wish.concurrency, 1.0)) if short else []
+    return Service(
+        deployment=deployment,
+        traffic=traffic,
+        wish=wish,
+        chips=chips,
+        asked=asked,
+        room=holds,
+        memory=memory_ledger(deployment, made),
+        pace=timed,
+        step=None if timed is None else step_ledger(deployment, traffic),
+        bill=bill,
+        searched=searched,
+        comparison=_comparison(deployment, wish, tokens, bill),
+        lifetime=_lifetime(wish, bill),
+        changes=tuple(changes(deployment, length, wanted)) if short else (),
+        fewest=fewest,
+        devices=tuple(others[:MOST_DEVICES]),
+        untimed=untimed,
+        assumed=assumed,
+        notes=tuple(_notes(deployment, length)),
+    )
+
+
+def _comparison(
+    deployment: Deployment, wish: Wish, tokens: tuple[float, float], bill: Bill | None
+) -> Comparison | None:
+    """The API's offer against these chips under the largest load."""
+    if wish.offer is None or bill is None:
+        return None
+    if wish.tariff is None:
+        raise MissingData(f"no price of {deployment.device.name} is known to hold against an API; give one with price=")
+    full = pace(deployment, Traffic(input_tokens=tokens[0], output_tokens=tokens[1], prefix_share=wish.prefix_share))
+    return compared(wish.offer, full, deployment.placements[0].chips, wish.tariff, tokens)
+
+
+def _lifetime(wish: Wish, bill: Bill | None) -> Lifetime | None:
+    if bill is None or not wish.serve_tokens:
+        return None
+    return lifetime(bill, wish.train_cost, wish.serve_tokens)
+
+
+def _notes(deployment: Deployment, length: int) -> list[str]:
+    """What a reader should know before believing it."""
+    said = []
+    made = deployment.model.context
+    if made is not None and length > made:
+        said.append(f"{deployment.model.name} was made for {made:,} tokens; {length:,} need its positions stretched")
+    if any(cache.kind == "compressed" for cache in caches_of(deployment.model)):
+        said.append(
+            "runtimes page compressed attention in ways that are not modelled: the state is the least it can be"
+        )
+    if deployment.device.memory.usable is None:
+        said.append("usable memory of the device is not known: that of its label is taken")
+    return said
+
+
+def _one(values: object) -> float:
+    return float(np.asarray(values, dtype=np.float64).reshape(-1)[0])
