@@ -45,3 +45,15 @@ def _written(name: str, value: object) -> str:
         case list() | tuple():
             return json.dumps(list(value), ensure_ascii=False)
     raise BadInput(f"{name}: a {type(value).__name__} cannot be written as TOML")
+
+
+def toml_value(value: object) -> str:
+    """One value on one line, tables too; keys are quoted.
+
+    >>> toml_value({"hopper/hbm": 1.06, "by": ["link"]})
+    '{ "hopper/hbm" = 1.06, "by" = ["link"] }'
+    """
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(str(key))} = {toml_value(one)}" for key, one in value.items())
+        return f"{{ {inner} }}"
+    return _written("value", value)

@@ -8,6 +8,7 @@ import click
 
 from isoflop.cli.knowns import print_table, table_options, terminal_width
 from isoflop.cli.side_by_side import echo_wrapped
+from isoflop.cli.validate_serving import serving
 from isoflop.errors import BadFile
 
 if TYPE_CHECKING:
@@ -34,8 +35,12 @@ def command() -> None:
     \b
     isoflop validate training rows.csv
     isoflop validate training rows.csv --configs configs/ --out predictions.csv
+    isoflop validate serving rows.csv --configs configs/ --out predictions.csv
     isoflop validate serving-memory rows.csv --configs configs/ --out predictions.csv
     """
+
+
+command.add_command(serving)
 
 
 @command.command("training")
