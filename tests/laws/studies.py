@@ -27,10 +27,15 @@ CONSTANTS: dict[str, tuple[float, ...]] = {
     "data-constrained": (0.6255, 6.2554, 7.305, 0.3527, 0.36, np.log(15.4), np.log(5.3)),
     "farseer": (-0.1, -0.13, 0.1, 0.1, -0.1, 0.6, -0.15, -0.15, -1.0),
     "precision": (0.9, 6.0, 7.5, 0.34, 0.36, np.log(2.67), np.log(2.21), np.log(0.96)),
+    "precision-post": (
+        *(0.9, 6.0, 7.5, 0.34, 0.36, np.log(2.67), np.log(2.21), np.log(0.96)),
+        *(-3.0, 0.5, 0.35, np.log(0.6)),
+    ),
     "moe-clark": (-0.09, -0.14, 0.0056, 2.7, 1.35, 5.9),
     "moe-fine-grained": (np.log(0.47), np.log(18.1), np.log(30.8), 0.115, 0.147, np.log(2.1), 0.58),
     "width-depth": (np.log(1.8), np.log(60.0), np.log(2.0), np.log(2000.0), 0.6, 0.9, 0.35),
     "downstream": (0.9, 0.5, 0.8),
+    "downstream-sigmoid": (0.2, np.log(0.55), np.log(3.0), 2.9),
 }
 
 
@@ -61,6 +66,7 @@ def design(rows: int = 160, seed: int = 1) -> dict[str, FloatArray]:
         "weight_bits": one_of(2, 3, 4, 6, 8, 16),
         "activation_bits": one_of(2, 3, 4, 6, 8, 16),
         "kv_bits": one_of(1, 2, 3, 4, 6, 8, 16),
+        "post_bits": one_of(3, 4, 5, 6, 8, 16),
         "loss": rng.uniform(1.8, 4.0, rows),
     }
 
@@ -71,7 +77,7 @@ def synthetic(shape: Shape, noise: float = 0.0, *, rows: int = 160, seed: int = 
     at = np.array(CONSTANTS[shape.name])
     exact = np.exp(np.asarray(shape.log_loss(at, inputs)))
     target = exact * np.exp(noise * np.random.default_rng(seed + 1).standard_normal(rows))
-    if shape.name == "downstream":
+    if shape.name.startswith("downstream"):
         return Runs.of(loss=inputs["loss"], error=target)
     columns = {name: inputs[name] for name in {*shape.inputs, "params", "tokens"} - {"flops", "tokens_per_param"}}
     return Runs.of(**columns, loss=target)

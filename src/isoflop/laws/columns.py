@@ -100,6 +100,7 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
         "weight_bits": Known(names=_names("weight_bits p_w bits_weights w_bits bits_w")),
         "activation_bits": Known(names=_names("activation_bits p_a bits_activations a_bits bits_a")),
         "kv_bits": Known(names=_names("kv_bits p_kv bits_kv kv_cache_bits")),
+        "post_bits": Known(names=_names("post_bits p_post bits_post ptq_bits quantized_bits")),
         "warmup_tokens": Known(names=_names("warmup_tokens warm_up_tokens")),
         "schedule_tokens": Known(
             names=_names("schedule_tokens decay_tokens horizon_tokens lr_decay_tokens max_tokens")

@@ -30,7 +30,7 @@ DIVERGED = 10.0
 POSITIVE = (
     "params", "tokens", "unique_tokens", "flops", "width", "depth", "learning_rate", "batch_tokens",
     "batch_sequences", "experts",
-    "granularity", "weight_bits", "activation_bits", "kv_bits", "tokens_per_param", "weight",
+    "granularity", "weight_bits", "activation_bits", "kv_bits", "post_bits", "tokens_per_param", "weight",
 )  # fmt: skip
 
 WORDED: Mapping[str, str] = MappingProxyType({"params": "params", "tokens": "tokens", "flops": "train_flops"})

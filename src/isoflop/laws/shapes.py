@@ -18,6 +18,7 @@ from isoflop.laws.curves import (
     MoeClark,
     Precision,
 )
+from isoflop.laws.curves_after import DownstreamSigmoid, PrecisionAfter
 from isoflop.laws.shape import EXPONENT, Power, PowerSum, Term
 
 if TYPE_CHECKING:
@@ -128,10 +129,12 @@ _ALL: tuple[Shape, ...] = (
     DataConstrained(),
     Farseer(),
     Precision(),
+    PrecisionAfter(),
     MoeClark(),
     FINE_GRAINED,
     WIDTH_DEPTH,
     Downstream(),
+    DownstreamSigmoid(),
 )
 
 SHAPES: Mapping[str, Shape] = MappingProxyType({shape.name: shape for shape in _ALL})
