@@ -1,7 +1,9 @@
-"""The commands of `isoflop laws` that decide something: allocate."""
+"""The commands of `isoflop laws` that decide something: allocate, design, running."""
 
 from __future__ import annotations
 
 from isoflop.cli.laws_allocate import allocate
+from isoflop.cli.laws_design import design
+from isoflop.cli.laws_running import running
 
-COMMANDS = (allocate,)
+COMMANDS = (allocate, design, running)

@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from isoflop.laws.decide.allocate import Decision, allocate
     from isoflop.laws.decide.belief import Belief, Estimate, believed
     from isoflop.laws.decide.budget import Aim
+    from isoflop.laws.decide.curve import Curve, curve_of, read_curve
+    from isoflop.laws.decide.design import Cell, Design, Track, design
+    from isoflop.laws.decide.running import Outlook, Prior, foresee, prior_from
+    from isoflop.laws.decide.schedule import Schedule, schedule_of, warmup_of
     from isoflop.laws.decide.sides import Side, approaches
     from isoflop.laws.doubling import Growth, growth
     from isoflop.laws.fitting import Options, fit
@@ -66,10 +70,13 @@ __all__ = [
     "Allocation",
     "Allocator",
     "Belief",
+    "Cell",
     "Check",
     "Chinchilla",
     "Convention",
+    "Curve",
     "Decision",
+    "Design",
     "Envelope",
     "Estimate",
     "Excess",
@@ -84,14 +91,17 @@ __all__ = [
     "Line",
     "Objective",
     "Options",
+    "Outlook",
     "Path",
     "Power",
     "PowerSum",
     "Powers",
+    "Prior",
     "Profile",
     "Published",
     "Ratio",
     "Runs",
+    "Schedule",
     "Settings",
     "Shape",
     "Side",
@@ -99,6 +109,7 @@ __all__ = [
     "Spread",
     "Term",
     "TiedChinchilla",
+    "Track",
     "Valley",
     "Verdict",
     "allocate",
@@ -106,25 +117,32 @@ __all__ = [
     "approaches",
     "believed",
     "check",
+    "curve_of",
+    "design",
     "envelope",
     "excess",
     "find_law",
     "fit",
     "fit_hyper",
+    "foresee",
     "growth",
     "influence",
     "isoflop_bias",
     "isoflop_line",
     "isoflop_profiles",
+    "prior_from",
     "profile",
     "published",
     "published_laws",
+    "read_curve",
     "read_law",
     "read_runs",
     "roots",
+    "schedule_of",
     "shape_of",
     "valley",
     "verdict",
+    "warmup_of",
 ]
 
 _HOMES = {
@@ -135,6 +153,10 @@ _HOMES = {
     "decide.allocate": ("Decision", "allocate"),
     "decide.belief": ("Belief", "Estimate", "believed"),
     "decide.budget": ("Aim",),
+    "decide.design": ("Cell", "Design", "Track", "design"),
+    "decide.curve": ("Curve", "curve_of", "read_curve"),
+    "decide.running": ("Outlook", "Prior", "foresee", "prior_from"),
+    "decide.schedule": ("Schedule", "schedule_of", "warmup_of"),
     "decide.sides": ("Side", "approaches"),
     "fitting": ("Options", "fit"),
     "doubling": ("Growth", "growth"),

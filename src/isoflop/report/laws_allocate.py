@@ -127,9 +127,7 @@ def _plain_rows(one: Decision) -> list[Row]:
         return []
     value = f"{say(plain.params.value, 'params')} on {say(plain.tokens.value, 'tokens')}"
     same = "all of it" if one.aim.flops is not None else "the same training"
-    why = [
-        word for word, there in (("demand", one.aim.serve_tokens), ("data limit", one.aim.unique_tokens)) if there
-    ]
+    why = [word for word, there in (("demand", one.aim.serve_tokens), ("data limit", one.aim.unique_tokens)) if there]
     remark = f"{same} on training: loss {say(plain.loss.value, 'loss')}"
     return [Row(label=f"without {' and '.join(why)}", value=value, remark=remark)]
 

@@ -1,0 +1,103 @@
+"""`isoflop laws design`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from isoflop.cli.laws_shown import output_options, show, write
+from isoflop.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+NAMES = {"N": "params", "D": "tokens", "U": "unique_tokens", "G": "granularity"}
+
+
+@click.command("design")
+@click.argument("runs", type=click.Path())
+@click.option("--target", "targets", multiple=True, required=True, metavar="N=70B,D=1.4T", help="Where to be sure.")
+@click.option("--allowance", required=True, help="What the new runs may take together: 1e21, '10 PF-days'.")
+@click.option("--cells", type=click.Path(), help="Runs that could be done, a table; else a grid is weighed.")
+@click.option("--law", "forms", multiple=True, help="A form held possible; several may be given.")
+@click.option("--column", "columns", multiple=True, metavar="QUANTITY=COLUMN", help="What a column is.")
+@click.option("--counts", type=click.Choice(("total", "active", "non_embedding")), help="Which parameters N counts.")
+@click.option("--interval", type=click.FloatRange(0.01, 0.999), default=0.8, show_default=True, help="Its level.")
+@output_options
+def design(
+    runs: str, *, targets: tuple[str, ...], allowance: str, cells: str | None, forms: tuple[str, ...],
+    columns: tuple[str, ...], counts: str | None, interval: float, form: str, as_json: bool, dark: bool, explain: bool,
+    out: str | None,
+) -> None:  # fmt: skip
+    """Which runs to do next: those that narrow the interval at a target most for their compute.
+
+    With --out cells.csv or cells.toml the runs are written for the laboratory: params, tokens, FLOP and seeds, a row or
+    table each, in base units.
+
+    \b
+    isoflop laws design runs.csv --target N=70B,D=1.4T --allowance 1e21
+    isoflop laws design runs.csv --target N=70B,D=1.4T --allowance 1e21 --cells could.csv --out cells.csv
+    """
+    from isoflop import laws
+    from isoflop.cli.knowns import split
+    from isoflop.quantity import quantity, read
+
+    held = laws.read_runs(runs, columns=split(columns), counts=counts)  # type: ignore[arg-type]  # a choice
+    flops = float(read(allowance, quantity("train_flops")).spread.median)
+    found = laws.design(
+        held, [target(text) for text in targets], flops, cells=_cells(cells), forms=forms, level=interval
+    )
+    ending = Path(out or "").suffix
+    if ending in {".csv", ".toml"}:
+        from isoflop.report import laws_design
+
+        write(laws_design.design_csv(found) if ending == ".csv" else laws_design.design_toml(found), out)
+        return
+    show(found, (form, as_json, dark, explain, out), _drawings())
+
+
+def target(text: str) -> dict[str, float]:
+    """`N=70B,D=1.4T` in base units; names of the glossary do as well."""
+    from isoflop.cli.knowns import split
+    from isoflop.quantity import quantities, quantity, read
+
+    found = {}
+    for key, value in split(text.split(",")).items():
+        name = NAMES.get(key, key)
+        if name in quantities():
+            found[name] = float(read(value, quantity(name)).spread.median)
+            continue
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise BadInput(f"{key}={value} in a target is no number; write for example N=70B,D=1.4T") from None
+    return found
+
+
+def _cells(path: str | None) -> list[dict[str, float]]:
+    """Rows of a table of cells: params, tokens and whatever else is said of them."""
+    if path is None:
+        return []
+    from isoflop.laws.runs import runs_of
+    from isoflop.laws.table import read_table
+
+    table = runs_of(read_table(path))
+    table.need(("params", "tokens"))
+    return [
+        {name: float(values[row]) for name, values in table.columns.items() if name != "loss"}
+        for row in range(table.rows)
+    ]
+
+
+def _drawings() -> Mapping[str, Callable[..., object]]:
+    from isoflop.report import chart_progress, laws_design
+
+    return {
+        "text": laws_design.design_text,
+        "json": laws_design.design_json,
+        "md": laws_design.design_markdown,
+        "html": laws_design.design_html,
+        "chart": chart_progress.design_chart,
+    }
