@@ -45,35 +45,46 @@ def front_chart(service: Service, *, width: int = 720, mode: Mode = "light") -> 
     shown = [found for found in service.searched.pareto if found.first <= LONGEST] or list(service.searched.pareto)
     rows = [_point(found, None if tariff is None else tariff.amount) for found in shown]
     named = "tokens written a second and chip" if tariff is None else "$ a million tokens written"
-    x = alt.X("alone:Q", scale=alt.Scale(zero=True), axis=alt.Axis(title="tokens a second that one user sees"))
-    y = alt.Y("cost:Q", scale=alt.Scale(type="log", nice=True), axis=alt.Axis(title=named, tickCount=6, format="~g"))
+    alone, costs = ([float(str(row[name])) for row in rows] for name in ("alone", "cost"))
+    x = alt.X(
+        "alone:Q",
+        scale=alt.Scale(domain=[0.0, 1.06 * max(alone)], nice=False),
+        axis=alt.Axis(title="tokens a second that one user sees", tickCount=8),
+    )
+    ends = [0.75 * min(costs), 1.4 * max(costs)]
+    axis = alt.Axis(title=named, format="~g", values=_ticks(*ends))
+    y = alt.Y("cost:Q", scale=alt.Scale(type="log", domain=ends, nice=False), axis=axis)
     tip = [alt.Tooltip("placement:N"), alt.Tooltip("load:Q", title="requests", format=",d")]
     tip += [alt.Tooltip("alone:Q", format=".3g"), alt.Tooltip("cost:Q", format=".3g")]
+    kinds = list(dict.fromkeys(str(row["placement"]) for row in rows))
+    colour = alt.Color(
+        "placement:N",
+        scale=alt.Scale(domain=kinds, range="category"),
+        legend=alt.Legend(orient="bottom", title=None, columns=3, labelLimit=0),
+    )
     base = alt.Chart(alt.Data(values=rows))
-    label = alt.Chart(alt.Data(values=_ends(rows)))
+    named_points = alt.Chart(alt.Data(values=list({str(row["load"]): row for row in rows}.values())))
     layers = [
-        base.mark_line().encode(x=x, y=y, order=alt.Order("alone:Q")),
-        base.mark_point(filled=True, size=60).encode(x=x, y=y, tooltip=tip),
-        label.mark_text(align="left", dx=8, dy=-8).encode(x=x, y=y, text="label:N"),
+        base.mark_line(opacity=0.5).encode(x=x, y=y, order=alt.Order("alone:Q")),
+        base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, tooltip=tip),
+        named_points.mark_text(align="left", dx=7, dy=9).encode(x=x, y=y, text=alt.Text("load:Q", format=",d")),
     ]
     title = f"{service.deployment.model.name} on {service.chips:,} x {service.deployment.device.title}"
-    words = f"placements and loads that none beats, of {service.searched.holding:,} that hold a request"
+    words = (
+        f"none of {service.searched.holding:,} placements and loads beats these; beside each point: requests at once"
+    )
     return finished(alt.layer(*layers).properties(width=inner, height=320, title=titled(title, words, inner)), mode)
 
 
 def _point(found: Candidate, price: float | None) -> Datum:
     cost = found.each if price is None else 1e6 * price * found.placement.chips / found.rate
     alone, value, load = floats([found.alone, cost, found.load], "placement")
-    label = f"{found.placement.words()}, {found.load:,.0f} requests"
-    return {"alone": alone, "cost": value, "load": load, "placement": found.placement.words(), "label": label}
+    return {"alone": alone, "cost": value, "load": load, "placement": found.placement.words()}
 
 
-def _ends(rows: list[Datum]) -> list[Datum]:
-    """The first of each placement, so that every label stands once."""
-    seen: set[str] = set()
-    found = []
-    for row in rows:
-        if str(row["placement"]) not in seen:
-            seen.add(str(row["placement"]))
-            found.append(row)
-    return found
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 of every power of ten within the ends."""
+    from math import floor, log10
+
+    powers = range(floor(log10(low)), floor(log10(high)) + 1)
+    return [one * 10.0**power for power in powers for one in (1, 2, 5) if low <= one * 10.0**power <= high]

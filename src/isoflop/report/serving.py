@@ -10,6 +10,7 @@ from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_mark
 from isoflop.report.serving_steps import derivation
 from isoflop.report.table import Column, table_html, table_markdown, table_text
 from isoflop.report.words import number, percent, say, say_around
+from isoflop.serving.cost import OVERHEAD
 
 if TYPE_CHECKING:
     from isoflop.report.table import Cell
@@ -259,26 +260,42 @@ def one(values: object) -> float:
 
 def front_table(service: Service) -> tuple[list[Column | str], list[tuple[Cell, ...]]]:
     """Placements and loads that no other beats in both time a token and tokens a second, the quickest first."""
-    columns: list[Column | str] = [Column(name="requests", right=True)]
-    columns += [Column(name=name, title=title, right=True) for name, title in _FRONT]
+    columns: list[Column | str] = [Column(name="requests", right=True, written=_whole)]
+    columns += [Column(name=name, title=title, right=True, written=written) for name, title, written in _FRONT]
     columns.append("placement")
     tariff = service.wish.tariff
     rows: list[tuple[Cell, ...]] = []
     for found in shown_front(service):
-        price = "" if tariff is None else f"{1e6 * tariff.amount * found.placement.chips / found.rate:.3g}"
-        energy = found.power * 1.2 / found.rate
-        rows.append(
-            (
-                f"{found.load:,.0f}", f"{found.token * 1e3:.3g}", f"{found.first:.3g}",
-                number(float(f"{found.each:.3g}")), price, f"{energy:.3g}", found.placement.words(),
-            )
-        )  # fmt: skip
+        price = None if tariff is None else tariff.amount * found.placement.chips / found.rate
+        energy = found.power * OVERHEAD / found.rate
+        rows.append((found.load, found.token, found.first, found.each, price, energy, found.placement.words()))
     return columns, rows
 
 
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _short(value: float) -> str:
+    return number(float(f"{value:.3g}"))
+
+
+def _thousandths(value: float) -> str:
+    return _short(1e3 * value)
+
+
+def _millions(value: float) -> str:
+    return _short(1e6 * value)
+
+
 _FRONT = (
-    ("token", "ms/token"), ("first", "first s"), ("each", "tok/s/chip"), ("cost", "$/M"), ("energy", "J/tok"),
-)  # fmt: skip
+    ("decode_time_per_token", "ms/token", _thousandths),
+    ("time_to_first_token", "first s", _short),
+    ("tokens_per_second_per_chip", "tok/s/chip", _short),
+    ("usd_per_token", "$/M", _millions),
+    ("joules_per_token", "J/tok", _short),
+)
+"""Quantities in base units, what stands above them for people, and how people read them."""
 
 
 def shown_front(service: Service) -> list[Candidate]:
