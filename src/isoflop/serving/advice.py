@@ -19,7 +19,7 @@ from isoflop.serving.inverse import Change, Hardware, Room, changes, devices_tha
 from isoflop.serving.legal import faults, format_faults
 from isoflop.serving.memory import budget, memory_ledger
 from isoflop.serving.pace import pace, step_ledger
-from isoflop.serving.search import Goal, Searched, measured, search
+from isoflop.serving.search import Goal, Searched, measured, search_placements
 from isoflop.serving.spec import Deployment, Formats, Placement, Traffic
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def _placed(
 
 def _searched(deployment: Deployment, chips: int, wish: Wish, traffic: Traffic) -> Searched | None:
     try:
-        return search(deployment, traffic, chips, wish.goal)
+        return search_placements(deployment, traffic, chips, wish.goal)
     except (Infeasible, MissingData):
         return None
 

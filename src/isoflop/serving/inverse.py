@@ -12,7 +12,7 @@ import numpy as np
 
 from isoflop import hardware
 from isoflop.errors import IsoflopError
-from isoflop.serving.legal import faults, format_faults, legal
+from isoflop.serving.legal import faults, format_faults, legal_placements
 from isoflop.serving.memory import budget
 from isoflop.serving.spec import Formats, Placements
 
@@ -100,7 +100,7 @@ def instances(model: ModelSpec, chips: int, domain: int) -> Placements:
     ]
     tp, pp, dp, ep, replicas = (np.array(column, dtype=np.float64) for column in zip(*found, strict=True))
     many = Placements.of(tp=tp, pp=pp, dp=dp, ep=ep, replicas=replicas)
-    return many.take(legal(model, many))
+    return many.take(legal_placements(model, many))
 
 
 def _powers(most: int) -> Iterator[int]:

@@ -81,7 +81,7 @@ def format_faults(deployment: Deployment) -> list[str]:
     return found
 
 
-def legal(model: ModelSpec, many: Placements) -> npt.NDArray[np.bool_]:
+def legal_placements(model: ModelSpec, many: Placements) -> npt.NDArray[np.bool_]:
     """Which of many placements divide what they have to."""
     good: npt.NDArray[np.bool_] = np.ones(many.tp.shape, dtype=bool)
     for heads in head_counts(model):

@@ -80,7 +80,7 @@ class Searched:
     nearest: Candidate | None
 
 
-def search(
+def search_placements(
     deployment: Deployment, traffic: Traffic, chips: int, goal: Goal | None = None, loads: tuple[float, ...] = LOADS
 ) -> Searched:
     """Every legal placement on `chips` chips at every load; the best gives most tokens a second within the goal.
