@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.laws.studies import TRUE, dots, study
+from tests.laws.studies import HERE, TRUE, dots, study
 
 from isoflop.errors import UntrustworthyFit
-from isoflop.laws import Options, Runs, envelope, fit, isoflop_bias, isoflop_line, isoflop_profiles
+from isoflop.laws import Options, Runs, check, envelope, fit, isoflop_bias, isoflop_line, isoflop_profiles, read_runs
 
 
 def test_two_sizes() -> None:
@@ -107,3 +107,30 @@ def test_an_envelope_of_one_size_gives_nothing() -> None:
     tokens = np.geomspace(1e9, 1e12, 40)
     with pytest.raises(UntrustworthyFit, match=r"of 1 sizes; an exponent takes five of three sizes"):
         envelope(Runs.of(params=params, tokens=tokens, loss=TRUE.loss(params, tokens)))
+
+
+def test_what_the_runs_do_not_tell_apart_is_named() -> None:
+    """Four runs' worth of sizes in a narrow band: floor and size cannot be told apart."""
+    runs = read_runs(HERE / "gemstones.csv")
+    with pytest.raises(UntrustworthyFit, match=r"do not tell \w+ and \w+.* apart: hold one \(--fix \w+=VALUE\)"):
+        fit(runs, "width-depth", Options(bootstrap=0))
+    assert fit(runs, "width-depth", Options(bootstrap=0, loss="squared")).certificate.decrease < 1e-9
+
+
+def test_grids_of_something_else_are_recognised_and_their_best_can_be_kept() -> None:
+    rng = np.random.default_rng(2)
+    one = study(0.002, budgets=4, sizes=6)
+    columns = {name: np.repeat(one.columns[name], 9) for name in ("params", "tokens")}
+    loss = np.repeat(one.loss, 9) * np.exp(0.03 * rng.random(9 * one.rows))
+    runs = Runs.of(**columns, loss=np.minimum(loss, 9.0))
+    best = runs.best_of_grids()
+    assert int(best.usable().sum()) == one.rows
+    assert best.flagged == {"not the best of its params and tokens": 8 * one.rows}
+    kept = best.where(best.usable())
+    for size, data, low in zip(kept.columns["params"], kept.columns["tokens"], kept.loss, strict=True):
+        same = (runs.columns["params"] == size) & (runs.columns["tokens"] == data)
+        assert low == runs.loss[same].min()
+    assert check(best)[0].status == "pass"
+    flat = Runs.of(**columns, loss=3.0 * columns["params"] ** -0.05 * np.exp(0.3 * rng.random(len(loss))))
+    with pytest.raises(UntrustworthyFit, match=r"grids of something else\. --best keeps"):
+        fit(flat, "power-params", Options(bootstrap=0))

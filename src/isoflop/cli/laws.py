@@ -26,6 +26,7 @@ class _Hyphened(click.Choice[str]):
 
 def _runs_options(function: click.decorators.FC) -> click.decorators.FC:
     for option in (
+        click.option("--best", is_flag=True, help="Of rows with equal params and tokens only the best one."),
         click.option("--strict", is_flag=True, help="Refuse guesses about columns and conventions."),
         click.option("--counts", type=click.Choice(COUNTS), help="Which parameters N counts."),
         click.option("--set", "constants", multiple=True, metavar="QUANTITY=VALUE", help="One value for all rows."),
@@ -93,8 +94,8 @@ def command() -> None:
 @table_options
 def fit(
     runs: str, *, law: str, method: str, profiled: tuple[str, ...], interval: float, explain: bool, check: bool,
-    out: str | None, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, strict: bool, form: str,
-    as_json: bool, **options: object,
+    out: str | None, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, strict: bool, best: bool,
+    form: str, as_json: bool, **options: object,
 ) -> None:  # fmt: skip
     """Fit a law to the runs of a table or folder; every fit is checked and says when it cannot be trusted.
 
@@ -106,7 +107,7 @@ def fit(
     from isoflop.cli import laws_tables as tables
 
     form = "json" if as_json else form
-    table = words.read(runs, columns, constants, counts, strict=strict)
+    table = words.read(runs, columns, constants, counts, strict=strict, best=best)
     asked = words.fit_options(options)
     if law in {"envelope", "isoflop", "hyper"}:
         words.refuse_ignored(law, options, out=out, profiled=profiled)
@@ -180,7 +181,7 @@ def predict(
 @table_options
 def check(
     runs: str, *, law: str, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, strict: bool,
-    form: str, as_json: bool, **options: object,
+    best: bool, form: str, as_json: bool, **options: object,
 ) -> None:  # fmt: skip
     """Hold runs against the sixteen pitfalls of fitting scaling laws: pass, warn or fail, with numbers and remedies.
 
@@ -190,7 +191,7 @@ def check(
     from isoflop.cli import laws_tables as tables
 
     form = "json" if as_json else form
-    table = words.read(runs, columns, constants, counts, strict=strict)
+    table = words.read(runs, columns, constants, counts, strict=strict, best=best)
     refused = ""
     try:
         found = laws.fit(table, law, words.fit_options(options)).checks
@@ -282,7 +283,7 @@ def history(*, growth: bool, law: str, form: str, as_json: bool) -> None:
 @_runs_options
 def plot(
     picture: str, runs: str | None, *, law: str, out: str, width: int, columns: tuple[str, ...],
-    constants: tuple[str, ...], counts: str | None, strict: bool,
+    constants: tuple[str, ...], counts: str | None, strict: bool, best: bool,
 ) -> None:  # fmt: skip
     """Draw a picture of runs and their law, or of published runs (pf-days, tokens-per-param, growth)."""
     from isoflop import report
@@ -296,7 +297,7 @@ def plot(
         )
     else:
         chart = chart_laws.runs_chart(
-            picture, words.read(runs, columns, constants, counts, strict=strict), law, width=width
+            picture, words.read(runs, columns, constants, counts, strict=strict, best=best), law, width=width
         )
     report.save(chart, out)
     echo_wrapped(f"{picture} drawn to {out}")

@@ -85,17 +85,20 @@ def values_of(words: tuple[str, ...]) -> dict[str, float]:
     return found
 
 
-def read(runs: str, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, *, strict: bool) -> Runs:
+def read(
+    runs: str, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, *, strict: bool, best: bool
+) -> Runs:
     """The runs of a table, with what the options say of its columns."""
     from isoflop import laws
 
-    return laws.read_runs(
+    found = laws.read_runs(
         runs,
         columns=split(columns),
         constants=values_of(constants),
         counts=counts,  # type: ignore[arg-type]  # one of COUNTS
         strict=strict,
     )
+    return found.best_of_grids() if best else found
 
 
 def write_fit(path: str, found: Fit | HyperFit, interval: float) -> None:

@@ -12,6 +12,7 @@ from isoflop.errors import BadInput, UnknownName, UntrustworthyFit
 from isoflop.laws.newton import Minimum, minimise
 from isoflop.laws.objective import DELTA, Objective
 from isoflop.laws.problem import CurveProblem, problem_of
+from isoflop.laws.refusals import flattest, refuse_unsettled, said_of_grids
 from isoflop.laws.resample import NORMAL, bootstrap, covariance_of, group_count, normal_draws
 from isoflop.laws.result import Certificate, Doubt, Fit, Origin, target_of
 from isoflop.laws.shapes import shape_of
@@ -103,8 +104,9 @@ def fit_point(runs: Runs, shape: Shape, options: Options) -> Fit:
     at = problem.coordinates.full(free)
     certificate = _certificate(found, best)
     if asked.strict:
-        refuse_bounds(shape, problem, free, asked)
-        refuse_unsettled(certificate, bool(found.converged[best]))
+        refuse_bounds(shape, problem, free, kept)
+        if not found.converged[best]:
+            refuse_unsettled(certificate, flattest(problem, free, weights, objective), kept, shape)
     return Fit(
         shape=shape,
         at=at,
@@ -357,9 +359,8 @@ def _said(name: str, value: float) -> str:
         return f"{value:.3g}"
 
 
-def refuse_bounds(shape: Shape, problem: Problem, free: FloatArray, options: Options) -> None:
+def refuse_bounds(shape: Shape, problem: Problem, free: FloatArray, runs: Runs) -> None:
     """Refuse a minimum at a wall of the box: the constant there is the wall's, not the runs'."""
-    del options
     box = problem.coordinates
     width = np.where(np.isfinite(box.high - box.low), box.high - box.low, 1.0)
     hit = (free <= box.low + 1e-6 * width) | (free >= box.high - 1e-6 * width)
@@ -372,16 +373,7 @@ def refuse_bounds(shape: Shape, problem: Problem, free: FloatArray, options: Opt
     said = "the floor E fell to nothing: the runs do not bend" if floor else f"{name} ran into its bound ({wall:.3g})"
     remedy = "larger runs, where the loss levels off" if floor else f"runs over a wider range of what {name} acts on"
     raise UntrustworthyFit(
-        f"{shape.name}: {said}; fix it (--fix {name.removeprefix('ln_')}=...), tie it, or take a form without it.",
+        f"{shape.name}: {said}; fix it (--fix {name.removeprefix('ln_')}=...), tie it, or take a form without it."
+        f"{said_of_grids(runs, shape)}",
         missing=(remedy,),
     )
-
-
-def refuse_unsettled(certificate: Certificate, converged: bool) -> None:  # noqa: FBT001 - it is the question
-    """Refuse a point that is no minimum."""
-    if not converged:
-        raise UntrustworthyFit(
-            f"no start reached a minimum: another step still promises {certificate.decrease:.1g} of the objective;"
-            " the constants are not determined by these runs.",
-            missing=("runs that vary each input apart from the others",),
-        )

@@ -129,6 +129,21 @@ class Runs:
             ),
         )
 
+    def best_of_grids(self, inputs: Sequence[str] = ("params", "tokens")) -> Runs:
+        """The same with all rows flagged but the best of each setting of `inputs`: what was tuned, not how.
+
+        The best of a grid is too good by its noise; a curve through each grid (`fit_hyper`) is not.
+        """
+        self.need((*inputs, "loss"))
+        _, cell = np.unique(np.stack([self.columns[name] for name in inputs]), axis=1, return_inverse=True)
+        cell = cell.reshape(-1)
+        loss = np.where(self.usable(inputs), self.loss, np.inf)
+        order = np.lexsort((loss, cell))
+        first = order[np.concatenate([[True], np.diff(cell[order]) > 0])]
+        rows = self.usable(inputs)
+        rows[first] = False
+        return self.also_flag(f"not the best of its {' and '.join(inputs)}", rows)
+
     def also_flag(self, reason: str, rows: BoolArray) -> Runs:
         """The same with a further reason to leave rows out."""
         return replace(self, flags=MappingProxyType({**self.flags, reason: rows}))
