@@ -7,8 +7,8 @@
 Questions: `solve(target, **knowns)` for one unknown, `plan(**knowns)` for a whole training run; both end in an `Answer`
 (or a `Ledger` of terms that add up). `describe(name)`: a model, read and counted. Catalogues: `device`, `devices`,
 `prices`, `quantities`. Words: `read` and `write` turn text into values and back. Rooms, for everything else:
-`isoflop.quantity`, `isoflop.relation`, `isoflop.book`, `isoflop.model`, `isoflop.hardware`, `isoflop.laws`. What can go
-wrong: `isoflop.errors`.
+`isoflop.quantity`, `isoflop.relation`, `isoflop.book`, `isoflop.model`, `isoflop.hardware`, `isoflop.laws`,
+`isoflop.serving`. What can go wrong: `isoflop.errors`.
 
 Importing this package loads nothing; a name is loaded when it is first used (PEP 562).
 """
@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from isoflop import book, errors, hardware, laws, model, quantity, relation
+    from isoflop import book, errors, hardware, laws, model, quantity, relation, serving
     from isoflop.ask import check, plan, solve
     from isoflop.audit import audit
     from isoflop.errors import (
@@ -75,11 +75,14 @@ __all__ = [
     "quantize",
     "read",
     "relation",
+    "serving",
     "solve",
     "write",
 ]
 
-_ROOMS = frozenset({"audit", "book", "errors", "hardware", "laws", "model", "quantity", "quantize", "relation"})
+_ROOMS = frozenset(
+    {"audit", "book", "errors", "hardware", "laws", "model", "quantity", "quantize", "relation", "serving"}
+)
 
 _DRAWN = {"isoflop.ask": "register", "isoflop.model": "register_models", "isoflop.relation": "register"}
 """Rooms whose answers people look at: with them come the drawings for notebooks and `str()`, which `report` owns."""
