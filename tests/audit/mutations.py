@@ -59,37 +59,41 @@ def planted(
     return Planted(document=replace(document, steps=steps), step=step, factor=factor, kinds=kinds, name=name)
 
 
-def slips(found: Recalculated, document: Document) -> Iterator[tuple[float, frozenset[Class], str]]:
+Slip = tuple[float, frozenset["Class"], str]
+
+
+def slips(found: Recalculated, document: Document) -> Iterator[Slip]:
     """The slips that a claim of this step can have, with the classes that name them rightly."""
-    for power in (1, 2, -1, -2):
-        yield 10.0**power, frozenset({"decimal_slip"}), f"10^{power}"
-    for power in (3, -3):
-        yield 10.0**power, frozenset({"prefix", "decimal_slip"}), f"10^{power}"
-    units = [found.said_unit, *found.input_units.values()]
-    dims = {name for unit in units if unit is not None for name, _ in unit.dims}
-    for noun, unit in document.nouns.items():
-        if noun in dims:
-            for factor in (unit.scale, 1 / unit.scale):
-                yield factor, frozenset({"noun_left_out"}), f"noun {noun}"
-    if "byte" in dims:
-        for factor in (8.0, 1 / 8):
-            yield factor, frozenset({"bits_for_bytes"}), "bits"
-        for factor in (1.024**3, 1.024**-3):
-            yield factor, frozenset({"gb_for_gib"}), "GiB"
-    if "s" in dims:
-        for factor in (24.0, 1 / 24, 60.0, 1 / 60, 3600.0, 1 / 3600, 365.25, 30.4):
-            yield factor, frozenset({"time_unit"}), f"time {factor:.4g}"
-    if "FLOP" in dims:
-        for factor in (3.0, 1 / 3):
-            yield factor, frozenset({"forward_for_training"}), "2N for 6N"
-        for factor in (2.0, 0.5):
-            yield factor, frozenset({"mac_for_flop", "sparse_for_dense"}), "MAC"
+    for power in (1, 2, 3, -1, -2, -3):
+        kinds: tuple[Class, ...] = ("decimal_slip", "prefix") if power % 3 == 0 else ("decimal_slip",)
+        yield 10.0**power, frozenset(kinds), f"10^{power}"
+    yield from _of_units(found, document)
     for key, value in found.values.items():
         power, plain = found.powers[key], value / found.scales[key]
         if power and plain > 0 and abs(log10(plain)) > 0.05:
             yield plain**-power, frozenset({"input_missing", "utilisation_missing"}), f"{key} missing"
             yield plain**power, frozenset({"input_doubled"}), f"{key} doubled"
             yield plain ** (-2 * power), frozenset({"input_inverted"}), f"{key} inverted"
+
+
+IN_UNITS: dict[str, tuple[tuple[tuple[float, ...], tuple[Class, ...]], ...]] = {
+    "byte": (((8.0, 1 / 8), ("bits_for_bytes",)), ((1.024**3, 1.024**-3), ("gb_for_gib",))),
+    "s": (((24.0, 1 / 24, 60.0, 1 / 60, 3600.0, 1 / 3600, 365.25, 30.4), ("time_unit",)),),
+    "FLOP": (((3.0, 1 / 3), ("forward_for_training",)), ((2.0, 0.5), ("mac_for_flop", "sparse_for_dense"))),
+}
+
+
+def _of_units(found: Recalculated, document: Document) -> Iterator[Slip]:
+    units = [found.said_unit, *found.input_units.values()]
+    dims = {name for unit in units if unit is not None for name, _ in unit.dims}
+    for noun, unit in document.nouns.items():
+        if noun in dims:
+            for factor in (unit.scale, 1 / unit.scale):
+                yield factor, frozenset({"noun_left_out"}), f"noun {noun}"
+    for name in dims & IN_UNITS.keys():
+        for factors, kinds in IN_UNITS[name]:
+            for factor in factors:
+                yield factor, frozenset(kinds), f"{kinds[0]} {factor:.4g}"
 
 
 def scaled(step: Step, factor: float) -> Step:
@@ -106,7 +110,11 @@ def with_median(value: Value, median: float) -> Value:
     whole = rounded / 10.0 ** (floor(log10(abs(rounded))) - digits + 1)
     slack = min(0.5 / abs(whole), 0.125)
     return replace(
-        value, spread=Point(rounded * value.unit.scale), text=f"{rounded:g} {value.unit.text}", sigfigs=digits, slack=slack
+        value,
+        spread=Point(rounded * value.unit.scale),
+        text=f"{rounded:g} {value.unit.text}",
+        sigfigs=digits,
+        slack=slack,
     )
 
 
@@ -125,7 +133,9 @@ def carry_on(document: Document, steps: dict[str, Recalculated], changed: dict[s
         }
         own = number(found.tree, values)
         if own is not None and own > 0 < found.own:
-            carried[number_] = replace(step, says=with_median(step.says, own / tie_factor(step.says.unit, document.nouns)))
+            carried[number_] = replace(
+                step, says=with_median(step.says, own / tie_factor(step.says.unit, document.nouns))
+            )
     return carried
 
 
@@ -143,7 +153,9 @@ def constants(document: Document, found: Recalculated) -> Iterator[Planted]:
             tree = replaced(found.step.expr, {id(site): other})
             own = number(tree, found.values)
             if own and found.own:
-                kinds: frozenset[Class] = frozenset({"constant", "forward_for_training", "mac_for_flop", "input_missing"})
+                kinds: frozenset[Class] = frozenset(
+                    {"constant", "forward_for_training", "mac_for_flop", "input_missing"}
+                )
                 step = replace(found.step, expr=tree)
                 slip = (found.own / own, kinds, f"{other:g} for {value:g}")
                 yield planted(document, {step.number: step}, step.number, slip)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,7 @@ def amount(
     own = own_dimensions(nouns)
     if not isinstance(given, str):
         return read(given, of or unit or NUMBER)
+    _refuse_foreign_digits(given)
     given = _ABOUT.sub("~", given)
     for due in (of, unit):
         if due is not None:
@@ -110,6 +112,14 @@ def amount(
         return read(given, None, own)
     except AmbiguousInput:
         return _usual(given, own)
+
+
+def _refuse_foreign_digits(given: str) -> None:
+    """Digits of other scripts look like others than they are; superscripts are meant."""
+    for char in given if not given.isascii() else "":
+        if char.isdecimal() and not char.isascii():
+            called = unicodedata.name(char, "a digit")
+            raise BadInput(f"'{shorten(given)}': '{char}' is {called}; write {unicodedata.decimal(char)}.")
 
 
 def _usual(given: str, own: Nouns) -> Value:

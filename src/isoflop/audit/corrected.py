@@ -68,8 +68,8 @@ class Chain:
         return values
 
     def medians(self) -> dict[str, float]:
-        """The point at which everything is at its median."""
-        return {key: spread.median for key, spread in self.roots.items()}
+        """The point at which everything is at its median; NumPy's floats, which divide by zero without an error."""
+        return {key: np.float64(spread.median) for key, spread in self.roots.items()}
 
     def loose(self) -> tuple[str, ...]:
         """Those of the roots that are uncertain."""
@@ -79,7 +79,8 @@ class Chain:
         """Roots drawn; points stay floats, for a chain of floats costs nothing per sample."""
         rng = np.random.default_rng(seed)
         return {
-            key: spread.median if spread.is_point else spread.sample(rng, samples) for key, spread in self.roots.items()
+            key: np.float64(spread.median) if spread.is_point else spread.sample(rng, samples)
+            for key, spread in self.roots.items()
         }
 
 
@@ -151,7 +152,7 @@ def _line(number: str, found: Recalculated, amends: tuple[str, ...]) -> Line:
         number=number,
         tree=found.tree,
         steps=tuple((key, one.step) for key, one in given.items() if one.step),
-        amounts={key: found.values[key] for key, one in given.items() if not one.step},
+        amounts={key: np.float64(found.values[key]) for key, one in given.items() if not one.step},
         amends=amends,
     )
 

@@ -235,9 +235,10 @@ def _reading(found: Recalculated, tree: Expr, printed: Mapping[str, float], noun
 
 def _decades(one: float, other: float) -> int | None:
     """By how many powers of ten two numbers differ, where they differ by nothing else: prefixes and percent."""
-    if not other or one / other <= 0:
+    ratio = one / other if other else 0.0
+    if not 0 < ratio < float("inf"):
         return None
-    tens = log10(one / other)
+    tens = log10(ratio)
     return round(tens) if abs(tens - round(tens)) < _CONVERTS / 2 else None
 
 
@@ -257,8 +258,9 @@ def _scale(found: Recalculated, key: str, before: Mapping[str, Recalculated], no
 
 
 def _apart(one: float, other: float) -> float:
-    """|ln| of a ratio; infinite where the signs differ or one is zero."""
-    return abs(log(one / other)) if one * other > 0 and one / other > 0 else float("inf")
+    """|ln| of a ratio; infinite where the signs differ, one is zero, or it is beyond floats."""
+    ratio = one / other if other else 0.0
+    return abs(log(ratio)) if 0 < ratio < float("inf") else float("inf")
 
 
 def _inputs_used(

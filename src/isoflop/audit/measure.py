@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from isoflop.relation.expr import Expr, const, evaluate
 from isoflop.relation.readings import unit_of
 
@@ -79,7 +81,8 @@ def folded(tree: Expr) -> float | None:
 def number(tree: Expr, values: Mapping[str, float]) -> float | None:
     """The value on floats; None where it is not a finite number (division by zero, beyond floats)."""
     try:
-        found = evaluate(tree, values)
+        with np.errstate(all="ignore"):  # what is not finite is told by its value
+            found = evaluate(tree, values)
         value = float(found) if not isinstance(found, complex) else float("nan")
     except (ZeroDivisionError, OverflowError, ValueError):
         return None

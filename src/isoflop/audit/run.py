@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from isoflop.audit.amounts import amount
 from isoflop.audit.corrected import build, corrected
 from isoflop.audit.drivers import sensitivity
@@ -116,6 +118,11 @@ def world_checks() -> tuple[Check, ...]:
 
 def audit_document(document: Document, checks: Sequence[Check] = (), *, mfu: Spread | None = None) -> Report:
     """Recompute every step, judge it, hold it against the library, and the document against the world by `checks`."""
+    with np.errstate(all="ignore"):  # what is not finite is found, and said
+        return _audited(document, checks, mfu)
+
+
+def _audited(document: Document, checks: Sequence[Check], mfu: Spread | None) -> Report:
     steps, findings = _judged(document)
     evaluated = {key: found.outcome() for key, found in steps.items()}
     claims, contradictions = reconciled(steps, document)

@@ -69,10 +69,10 @@ def explain(found: Recalculated, rows: Mapping[str, Sequence[Value]], nouns: Nou
 
     `rows[key]` are other values, of the same kind, in what input `key` cites: another row of a price table.
     """
-    if found.said is None or not found.own or found.said / found.own <= 0:
+    if found.said is None or not found.own or not 0 < found.said / found.own < float("inf"):
         return ()
     due, allowed = log(found.said / found.own), max(_NEAR, found.tolerance) + found.rounding
-    slips = [slip for slip in candidates(found, rows, nouns) if slip.makes > 0 and abs(log(slip.makes)) > _NEAR]
+    slips = [slip for slip in candidates(found, rows, nouns) if _is_slip(slip)]
     singles = [
         (slip.cost + abs(log(slip.makes) - due) / allowed, Explanation(slip.kind, slip.words))
         for slip in slips
@@ -81,6 +81,18 @@ def explain(found: Recalculated, rows: Mapping[str, Sequence[Value]], nouns: Nou
     ranked = singles or list(_pairs(slips, due, allowed))
     ranked.sort(key=lambda pair: pair[0])
     return tuple(dict.fromkeys(one for _, one in ranked))[:MOST]
+
+
+def _is_slip(slip: Slip) -> bool:
+    return 0 < slip.makes < float("inf") and abs(log(slip.makes)) > _NEAR
+
+
+def _raised(base: float, power: float) -> float:
+    """The power, infinite where that is beyond floats."""
+    try:
+        return float(base**power)
+    except (OverflowError, ZeroDivisionError):
+        return float("inf")
 
 
 def _pairs(slips: Sequence[Slip], due: float, allowed: float) -> Iterator[tuple[float, Explanation]]:
@@ -150,12 +162,12 @@ def _of_inputs(found: Recalculated) -> Iterator[Slip]:
         for plain in dict.fromkeys((value / scale, value)):
             shown = f"{words} ({plain:.4g})"
             if not share:
-                yield Slip(plain**-power, "input_missing", f"{shown} was left out", 1.4)
+                yield Slip(_raised(plain, -power), "input_missing", f"{shown} was left out", 1.4)
             else:
-                yield Slip(plain**-power, "utilisation_missing", f"{shown} was left out", 0.8)
-            yield Slip(plain**power, "input_doubled", f"{shown} was used twice", 1.9)
+                yield Slip(_raised(plain, -power), "utilisation_missing", f"{shown} was left out", 0.8)
+            yield Slip(_raised(plain, power), "input_doubled", f"{shown} was used twice", 1.9)
             done = "divided by" if power > 0 else "multiplied with"
-            yield Slip(plain ** (-2 * power), "input_inverted", f"{shown} was {done}", 1.7)
+            yield Slip(_raised(plain, -2 * power), "input_inverted", f"{shown} was {done}", 1.7)
 
 
 def _of_rows(found: Recalculated, rows: Mapping[str, Sequence[Value]], nouns: Nouns) -> Iterator[Slip]:
@@ -165,7 +177,7 @@ def _of_rows(found: Recalculated, rows: Mapping[str, Sequence[Value]], nouns: No
             row = other.spread.median * tie_factor(other.unit, nouns)
             if value and power and row > 0:
                 words = f"{other.text} was used, another row of what {found.step.inputs[key].words or key} cites"
-                yield Slip((row / value) ** power, "wrong_row", words, 1.1)
+                yield Slip(_raised(row / value, power), "wrong_row", words, 1.1)
 
 
 _INSTEAD: dict[float, tuple[float, ...]] = {
@@ -204,7 +216,7 @@ def _of_constants(found: Recalculated, dims: Mapping[str, object]) -> Iterator[S
     for key, value in found.values.items():
         plain = value / found.scales.get(key, 1.0)
         for other in _INSTEAD.get(round(plain, 9), ()):
-            yield Slip((other / plain) ** found.powers.get(key, 0.0), *_instead(plain, other, dims))
+            yield Slip(_raised(other / plain, found.powers.get(key, 0.0)), *_instead(plain, other, dims))
 
 
 def _instead(value: float, other: float, dims: Mapping[str, object]) -> tuple[Class, str, float]:

@@ -42,7 +42,7 @@ def audit_chart(
 def tornado_chart(
     drivers: list[Driver], result: Corrected, *, width: int = 720, mode: Mode = "light"
 ) -> alt.TopLevelMixin:
-    """A bar an input, from the result with it at its low end to the result with it at its high end (5 and 95 %, or bounds)."""
+    """A bar an input, between the results with it at its two ends: its 5 and 95 % points, or its bounds."""
     alt = library()
     labels = [shorten(one.label, most=_LONGEST) for one in drivers]
     inner = max(160, int(width - MARGIN - CHARACTER * max(map(len, labels))))
