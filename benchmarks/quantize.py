@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -60,12 +61,12 @@ print(json.dumps({"seconds": seconds, "rss": 1024 * int(peak[1])}))
 HIDDEN, INNER, LAYERS, VOCABULARY = 1536, 4096, 16, 32000
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, layers: int = LAYERS) -> None:
     """A checkpoint in BF16, five files: Gaussian weights, rows of unequal scale, a few outlier columns."""
     rng = np.random.default_rng(0)
     folder.mkdir()
     shapes: dict[str, tuple[int, int]] = {"model.embed_tokens": (VOCABULARY, HIDDEN), "lm_head": (VOCABULARY, HIDDEN)}
-    for layer in range(LAYERS):
+    for layer in range(layers):
         base = f"model.layers.{layer}."
         shapes |= {f"{base}self_attn.{name}_proj": (HIDDEN, HIDDEN) for name in "qkvo"}
         shapes |= {f"{base}mlp.{name}_proj": (INNER, HIDDEN) for name in ("gate", "up")}
@@ -160,8 +161,12 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--peer", help="an interpreter that has llmcompressor")
     words.add_argument("--repeats", type=int, default=5)
+    words.add_argument("--limit", action="store_true", help="only: 4 GB under a limit of 1 GB of address space")
     words.add_argument("--source", type=Path, help="a checkpoint in place of the made one")
     asked = words.parse_args()
+    if asked.limit:
+        under_a_limit()
+        return
     with tempfile.TemporaryDirectory() as place:
         source = asked.source or Path(place) / "source"
         if asked.source is None:
@@ -172,6 +177,24 @@ def main() -> None:
         run(sys.executable, OURS, source, Path(place) / "warm", ("int8", "absmax"))
         for scheme in ("int8", "int4-g128"):
             compare(scheme, source, Path(place), asked.peer, asked.repeats, disk)
+
+
+def under_a_limit() -> None:
+    """Convert 4 GB where the process may not have more than 1 GB of addresses (ulimit -v)."""
+    with tempfile.TemporaryDirectory() as place:
+        source = Path(place) / "source"
+        make(source, layers=72)
+        size = sum(file.stat().st_size for file in source.glob("*.safetensors"))
+        for scheme in ("int8", "int4-g128", "fp8"):
+            words = [sys.executable, "-c", OURS, str(source), f"{place}/{scheme}", scheme, "absmax"]
+            done = subprocess.run(words, capture_output=True, text=True, check=False, preexec_fn=_limit)
+            said = (done.stdout or done.stderr).strip()[-200:]
+            print(f"{size / 1e9:.2f} GB to {scheme} under {2**30 / 1e9:.2f} GB: {said}")
+            shutil.rmtree(f"{place}/{scheme}", ignore_errors=True)
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 
 
 def compare(scheme: str, source: Path, place: Path, peer: str | None, repeats: int, disk: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from isoflop.quantize import Report
+    from isoflop.quantize.quality import Quality
 
 FORMATS = ("text", "json", "md", "html", "csv", "svg", "png")
 
@@ -39,6 +41,9 @@ FORMATS = ("text", "json", "md", "html", "csv", "svg", "png")
 @click.option("--sync", is_flag=True, help="Wait until the disk has every file, so that a power cut loses nothing.")
 @click.option("--no-numba", is_flag=True, help="The kernels of NumPy: the same bytes, slower.")
 @click.option("--tensors", is_flag=True, help="A line for each tensor.")
+@click.option("--quality", "text", type=click.Path(), help="Perplexity before and after on this text (needs torch).")
+@click.option("--method", type=click.Choice(("gptq", "awq")), help="Calibrated, by llm-compressor where it is there.")
+@click.option("--calibrate", type=click.Path(), help="The text for --method.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print the report.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Write svg and png, the noise by layer, to this file.")
 @click.option("--dark", is_flag=True, help="Draw svg and png for a dark page.")
@@ -65,11 +70,35 @@ def command(
         raise BadInput("say what, where to and how: isoflop quantize SOURCE FOLDER --to int4-g128 (schemes: --list)")
     if (form in {"svg", "png"}) != (options["out"] is not None):
         raise BadInput("--format svg and png go with --out FILE: give both, or neither")
+    if options["method"] is not None:
+        _calibrated(source, folder, name, options)
+        return
     report = _run(source, folder, name, options)
     if options["out"] is not None:
         _draw(report, str(options["out"]), dark=bool(options["dark"]))
         return
-    _print(report, "json" if as_json else form, tensors=tensors)
+    judged = _judge(source, folder, options["text"])
+    _print(report, "json" if as_json else form, tensors=tensors, judged=judged)
+
+
+def _calibrated(source: str, folder: str, name: str, options: dict[str, object]) -> None:
+    from pathlib import Path
+
+    from isoflop.quantize.hand_over import calibrated
+
+    if options["calibrate"] is None:
+        raise BadInput(f"--method {options['method']} needs a text to calibrate on: --calibrate FILE")
+    calibrated(Path(source), Path(folder), name, Path(str(options["calibrate"])), str(options["method"]))
+    click.echo(f"{folder}: written by llm-compressor ({options['method']}, {name})")
+
+
+def _judge(source: str, folder: str, text: object) -> Quality | None:
+    """Perplexities, where a text is given."""
+    if text is None:
+        return None
+    from isoflop.quantize.quality import quality
+
+    return quality(source, folder, str(text))
 
 
 def _draw(report: Report, out: str, *, dark: bool) -> None:
@@ -118,20 +147,21 @@ def _steps(update: Callable[[int], None]) -> Callable[[int, int], None]:
     return told
 
 
-def _print(report: Report, form: str, *, tensors: bool) -> None:
+def _print(report: Report, form: str, *, tensors: bool, judged: Quality | None) -> None:
     from isoflop import report as drawn
     from isoflop.quantize.job import report_object
     from isoflop.report import quantize as pages
 
     match form:
         case "json":
-            click.echo(drawn.dumps(report_object(report)))  # type: ignore[arg-type]
+            table = {**report_object(report), **({"quality": asdict(judged)} if judged else {})}
+            click.echo(drawn.dumps(table))  # type: ignore[arg-type]
         case "csv":
             print_table(pages.TENSOR_COLUMNS, pages.tensor_rows(report.tensors), "csv")
         case "md":
-            click.echo(pages.quantize_markdown(report, tensors=tensors))
+            click.echo(pages.quantize_markdown(report, judged, tensors=tensors))
         case "html":
-            click.echo(drawn.page("isoflop quantize", pages.quantize_html(report, tensors=tensors)))
+            click.echo(drawn.page("isoflop quantize", pages.quantize_html(report, judged, tensors=tensors)))
         case _:
             paper = {"width": terminal_width(), "color": wants_color(), "ascii_only": ascii_only()}
-            click.echo(pages.quantize_text(report, tensors=tensors, **paper))  # type: ignore[arg-type]
+            click.echo(pages.quantize_text(report, judged, tensors=tensors, **paper))  # type: ignore[arg-type]

@@ -35,7 +35,11 @@ def quantize_chart(report: Report, *, width: int = 720, mode: Mode = "light") ->
     x = alt.X("layer:Q", scale=alt.Scale(nice=False), axis=alt.Axis(title="layer", format="d", tickMinStep=1))
     if ticks is not None:
         x = x.axis(title="layer", format="d", values=ticks)
-    y = alt.Y("sqnr:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="signal to quantization noise (dB)"))
+    y = alt.Y(
+        "sqnr:Q",
+        scale=alt.Scale(domain=_span(rows), nice=True),
+        axis=alt.Axis(title="signal to quantization noise (dB)"),
+    )
     colour = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=names, range="category"),
@@ -47,7 +51,8 @@ def quantize_chart(report: Report, *, width: int = 720, mode: Mode = "light") ->
         base.transform_filter("datum.kind != 'others'").mark_line().encode(x=x, y=y, color=colour),
         base.mark_point(filled=True, size=45).encode(x=x, y=y, color=colour, tooltip=tip),
     ]
-    title = titled(f"What {report.words.split(';')[0]} loses", f"{report.relative_error:.2%} error in all", inner)
+    words = f"{report.words.split(';')[0]}; {report.relative_error:.2%} relative error in all".replace("%", " %")
+    title = titled(f"What {report.scheme} leaves of each weight", words, inner)
     return finished(alt.layer(*marks).properties(width=inner, height=300, title=title), mode)
 
 
@@ -64,6 +69,13 @@ def _row(one: TensorReport) -> Datum | None:
         "sqnr": finite(one.sqnr, one.name),
         "error": finite(one.relative_error or 0.0, one.name),
     }
+
+
+def _span(rows: list[Datum]) -> list[float]:
+    """The decibels shown: all of them, at least four, so that chance differences do not look large."""
+    values = [float(str(row["sqnr"])) for row in rows]
+    middle, half = (max(values) + min(values)) / 2, max(2.0, (max(values) - min(values)) / 2)
+    return [middle - half, middle + half]
 
 
 def _kinds(rows: list[Datum]) -> list[str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from isoflop.quantize import NumberFormat, Report, Stored, TensorReport
+    from isoflop.quantize.quality import Quality
     from isoflop.report.json import Json
     from isoflop.report.table import Cell
 
@@ -34,8 +35,8 @@ _MOST_BITS = 19
 """Up to so many bits are shown one by one; longer ones in hexadecimal."""
 
 
-def quantize_blocks(report: Report) -> Blocks:
-    """The short report: scheme, error, bytes, what is kept, the worst tensors."""
+def quantize_blocks(report: Report, judged: Quality | None = None) -> Blocks:
+    """The short report: scheme, error, bytes, perplexity where it was measured, what is kept, the worst tensors."""
     return Blocks(
         title=report.words,
         rows=(
@@ -43,6 +44,7 @@ def quantize_blocks(report: Report) -> Blocks:
             Row(label="to", value=report.folder),
             *_error_rows(report),
             *_byte_rows(report),
+            *_quality_rows(judged),
         ),
         sections=(*_kept(report), *_worst(report), *_notes(report)),
         notes=(f"One line a tensor: {report.folder}/quantization_report.json, or --tensors.",),
@@ -81,6 +83,17 @@ def _byte_rows(report: Report) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def _quality_rows(judged: Quality | None) -> tuple[Row, ...]:
+    if judged is None:
+        return ()
+    off = judged.loss_after - judged.loss_before
+    said = f"{judged.perplexity_before:.4g} to {judged.perplexity_after:.4g}"
+    remark = (
+        f"loss {judged.loss_before:.4f} to {judged.loss_after:.4f} nats/token, {off:+.4f} ± {1.64 * judged.spread:.4f}"
+    )
+    return (Row(label="perplexity", value=said, remark=f"{remark} (90 %) on {judged.tokens:,} tokens"),)
+
+
 def _percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")
 
@@ -106,26 +119,32 @@ def _notes(report: Report) -> tuple[Section, ...]:
 
 
 def quantize_text(
-    report: Report, *, tensors: bool = False, width: int = 80, color: bool = False, ascii_only: bool = False
+    report: Report,
+    judged: Quality | None = None,
+    *,
+    tensors: bool = False,
+    width: int = 80,
+    color: bool = False,
+    ascii_only: bool = False,
 ) -> str:
     """The report for a terminal; with `tensors` a line for each."""
-    text = blocks_text(quantize_blocks(report), width=width, color=color, ascii_only=ascii_only)
+    text = blocks_text(quantize_blocks(report, judged), width=width, color=color, ascii_only=ascii_only)
     if tensors:
         table = table_text(TENSOR_COLUMNS, tensor_rows(report.tensors), width=width, color=color, ascii_only=ascii_only)
         text += "\n\n" + table
     return text
 
 
-def quantize_markdown(report: Report, *, tensors: bool = False) -> str:
+def quantize_markdown(report: Report, judged: Quality | None = None, *, tensors: bool = False) -> str:
     """The report in Markdown."""
     table = "\n\n" + table_markdown(TENSOR_COLUMNS, tensor_rows(report.tensors)) if tensors else ""
-    return blocks_markdown(quantize_blocks(report)) + table
+    return blocks_markdown(quantize_blocks(report, judged)) + table
 
 
-def quantize_html(report: Report, *, tensors: bool = False) -> str:
+def quantize_html(report: Report, judged: Quality | None = None, *, tensors: bool = False) -> str:
     """The report as an HTML fragment."""
     table = table_html(TENSOR_COLUMNS, tensor_rows(report.tensors)) if tensors else ""
-    return blocks_html(quantize_blocks(report)) + table
+    return blocks_html(quantize_blocks(report, judged)) + table
 
 
 def tensor_rows(tensors: Sequence[TensorReport]) -> list[tuple[Cell, ...]]:
