@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 AMENDS = "amend:"
 """How names of what findings change begin, among the roots of a chain."""
 
+_MOST_NUMBERS, _FEWEST = 4_000_000, 400
+
 SAMPLES = 20_000
 """Draws behind an interval: its ends are known to about 1 % of its width."""
 
@@ -71,13 +73,33 @@ class Chain:
         """The point at which everything is at its median; NumPy's floats, which divide by zero without an error."""
         return {key: np.float64(spread.median) for key, spread in self.roots.items()}
 
+    def behind(self, step: str) -> frozenset[str]:
+        """The roots that the value of a step rests on, amendments among them."""
+        lines = {line.number: line for line in self.lines}
+        seen: set[str] = set()
+        waiting = [step]
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            seen.update(self.root_amends.get(number, ()))
+            if number in lines:
+                waiting += [one for _, one in lines[number].steps]
+                waiting += lines[number].amends
+        return frozenset(seen & self.roots.keys())
+
     def loose(self) -> tuple[str, ...]:
         """Those of the roots that are uncertain."""
         return tuple(key for key, spread in self.roots.items() if not spread.is_point)
 
     def draws(self, samples: int = SAMPLES, seed: int = 0) -> dict[str, Real]:
-        """Roots drawn; points stay floats, for a chain of floats costs nothing per sample."""
+        """Roots drawn; points stay floats, for a chain of floats costs nothing per sample.
+
+        Long chains get fewer draws (a hundred steps still 20,000), so that memory stays bounded.
+        """
         rng = np.random.default_rng(seed)
+        samples = min(samples, max(_FEWEST, _MOST_NUMBERS // (len(self.lines) + len(self.roots) + 1)))
         return {
             key: np.float64(spread.median) if spread.is_point else spread.sample(rng, samples)
             for key, spread in self.roots.items()

@@ -14,10 +14,13 @@ from isoflop.relation.sweep import ends
 from isoflop.relation.uncertainty import shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from isoflop.audit.corrected import Chain
     from isoflop.quantity import FloatArray, Real
+
+MOST = 200
+"""Inputs of one answer that are looked at, the uncertain ones first."""
 
 _SHIFT = 1e-3
 _ROUNDS = 30
@@ -69,16 +72,18 @@ class Sensitivity:
 def sensitivity(chain: Chain, step: str, draws: Mapping[str, Real]) -> Sensitivity:
     """What the answer at `step` depends on; `draws` are the chain's."""
     point = chain.medians()
+    behind = chain.behind(step)
+    keys = sorted((key for key in chain.roots if key in behind), key=lambda key: chain.roots[key].is_point)[:MOST]
     with np.errstate(all="ignore"):
         value = float(chain.run(point)[step])
-        slopes = _elasticities(chain, step, point)
-        swings = _tornado(chain, step, point)
+        slopes = _elasticities(chain, step, point, keys)
+        swings = _tornado(chain, step, point, keys)
         column = np.asarray(chain.run(draws)[step], dtype=np.float64)
     low, high, parts = value, value, dict[str, float]()
     if column.ndim:
         kept = column[np.isfinite(column)]
         low, high = ends(kept) if kept.size > 1 else (value, value)
-        loose = {key: np.asarray(draws[key]) for key in chain.loose()}
+        loose = {key: np.asarray(draws[key]) for key in chain.loose() if key in slopes}
         parts = shares(loose, column, {key: slope for key, slope in slopes.items() if slope is not None})
     drivers = [
         Driver(
@@ -89,17 +94,16 @@ def sensitivity(chain: Chain, step: str, draws: Mapping[str, Real]) -> Sensitivi
             high=swings.get(key, (value, value))[1],
             share=parts.get(key, 0.0),
         )
-        for key in chain.roots
+        for key in keys
         if key in swings or (slopes[key] and not key.startswith(AMENDS))
     ]
     drivers.sort(key=lambda one: (-one.share, -one.swing, -abs(one.elasticity or 0.0), one.label))
     return Sensitivity(step=step, value=value, low=low, high=high, drivers=tuple(drivers))
 
 
-def _elasticities(chain: Chain, step: str, point: Mapping[str, float]) -> dict[str, float | None]:
-    """Central differences for all inputs in one call of 2k columns."""
-    keys = list(point)
-    columns: dict[str, Real] = {}
+def _elasticities(chain: Chain, step: str, point: Mapping[str, float], keys: Sequence[str]) -> dict[str, float | None]:
+    """Central differences for all of `keys` in one call of 2k columns."""
+    columns: dict[str, Real] = dict(point)
     for place, key in enumerate(keys):
         column = np.full(2 * len(keys), point[key])
         column[2 * place : 2 * place + 2] *= np.exp((_SHIFT, -_SHIFT))
@@ -111,9 +115,11 @@ def _elasticities(chain: Chain, step: str, point: Mapping[str, float]) -> dict[s
     }
 
 
-def _tornado(chain: Chain, step: str, point: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+def _tornado(
+    chain: Chain, step: str, point: Mapping[str, float], among: Sequence[str]
+) -> dict[str, tuple[float, float]]:
     """The answer with one uncertain input at a time at its ends."""
-    keys = chain.loose()
+    keys = [key for key in among if not chain.roots[key].is_point]
     if not keys:
         return {}
     columns: dict[str, Real] = dict(point)
@@ -150,7 +156,8 @@ def needed(chain: Chain, step: str, within: float, draws: Mapping[str, Real]) ->
     if not 1 < within < float("inf"):
         raise BadInput(f"within={within:g}: give the factor that the answer may be off by, above 1: 1.1 is 10 %.")
     found = []
-    for key in chain.loose():
+    behind = chain.behind(step)
+    for key in [key for key in chain.loose() if key in behind][:MOST]:
         column, middle = np.asarray(draws[key]), chain.roots[key].median
         if middle <= 0 or np.any(column <= 0):
             continue

@@ -180,8 +180,7 @@ def _arithmetic(found: Recalculated, done: Mapping[str, Recalculated], nouns: No
     kind: Class = reasons[0].kind if reasons else "arithmetic"
     level: Level = "units" if kind == "noun_left_out" and found.input_units else "arithmetic"
     words = f"Its own inputs give {_value(found.own, found, nouns)}"
-    if found.own and found.said is not None:
-        words += f", not {_value(found.said, found, nouns)} ({times(found.said / found.own)})"
+    words += f", not {_value(found.said, found, nouns)} ({_times(found)})"
     likely = f"; likely {reasons[0].words}." if reasons else "."
     others = tuple(f"likely {one.words}" for one in reasons[1:])
     return replace(_finding(found, level, kind, words + likely, nouns, found.own), others=others)
