@@ -39,9 +39,8 @@ def found(held: object, path: str) -> float:
     """The number at a path: of a fit (constants.E), of a table of figures (FIGURE.LAW), or of a single row (COLUMN)."""
     assert isinstance(held, dict)
     if "rows" not in held:
-        for key in path.split("."):
-            held = held[key]
-        return float(held)  # type: ignore[arg-type]  # a number stands at the end
+        first, _, second = path.partition(".")
+        return float(held[first][second])
     if len(held["rows"]) == 1:
         return float(held["rows"][0][path])
     figure, law = next(

@@ -78,6 +78,23 @@ def _check_file(place: Path) -> None:
         raise BadFile(f"{name}: pickles and arrays of Python objects run code when read; export CSV, JSONL or Parquet.")
     if size > MOST_BYTES:
         raise BadFile(f"{name}: {size:,} bytes; at most {MOST_BYTES:,} are read. Keep the final rows of each run.")
+    if size > 2 * MOST_ROWS and place.suffix.lower() not in {".parquet", ".pq"} and "tfevents" not in place.name:
+        refuse_long(_lines(place), name)
+
+
+def _lines(place: Path) -> int:
+    """How many lines a file has after its first, counted before anything is made of them."""
+    with place.open("rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 22), b"")) - 1
+
+
+def refuse_long(rows: int, name: str) -> None:
+    """BadFile for more rows than are read."""
+    if rows > MOST_ROWS:
+        raise BadFile(
+            f"{name}: {rows:,} rows; at most {MOST_ROWS:,} are read, and no fit needs so many. Keep the last row of"
+            " each run, or every tenth row."
+        )
 
 
 def _text(place: Path) -> str:
@@ -149,8 +166,7 @@ def _plain_numbers(place: Path, separator: str, names: Sequence[str], name: str)
         return None
     if held.shape[1] != len(names):
         return None
-    if len(held) > MOST_ROWS:
-        raise BadFile(f"{name}: more than {MOST_ROWS:,} rows. Keep the last row of each run, or a sample of rows.")
+    refuse_long(len(held), name)
     return Table(columns=dict(zip(names, held.T.copy(), strict=True)), source=str(place), format="CSV")
 
 
@@ -197,8 +213,7 @@ def table_of(rows: Iterable[Mapping[str, object]], place: Path, form: str) -> Ta
     name = shorten(str(place), most=200)
     if not held:
         raise BadFile(f"{name}: no rows.")
-    if len(held) > MOST_ROWS:
-        raise BadFile(f"{name}: more than {MOST_ROWS:,} rows. Keep the last row of each run, or a sample of rows.")
+    refuse_long(len(held), name)
     names = list(dict.fromkeys(key for row in held for key in row))
     _check_names(names, name)
     return Table(
@@ -286,10 +301,11 @@ def _parquet(place: Path) -> Table:
         ) from None
     try:
         with parquet.ParquetFile(place) as file:
-            held = file.read() if file.metadata.num_rows <= MOST_ROWS else None
+            rows = int(file.metadata.num_rows)
+            held = file.read() if rows <= MOST_ROWS else None
     except (OSError, ValueError) as error:
         raise BadFile(f"{shorten(str(place), most=200)}: not a Parquet file: {shorten(str(error))}.") from error
-    if held is None:
-        raise BadFile(f"{place}: more than {MOST_ROWS:,} rows. Keep the last row of each run, or a sample of rows.")
+    refuse_long(rows, shorten(str(place), most=200))
+    assert held is not None
     columns = {name: _numbers(held.column(name).to_pylist()) for name in held.column_names}
     return Table(columns=columns, source=str(place), format="Parquet")
