@@ -491,7 +491,7 @@ def printed(command: str) -> str:
 
 # --- writing ---------------------------------------------------------------------------------------------------------
 
-WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md", "docs/check.md", "docs/model.md", "docs/training.md")
+WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md", "docs/check.md", "docs/model.md", "docs/training.md", "docs/quantize.md")
 """Pages written by hand whose console blocks are refreshed."""
 
 PAGES: dict[str, Callable[[], str]] = {

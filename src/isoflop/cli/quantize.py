@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import ascii_only, print_table, terminal_width, wants_color
+from isoflop.cli.knowns import ascii_only, print_table, terminal_width, wants_color, wrapped
 from isoflop.errors import BadInput
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ FORMATS = ("text", "json", "md", "html", "csv", "svg", "png")
 @click.option("--sync", is_flag=True, help="Wait until the disk has every file, so that a power cut loses nothing.")
 @click.option("--no-numba", is_flag=True, help="The kernels of NumPy: the same bytes, slower.")
 @click.option("--tensors", is_flag=True, help="A line for each tensor.")
+@click.option("--on", "device", help="What the result takes to serve on this device: h100-sxm, 2xrtx-4090.")
 @click.option("--quality", "text", type=click.Path(), help="Perplexity before and after on this text (needs torch).")
 @click.option("--method", type=click.Choice(("gptq", "awq")), help="Calibrated, by llm-compressor where it is there.")
 @click.option("--calibrate", type=click.Path(), help="The text for --method.")
@@ -79,6 +80,22 @@ def command(
         return
     judged = _judge(source, folder, options["text"])
     _print(report, "json" if as_json else form, tensors=tensors, judged=judged)
+    if options["device"] is not None and form == "text" and not as_json:
+        click.echo("\n" + wrapped(_to_serve(folder, str(options["device"])), first="  ", rest="  "))
+
+
+def _to_serve(folder: str, device: str) -> str:
+    """What the new checkpoint takes on a device, in a sentence."""
+    from isoflop.model import describe
+    from isoflop.report import say
+    from isoflop.serving import Wish, deployment_for, serve
+
+    deployment, chips = deployment_for(describe(folder), device)
+    found = serve(deployment, chips, Wish(concurrency=1, input_tokens=1536, output_tokens=512))
+    held = next((term.value for term in found.memory.terms if term.name == "weights"), 0.0)
+    said = f"To serve on {device}: {say(held, 'weight_bytes')} of weights a chip, room for {found.room.tokens[0]:,.0f} "
+    said += f"tokens ({found.room.tokens[1]:,.0f} to {found.room.tokens[2]:,.0f})"
+    return f"{said}; everything else: isoflop serving {folder} --on {device}"
 
 
 def _calibrated(source: str, folder: str, name: str, options: dict[str, object]) -> None:
