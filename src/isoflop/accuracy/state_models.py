@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from isoflop.model.storage.scheme import Scheme
 
 MOST_CONFIGS = 2000
+SHORTEST = 6
+"""Letters from which the beginning of a preset's name means it."""
+
 
 
 class Found(NamedTuple):
@@ -99,6 +102,8 @@ def _preset_of(name: str) -> str | None:
     word = plain(name)
     if word in _preset_names():
         return _preset_names()[word]
+    if len(word) < SHORTEST:
+        return None
     try:
         return find_preset(name)
     except (BadInput, UnknownName):

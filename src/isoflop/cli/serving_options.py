@@ -190,10 +190,10 @@ def _seconds(text: str) -> float:
 
 
 def _share(text: object, flag: str) -> float:
-    share = _median(str(text), "goodput")
-    if not 0 <= share <= 1:
-        raise BadInput(f"{flag} is {share:g}; give a share from 0 to 100 %")
-    return share
+    try:
+        return _median(str(text), "goodput")
+    except BadInput as error:
+        raise BadInput(f"{flag} is '{shorten(str(text))}'; give a share above 0 % and up to 100 %") from error
 
 
 def _count(value: object) -> float:

@@ -317,7 +317,7 @@ def serving_text(
     ledgers = [found for found in (service.memory, service.step) if found is not None]
     parts += [ledger_text(found, width=width, color=color, ascii_only=ascii_only) for found in ledgers]
     if service.searched is not None and len(service.searched.pareto) > 1:
-        parts.append("Placements and loads that no other beats in both time a token and tokens a second")
+        parts.append("Placements and loads that no other beats in time a token and tokens a second")
         parts.append(table_text(*front_table(service), width=width, color=color, ascii_only=ascii_only))
     if explain:
         parts.append("\n\n".join(derivation(service)))

@@ -1,0 +1,124 @@
+"""`isoflop serving`: what it prints, in every form, and how it leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from isoflop.cli import main
+
+PLAIN = ("llama-3.1-8b", "--on", "2xh100-sxm", "--input", "2k", "--output", "256", "--concurrency", "32")
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = 0
+    try:
+        main(["serving", *words])
+    except SystemExit as left:
+        code = int(left.code or 0)
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_an_answer_says_what_fits_how_fast_and_for_how_much(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, *PLAIN)
+    assert code == 0
+    assert not err
+    for word in ("weights", "tokens that fit", "first token", "further tokens", "rate", "energy", "cost", "Assumed"):
+        assert word in out
+    assert "Memory of the fullest chip" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_json_has_figures_with_intervals_and_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, *PLAIN, "--json", "--tpot", "20 ms", "--api", "0.1,0.4")
+    found = json.loads(out)
+    assert code == 0
+    assert found["fits"] is True
+    for name in ("ttft", "tpot", "output_rate", "prompt_rate", "power", "energy"):
+        one = found["times"][name]
+        assert one["low"] < one["value"] < one["high"]
+    assert found["room"]["tokens"]["low"] < found["room"]["tokens"]["value"]
+    assert found["bill"]["usd_per_output_token"]["unit"] == "$/token"
+    assert found["comparison"]["break_even_request_rate"] > 0
+    assert found["best"]["token"] <= 0.02
+    assert len(found["pareto"]) > 3
+    assert found["steps"][0].startswith("[1] weights")
+    assert found["assumptions"]
+
+
+@pytest.mark.parametrize("form", ["md", "html", "csv"])
+def test_other_forms(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, *PLAIN, "--format", form)
+    assert code == 0
+    assert {"md": "| weights |", "html": "<table", "csv": "decode_time_per_token"}[form] in out
+
+
+@pytest.mark.parametrize("chart", ["pareto", "memory", "step"])
+def test_charts(chart: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("altair")
+    path = tmp_path / "c.svg"
+    assert run(capsys, *PLAIN, "--chart", chart, "--out", str(path))[0] == 0
+    assert "<svg" in path.read_text(encoding="utf-8")
+
+
+def test_explain_numbers_the_derivation(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, *PLAIN, "--explain", "--price", "$2/chip/h")
+    assert "[1] weights a chip" in out
+    assert "Little's law" in out
+    assert "x/÷" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("llama-3.1-70b", "--on", "8xh100-sxm", "--tp", "3"), 4, "tp 3 does not divide 64 heads; 2 and 4 do"),
+        (("llama-3.1-70b", "--on", "8xh100-sxm", "--tp", "16"), 4, "does not divide 8"),
+        (("deepseek-v3", "--on", "8xa100-sxm-80gb"), 4, "no fp8 units"),
+        (("bert-base", "--on", "a10"), 4, "writes no tokens"),
+        (("llama-3.1-70b", "--on", "8xh100-sxn"), 2, "h100-sxm-80gb"),
+        (("lama-3.1-70b", "--on", "8xh100-sxm"), 2, "llama-3.1-70b"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--runtime", "vlm"), 2, "vllm"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--kv", "fp9"), 2, "fp8"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--weights", "q9"), 2, "q9"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--api", "x"), 2, "3,15"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--memory-fraction", "150%"), 2, "memory-fraction"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--concurrency", "4", "--rate", "2"), 2, "not both"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--context", "1k", "--input", "2k"), 2, "context"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--host-layers", "4"), 2, "llama.cpp"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--runtime-version", "new"), 2, "version"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--format", "svg"), 2, "--out"),
+    ],
+)
+def test_what_cannot_be_says_why(
+    words: tuple[str, ...], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left, out, err = run(capsys, *words)
+    assert left == code
+    assert said in err
+    assert "Traceback" not in out + err
+
+
+def test_what_does_not_fit_leaves_with_4_and_names_what_would(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "llama-3.1-70b", "--on", "1xh100-sxm")
+    assert code == 4
+    assert "does not fit" in out
+    assert "To make it fit" in out
+    assert "Other devices" in out
+    assert run(capsys, "llama-3.1-70b", "--on", "1xh100-sxm", "--check")[0] == 1
+
+
+def test_a_small_machine_with_layers_on_the_host(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("llama-3.1-70b", "--on", "rtx-4090", "--runtime", "llama.cpp", "--weights", "q4_k_m", "--context", "8k")
+    code, out, _ = run(capsys, *words, "--host-layers", "50", "--host-bandwidth", "80 GB/s")
+    assert code == 0
+    assert "Q4_K_M" in out
+
+
+def test_a_whole_life(capsys: pytest.CaptureFixture[str]) -> None:
+    words = (*PLAIN, "--price", "$2/chip/h", "--serve-tokens", "1T", "--train-cost", "$1M", "--use", "50%")
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert "whole life" in out
