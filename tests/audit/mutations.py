@@ -103,7 +103,9 @@ def scaled(step: Step, factor: float) -> Step:
 
 
 def with_median(value: Value, median: float) -> Value:
-    """The value written with as many digits around another number."""
+    """The value written with as many digits, or as wide a spread, around another number."""
+    if not value.spread.is_point:
+        return replace(value, spread=value.spread.scaled(median / value.spread.median), text=f"around {median:g}")
     digits = value.sigfigs or 3
     shown = median / value.unit.scale
     rounded = float(f"{shown:.{digits - 1}e}")

@@ -108,6 +108,10 @@ def amount(
                 return read(given, due, own)
             except UnitError:
                 continue
+            except BadInput:  # a share above 1, say: to be found wrong, it has to be read
+                if isinstance(due, Quantity):
+                    return amount(given, unit=due.unit, nouns=nouns)
+                raise
     try:
         return read(given, None, own)
     except AmbiguousInput:

@@ -284,7 +284,9 @@ def _inputs_used(
         if own is None or count >= MOST_READINGS:
             break
         apart = _apart(found.said, own)
-        if apart < nearest or (best is printed and count and apart < nearest + extra):
+        if apart < nearest:
+            best, nearest = values, apart
+        elif count and best is printed and apart < nearest + extra:
             best, nearest = values, apart
             found.tolerance = max(found.tolerance, apart)
     return best

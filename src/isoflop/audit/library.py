@@ -78,8 +78,8 @@ def _unknown(found: Recalculated) -> Finding:
 
 def _domain(found: Recalculated, name: str) -> Iterator[Finding]:
     value, domain = found.value, quantity(name).domain
-    if value is None:
-        return
+    if value is None or found.wrong or (found.wrong_below and found.roots is not None and 0 < found.roots <= 1):
+        return  # it is what an earlier slip makes of it
     if domain == "fraction" and value > 1 + _AGREES:
         kind: Class = "utilisation_above_one" if name in _SHARES else "domain"
         reason = f"{name} is {100 * value:.3g} %; a share cannot exceed 100 %."

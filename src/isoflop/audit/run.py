@@ -22,7 +22,7 @@ from isoflop.errors import BadFile, BadInput, UnitError, UnknownName
 from isoflop.quantity import quantity, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from os import PathLike
 
     from isoflop.ask import CheckResult
@@ -79,7 +79,7 @@ def audit(
     mfu: str | float | None = None,
     given: Mapping[str, str | float] | None = None,
 ) -> Report:
-    """Audit a file: a napkin (TOML), or prose (Markdown, text). Values in base units.
+    """Audit a file: a napkin (TOML), a table of claims (CSV), or prose (Markdown, text). Values in base units.
 
     `mfu` is what the corrected chain takes where the document forgot utilisation ("0.4", "32% to 49%"); unsaid, what
     published runs reach. `given` puts other values in the place of the document's roots, by name or number.
@@ -95,25 +95,31 @@ def audit_text(
     mfu: str | float | None = None,
     given: Mapping[str, str | float] | None = None,
 ) -> Report:
-    """`audit` of a text; whether it is a napkin or prose is told from the ending of `name`."""
-    document = parse_napkin(text, name) if Path(name).suffix.lower() == ".toml" else _prose(text, name)
+    """`audit` of a text; whether it is a napkin, a table or prose is told from the ending of `name`."""
+    document = read_document(text, name)
     utilisation = None if mfu is None else amount(mfu, of=quantity("mfu")).spread
     return audit_document(with_values(document, given or {}), world_checks(), mfu=utilisation)
 
 
-def _prose(text: str, name: str) -> Document:
-    from isoflop.audit import prose
+def read_document(text: str, name: str) -> Document:
+    """The document of a text: a napkin (.toml), a table of claims (.csv), else prose. Raises: BadFile."""
+    ending = Path(name).suffix.lower()
+    if ending == ".toml":
+        return parse_napkin(text, name)
+    if ending == ".csv":
+        from isoflop.audit.world.table import table_document
 
-    reader: Callable[[str, str], Document] = vars(prose)["read_prose"]
-    return reader(text, name)
+        return table_document(text, name)
+    from isoflop.audit.prose import read_prose
+
+    return read_prose(text, name)
 
 
 def world_checks() -> tuple[Check, ...]:
     """The checks against what the library knows of the world, loaded when they are first used."""
-    from isoflop.audit import world
+    from isoflop.audit.world import CHECKS
 
-    checks: tuple[Check, ...] = vars(world).get("CHECKS", ())
-    return checks
+    return CHECKS
 
 
 def audit_document(document: Document, checks: Sequence[Check] = (), *, mfu: Spread | None = None) -> Report:

@@ -1,0 +1,35 @@
+"""One slip in a clean chain is found: the step, the factor, what it is. Clean chains raise no alarm."""
+
+from __future__ import annotations
+
+from math import log
+
+import pytest
+from tests.audit.examples import CLEAN, audited, document, wrong
+from tests.audit.mutations import plant
+
+from isoflop.audit import audit_document
+
+EVERY = 12
+"""Every so many slips are tried here; benchmarks/audit.py tries all of them and prints the rates."""
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_a_clean_chain_raises_no_alarm(name: str) -> None:
+    assert wrong(audited(name)) == []
+
+
+def test_planted_slips_are_found_where_they_are() -> None:
+    planted = [one for name in CLEAN for one in plant(document(name))][::EVERY]
+    assert len(planted) > 200
+    place = factor = kind = 0
+    for one in planted:
+        findings = [finding for finding in audit_document(one.document).findings if finding.is_wrong]
+        here = [finding for finding in findings if finding.step == one.step]
+        if here and len(here) == len(findings):
+            place += 1
+            factor += any(f.factor is not None and abs(log(f.factor / one.factor)) < 0.1 for f in here)
+            kind += here[0].kind in one.kinds
+    assert place >= 0.95 * len(planted)
+    assert factor >= 0.95 * len(planted)
+    assert kind >= 0.8 * len(planted)
