@@ -25,7 +25,6 @@ SHORTEST = 6
 """Letters from which the beginning of a preset's name means it."""
 
 
-
 class Found(NamedTuple):
     """A model, what its image encoder weighs, and what was taken for granted."""
 
@@ -51,6 +50,8 @@ def read_library(folder: str | Path | None) -> dict[str, Description]:
             one = describe(path)
         except BadInput:
             continue
+        found.setdefault(exact(one.spec.name), one)
+    for one in tuple(found.values()):
         found.setdefault(plain(one.spec.name), one)
     if not found:
         raise BadFile(f"{folder}: no config.json in it that can be read.")
@@ -72,6 +73,11 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", word).removeprefix("meta")
 
 
+def exact(name: str) -> str:
+    """A name without owner and spelling, marks of formats kept."""
+    return re.sub(r"[^a-z0-9]", "", _OWNER.sub("", name.strip().lower()))
+
+
 @cache
 def _preset_names() -> dict[str, str]:
     """Plain names of presets and of their aliases."""
@@ -87,8 +93,7 @@ def model_of(name: str, family: str, library: dict[str, Description]) -> Found:
     for asked in (name, family):
         if not asked:
             continue
-        exact = re.sub(r"[^a-z0-9]", "", _OWNER.sub("", asked.strip().lower()))
-        config = next((one for key, one in library.items() if key in {exact, plain(asked)}), None)
+        config = library.get(exact(asked)) or library.get(plain(asked))
         if config is not None:
             return _found(config, asked, name)
         known = _preset_of(asked)

@@ -16,9 +16,11 @@ from isoflop.errors import MissingData
 from isoflop.model.count import head_weight
 from isoflop.model.parts import LatentAttention, Moe
 from isoflop.model.spec import Group
+from isoflop.model.state import kv_elements_per_token
 from isoflop.relation.answer import Ledger, Term
 from isoflop.serving.pool import Paging, Pool, pool_of
 from isoflop.serving.runtime import Era, era_of
+from isoflop.serving.spec import Formats
 from isoflop.serving.weights import held_of, load
 
 if TYPE_CHECKING:
@@ -113,7 +115,8 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     many = deployment.placements
     total = np.full_like(many.tp, capacity if capacity is not None else capacity_of(deployment.device))
     held = load(held_of(model, deployment.formats, era.mxfp4_pad), many)
-    weights = (held.bytes - on_host(deployment, model, era, many)) * era.loaded + deployment.beside / many.tp
+    weights = held.bytes - on_host(deployment, model, era, many) + deployment.beside / many.tp + era.loaded
+    weights = weights + _draft_weights(deployment, many)
     weights = weights + absorbed_bytes(model, era.absorbed) / many.tp * (held.beyond - held.first) / model.layers
     length = length_of(deployment)
     step, sequences = steps_of(deployment, era, length, float(total.flat[0]))
@@ -187,6 +190,19 @@ def _linked(device: Device) -> bool:
     return rate is not None and rate.value >= LINKED
 
 
+def _draft_weights(deployment: Deployment, many: Placements) -> FloatArray | float:
+    """Bytes of the small model that guesses ahead, divided as the large one is."""
+    draft = deployment.speculation.draft
+    return 0.0 if draft is None else held_of(draft, Formats(weights=deployment.formats.rest)).total / many.tp
+
+
+def _draft_state(deployment: Deployment) -> float:
+    """State a token of the small model over that of the large one."""
+    draft = deployment.speculation.draft
+    own = kv_elements_per_token(deployment.model)
+    return 0.0 if draft is None or not own else kv_elements_per_token(draft) / own
+
+
 def on_host(deployment: Deployment, model: ModelSpec, era: Era, many: Placements) -> FloatArray:
     """Bytes of weights of the fullest chip that stay in the memory of the host instead."""
     off = deployment.offload
@@ -222,7 +238,7 @@ def _pages(
     paging = Paging(kv_bytes=deployment.formats.kv_bytes, block=block, step_tokens=step, drafts=drafts)
     encoder = model.encoder.layers if model.encoder is not None else 0
     spans = {(int(a), int(b)) for a, b in zip(first, beyond, strict=True)}
-    kept = _kept(deployment, model)
+    kept = _kept(deployment, model) * (1 + _draft_state(deployment))
     if len(spans) == 1:
         a, b = spans.pop()
         return replace(pool_of(model, era, many, paging, (max(a - encoder, 0), max(b - encoder, 0))), kept=kept)

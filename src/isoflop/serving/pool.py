@@ -204,9 +204,9 @@ def _token_bytes(cache: Cache, era: Era, many: Placements, paging: Paging) -> Fl
     """Bytes that a token leaves in one such layer on one chip; heads are not divided below one."""
     if paging.expanded and cache.kind == "latent":
         return np.full_like(many.tp, cache.expanded * paging.kv_bytes)
-    heads = np.ceil(cache.heads / many.tp) if era.windows != "cells" or many.tp.max() > 1 else cache.heads
-    if era.of == "asked":
-        heads = np.full_like(many.tp, float(cache.heads))
+    if era.whole:
+        return np.asarray(paging.kv_bytes * (cache.token + cache.index) / many.tp)
+    heads = np.full_like(many.tp, float(cache.heads)) if era.of == "asked" else np.ceil(cache.heads / many.tp)
     own = cache.token / cache.heads * heads
     size = paging.kv_bytes
     if cache.kind == "latent" and cache.index and paging.kv_bytes == FP8_BYTES:
