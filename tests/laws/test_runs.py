@@ -319,3 +319,35 @@ def test_arrays_are_runs_too() -> None:
     np.testing.assert_array_equal(again.loss, found.loss)
     with pytest.raises(BadInput, match="one length"):
         Runs.of(params=[1.0], loss=[1.0, 2.0])
+
+
+def test_the_last_words_of_a_logger_s_path_decide() -> None:
+    from isoflop.laws.columns import map_columns
+
+    found = {
+        one.quantity: one for one in map_columns(("summary.train/loss", "summary.eval/loss", "config.n_params"), {})
+    }
+    assert found["loss"].column == "summary.eval/loss"
+    assert found["loss"].instead_of == ("summary.train/loss",)
+    assert found["params"].column == "config.n_params"
+
+
+def test_commas_are_thousands_or_decimals_and_never_guessed(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("N;D;loss\n1e8;2e9;3,25\n2e8;4e9;3,5\n")
+    assert read_runs(tmp_path / "a.csv").loss.tolist() == [3.25, 3.5]
+    (tmp_path / "b.csv").write_text('N,D,loss\n"100,000,000","2,000,000,000",3.25\n"200,000,000","4,000,000,000",3.5\n')
+    assert read_runs(tmp_path / "b.csv").columns["params"].tolist() == [1e8, 2e8]
+    (tmp_path / "c.csv").write_text('N,D,loss\n1e8,2e9,"3,25"\n2e8,4e9,"3,5"\n')
+    with pytest.raises(BadInput, match=r"column 'loss' is taken as loss .* and holds '3,25'"):
+        read_runs(tmp_path / "c.csv")
+
+
+def test_vocabularies_of_several_sizes_are_several_tokenizers() -> None:
+    from isoflop.laws import check
+
+    runs = study()
+    columns = {name: runs.columns[name] for name in ("params", "tokens", "loss")}
+    sizes = np.where(np.arange(runs.rows) % 2, 50257.0, 32000.0)
+    judged = {one.name: one for one in check(Runs.of(**columns, vocabulary=sizes))}["7 loss"]
+    assert judged.status == "warn"
+    assert "'vocabulary' has 2 values (32000, 50257)" in judged.says

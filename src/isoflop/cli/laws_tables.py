@@ -109,7 +109,8 @@ def print_checks(found: Sequence[Check], *, explain: bool) -> None:
     for one in found:
         if explain or one.status in {"warn", "fail"}:
             remedy = f". {one.remedy[:1].upper()}{one.remedy[1:]}" if one.remedy and one.status != "pass" else ""
-            echo_wrapped(f"{'-' if one.status == 'none' else one.status:4}  {one.name}: {one.says}{remedy}.")
+            end = "" if remedy.endswith("?") else "."
+            echo_wrapped(f"{'-' if one.status == 'none' else one.status:4}  {one.name}: {one.says}{remedy}{end}")
 
 
 def _print_origin(fit: Fit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -189,9 +190,12 @@ def _split_by_label(fit: Fit | None, runs: Runs) -> tuple[str, float] | None:
 
 def _tokenizers(name: str, runs: Runs) -> Check | None:
     """A warning where a column that names tokenizers or vocabularies has several values."""
-    for label, words in runs.labels.items():
+    named = {label: words for label, words in runs.labels.items() if re.search("tokeni|vocab", label.lower())}
+    if "vocabulary" in runs.columns:
+        named["vocabulary"] = tuple(f"{value:g}" for value in runs.columns["vocabulary"][runs.usable()])
+    for label, words in named.items():
         kinds = sorted({shorten(word, most=30) for word in words})
-        if len(kinds) > 1 and ("tokeni" in label.lower() or "vocab" in label.lower()):
+        if len(kinds) > 1:
             return Check(
                 name=name,
                 status="warn",

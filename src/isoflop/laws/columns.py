@@ -95,6 +95,7 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
         "batch_tokens": Known(names=_names("batch_tokens global_batch_tokens tokens_per_batch batch_size_tokens")),
         "batch_sequences": Known(names=_names("bsz batch_size global_batch_size batch_sequences batch bs gbs")),
         "sequence_length": Known(names=_names("sequence_length seq_len seqlen context_length max_seq_len block_size")),
+        "vocabulary": Known(names=_names("vocab_size vocabulary n_vocab vocab padded_vocab_size")),
         "experts": Known(names=_names("experts num_experts n_experts num_local_experts expert_count e")),
         "granularity": Known(names=_names("granularity g expert_granularity")),
         "weight_bits": Known(names=_names("weight_bits p_w bits_weights w_bits bits_w")),
@@ -160,9 +161,15 @@ def map_columns(names: Sequence[str], said: Mapping[str, str]) -> tuple[Mapped, 
     return tuple(found.values())
 
 
+def _readings(name: str) -> tuple[str, ...]:
+    """What a column may be called without the path of its logger: summary.eval/loss is eval_loss before it is loss."""
+    parts = re.split(r"[/.]", name)
+    return tuple(dict.fromkeys((normal(name), normal("_".join(parts[-2:])), normal(parts[-1]))))
+
+
 def _by_name(quantity: str, names: Sequence[str]) -> Mapped | None:
     known = KNOWN[quantity]
-    last = {name: (normal(name), normal(re.split(r"[/.]", name)[-1])) for name in names}
+    last = {name: _readings(name) for name in names}
     ranked = [
         (rank, name)
         for rank, wanted in enumerate((*known.names, *known.scaled))

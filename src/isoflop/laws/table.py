@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,7 +132,8 @@ def _separated(place: Path) -> Table:
         )
     if not rows:
         raise BadFile(f"{name}: a header and no rows.")
-    columns = {key: _numbers(values) for key, values in zip(names, zip(*rows, strict=True), strict=True)}
+    comma = separator == ";"  # where cells are parted by semicolons, commas are decimal points
+    columns = {key: _numbers(values, comma=comma) for key, values in zip(names, zip(*rows, strict=True), strict=True)}
     if any(key.endswith("__MIN") for key in names):
         return table_of(_melted(columns), place, "Weights & Biases chart")
     return Table(columns=columns, source=str(place), format="TSV" if separator == "\t" else "CSV")
@@ -187,7 +189,21 @@ def _capped(rows: Iterable[list[str]], place: str) -> Iterator[list[str]]:
         yield row
 
 
-def _numbers(values: Sequence[object]) -> list[object] | FloatArray:
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+
+
+def _number(text: str, *, comma: bool) -> float:
+    """A number as tables write it: 1,234,567 with commas at thousands; 2,71 only where commas are decimal points."""
+    if "," not in text:
+        return float(text)
+    if comma:
+        return float(text.replace(".", "").replace(",", "."))
+    if not _THOUSANDS.fullmatch(text.strip()):
+        raise ValueError(text)
+    return float(text.replace(",", ""))
+
+
+def _numbers(values: Sequence[object], *, comma: bool = False) -> list[object] | FloatArray:
     """A column as floats where all of it is numbers or empty; else as it stands."""
     try:
         return np.array(values, dtype=np.float64)
@@ -201,7 +217,7 @@ def _numbers(values: Sequence[object]) -> list[object] | FloatArray:
             found[row] = np.nan
             continue
         try:
-            found[row] = float(value.replace(",", "")) if isinstance(value, str) else float(value)  # type: ignore[arg-type]  # what is no number raises
+            found[row] = _number(value, comma=comma) if isinstance(value, str) else float(value)  # type: ignore[arg-type]  # what is no number raises
         except (TypeError, ValueError):
             return list(values)
     return found
