@@ -64,6 +64,7 @@ def money_options(function: click.decorators.FC) -> click.decorators.FC:
 def runtime_options(function: click.decorators.FC) -> click.decorators.FC:
     """Software, formats, and what it is started with."""
     for option in (
+        click.option("--memory", help="Memory of a device, where it is not that of the catalogue: '512 GB'."),
         click.option("--host-bandwidth", help="Memory bandwidth of the host: '80 GB/s'."),
         click.option("--host-experts", type=click.IntRange(0), help="Layers whose experts stay on the host."),
         click.option("--host-layers", type=click.IntRange(0), help="Layers that stay on the host (llama.cpp)."),
@@ -132,7 +133,10 @@ def formats_and_parts(
     )
     if offload.any and name != "llama.cpp":
         raise BadInput("layers stay on the host with --runtime llama.cpp; the others hold everything on chips")
-    return formats, {"runtime": runtime, "settings": settings, "speculation": speculation, "offload": offload}, assumed
+    own = options.pop("memory")
+    memory = _median(str(own), "kv_cache_bytes") if own else 0.0
+    parts = {"runtime": runtime, "settings": settings, "speculation": speculation, "offload": offload, "memory": memory}
+    return formats, parts, assumed
 
 
 def wish_of(device: Device, options: dict[str, object]) -> Wish:

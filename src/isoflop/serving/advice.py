@@ -335,7 +335,7 @@ def _notes(deployment: Deployment, length: int) -> list[str]:
         said.append(
             "runtimes page compressed attention in ways that are not modelled: the state is the least it can be"
         )
-    if deployment.device.memory.usable is None:
+    if deployment.device.memory.usable is None and not deployment.memory:
         said.append("usable memory of the device is not known: that of its label is taken")
     return said
 

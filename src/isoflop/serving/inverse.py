@@ -62,7 +62,7 @@ def room(deployment: Deployment, length: int, wanted: float, made: Budget | None
     dp = float(np.asarray(deployment.placements.dp).reshape(-1)[0])
     pools = (found.pool, found.pool_low, found.pool_high)
     sequences = tuple(dp * _one(found.concurrency(pool, float(length))) for pool in pools)
-    if found.era.of == "asked":
+    if found.era.windows == "cells" or found.era.of == "asked":
         tokens = tuple(float(largest_context(replace(found, pool=pool), 1.0)) for pool in pools)
     else:
         tokens = tuple(dp * _one(found.tokens(pool)) for pool in pools)
@@ -148,7 +148,7 @@ def devices_that_fit(deployment: Deployment, length: float, sequences: float, mo
         if device.kind != "GPU":
             continue
         try:
-            other = replace(deployment, device=device, node=None)
+            other = replace(deployment, device=device, node=None, memory=0.0)
             placement = None if format_faults(other) else fewest_chips(other, length, sequences, most=most)
         except IsoflopError:
             continue

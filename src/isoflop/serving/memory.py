@@ -101,6 +101,10 @@ def capacity_of(device: Device) -> float:
     try:
         return device.memory_usable().value * SEEN_BY_SOFTWARE
     except MissingData:
+        if device.memory.labelled is None:
+            raise MissingData(
+                f"{device.name}: its memory is as large as it was bought with; say it, like --memory '512 GB'"
+            ) from None
         return device.memory_labelled().value
 
 
@@ -113,7 +117,9 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     era = era_of(deployment.runtime, month)
     model = served(deployment)
     many = deployment.placements
-    total = np.full_like(many.tp, capacity if capacity is not None else capacity_of(deployment.device))
+    own = deployment.memory or None
+    size = capacity or own or capacity_of(deployment.device)
+    total = np.full_like(many.tp, size)
     held = load(held_of(model, deployment.formats, era.mxfp4_pad), many)
     weights = held.bytes - on_host(deployment, model, era, many) + deployment.beside / many.tp + era.loaded
     weights = weights + _draft_weights(deployment, many)

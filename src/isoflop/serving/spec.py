@@ -273,7 +273,8 @@ class Deployment:
 
     `node` says which chips are near each other, None for the usual one of the device. `prefill` is a placement that
     reads prompts only, where prefill and decoding are apart (`placement` decodes then). `beside` [bytes] of weights
-    are loaded that no text passes (an encoder of images).
+    are loaded that no text passes (an encoder of images). `memory` [bytes] of a chip stands for the device's if it is
+    above 0 (a host whose memory is as large as it was bought).
     """
 
     model: ModelSpec
@@ -287,6 +288,7 @@ class Deployment:
     node: Node | None = None
     prefill: Placement | Placements | None = None
     beside: float = 0.0
+    memory: float = 0.0
 
     @property
     def placements(self) -> Placements:
