@@ -136,10 +136,15 @@ def test_an_offer_is_dearer_from_the_break_even_on() -> None:
 def test_a_life_is_training_and_all_tokens() -> None:
     found = pace_of(small(), Traffic(concurrency=32, input_tokens=1024, output_tokens=256))
     bill = bill_of(found, 1, TARIFF, (1024.0, 256.0))
-    life = lifetime(bill, 1e6, 1e12)
+    life = lifetime(bill, small(), TARIFF, 1e6, 1e12)
     assert bill.usd_per_output_token is not None
     assert life.total == pytest.approx(1e6 + 1e12 * bill.usd_per_output_token[0])
     assert life.equal * bill.usd_per_output_token[0] == pytest.approx(1e6)
+    assert life.best is not None
+    more = lifetime(bill, small(), TARIFF, 1e6, 1e13)
+    assert life.flops_per_param_token > 2
+    assert more.best is not None
+    assert more.best.tokens / more.best.params > life.best.tokens / life.best.params
     half = bill_of(found, 1, TARIFF, (1024.0, 256.0), use=0.5)
     assert half.usd_per_output_token is not None
     assert half.usd_per_output_token[0] == pytest.approx(2 * bill.usd_per_output_token[0])

@@ -199,7 +199,15 @@ def _lifetime_rows(service: Service) -> list[Row]:
     equal = f"; equal after {say(found.equal, 'serve_tokens')}" if found.train_cost else ""
     trained = f"training {say(found.train_cost, 'train_cost')}, " if found.train_cost else ""
     remark = f"{trained}serving {say(found.serve_cost, 'serve_cost')}{equal}"
-    return [Row(label="whole life", value=say(found.total, "serve_cost"), remark=remark)]
+    rows = [Row(label="whole life", value=say(found.total, "serve_cost"), remark=remark)]
+    if found.best is None:
+        return rows
+    worse = found.flops_per_param_token / 2
+    size, data = say(found.best.params, "params"), say(found.best.tokens, "tokens")
+    said = (
+        f"for all of it together, dense, by {found.law}; a token served costs {worse:.2g} times its share of training"
+    )
+    return [*rows, Row(label="best size", value=f"{size} on {data}", remark=said)]
 
 
 def _limit_section(service: Service) -> list[Section]:

@@ -125,7 +125,12 @@ def _lifetime_json(service: Service) -> Json:
     found = service.lifetime
     if found is None:
         return None
-    return {name: getattr(found, name) for name in ("train_cost", "serve_cost", "serve_energy", "equal", "total")}
+    names = ("train_cost", "serve_cost", "serve_energy", "equal", "total", "flops_per_param_token")
+    best = found.best
+    split: Json = None
+    if best is not None:
+        split = {"params": float(best.params), "tokens": float(best.tokens), "law": found.law}
+    return {**{name: getattr(found, name) for name in names}, "best": split}
 
 
 def _three(values: tuple[float, float, float], unit: str) -> Json:

@@ -34,7 +34,7 @@ from isoflop.serving.spec import (
 if TYPE_CHECKING:
     from isoflop.serving.advice import Service, Wish, deployment_for, formats_for, serve, traffic_of
     from isoflop.serving.caches import Cache, caches_of, ideal_bytes
-    from isoflop.serving.cost import Bill, Comparison, Lifetime, Offer, bill_of, compared, lifetime
+    from isoflop.serving.cost import Bill, Comparison, Offer, bill_of, compared
     from isoflop.serving.inverse import (
         Change,
         Hardware,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         room,
     )
     from isoflop.serving.legal import faults, legal_placements
+    from isoflop.serving.life import Lifetime, lifetime
     from isoflop.serving.memory import Budget, budget, memory_ledger
     from isoflop.serving.pace import Band, Pace, step_ledger
     from isoflop.serving.pace import pace as pace_of
@@ -56,7 +57,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "advice": ("Service", "Wish", "deployment_for", "formats_for", "serve", "traffic_of"),
     "caches": ("Cache", "caches_of", "ideal_bytes"),
-    "cost": ("Bill", "Comparison", "Lifetime", "Offer", "bill_of", "compared", "lifetime"),
+    "cost": ("Bill", "Comparison", "Offer", "bill_of", "compared"),
+    "life": ("Lifetime", "lifetime"),
     "inverse": (
         "Change",
         "Hardware",

@@ -14,7 +14,7 @@ from isoflop.model.storage.methods import scheme_of
 from isoflop.quantity import read_cluster
 from isoflop.serving.beside import tower_bytes
 from isoflop.serving.caches import caches_of
-from isoflop.serving.cost import Bill, Comparison, Lifetime, Offer, bill_of, compared, lifetime
+from isoflop.serving.cost import Bill, Comparison, Offer, bill_of, compared
 from isoflop.serving.inverse import Change, Hardware, Room, changes, devices_that_fit, fewest_chips, instances, room
 from isoflop.serving.legal import faults, format_faults
 from isoflop.serving.memory import budget, memory_ledger
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from isoflop.model.names import Description
     from isoflop.model.storage.scheme import Scheme
     from isoflop.relation.answer import Ledger
+    from isoflop.serving.life import Lifetime
     from isoflop.serving.pace import Pace
 
 USUAL_CONTEXT = 4096
@@ -297,7 +298,7 @@ def _answered(
         bill=bill,
         searched=searched,
         comparison=_comparison(deployment, wish, tokens, bill),
-        lifetime=_lifetime(wish, bill),
+        lifetime=_lifetime(deployment, wish, bill),
         changes=tuple(changes(deployment, length, wanted)) if short else (),
         fewest=fewest,
         devices=tuple(others[:MOST_DEVICES]),
@@ -319,10 +320,14 @@ def _comparison(
     return compared(wish.offer, full, deployment.placements[0].chips, wish.tariff, tokens)
 
 
-def _lifetime(wish: Wish, bill: Bill | None) -> Lifetime | None:
+def _lifetime(deployment: Deployment, wish: Wish, bill: Bill | None) -> Lifetime | None:
     if bill is None or not wish.serve_tokens:
         return None
-    return lifetime(bill, wish.train_cost, wish.serve_tokens)
+    if wish.tariff is None:
+        raise MissingData(f"no price of {deployment.device.name} is known; a whole life needs one: give price=")
+    from isoflop.serving.life import lifetime  # scaling laws are loaded by who asks for a life only
+
+    return lifetime(bill, deployment, wish.tariff, wish.train_cost, wish.serve_tokens)
 
 
 def _notes(deployment: Deployment, length: int) -> list[str]:

@@ -120,35 +120,3 @@ def compared(offer: Offer, pace: Pace, chips: int, tariff: Tariff, tokens: tuple
     if api <= 0:
         raise BadInput("an API that costs nothing is always cheaper; give its price a million tokens")
     return Comparison(offer=offer, api=api, own=rent / rate, break_even=rent / api, use=rent / api / rate)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lifetime:
-    """Dollars and joules of training a model once and of writing all its tokens, and where the two are equal.
-
-    `equal` is how many tokens have to be written until serving has cost as much as training.
-    """
-
-    train_cost: float
-    serve_cost: float
-    serve_energy: float
-    equal: float
-
-    @property
-    def total(self) -> float:
-        """Dollars of both."""
-        return self.train_cost + self.serve_cost
-
-
-def lifetime(bill: Bill, train_cost: float, tokens: float) -> Lifetime:
-    """Training for so many dollars and then writing so many tokens at the cost of a bill.
-
-    What the best size for such a demand is says `laws.allocate_lifetime`. Raises: BadInput where no price is known.
-    """
-    if bill.usd_per_output_token is None:
-        raise BadInput("no price of these chips is known; give one, like price='$2/chip/h'")
-    each = bill.usd_per_output_token[0]
-    joules = bill.joules_per_output_token[0]
-    return Lifetime(
-        train_cost=train_cost, serve_cost=each * tokens, serve_energy=joules * tokens, equal=train_cost / each
-    )
