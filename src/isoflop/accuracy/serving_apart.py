@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from isoflop.accuracy.serving import QUANTITIES
-from isoflop.accuracy.serving_fit import constants_of, fitted_vector, numbers_of, prior, residuals
+from isoflop.accuracy.serving_fit import constants_of, fitted_vector, moved, numbers_of, prior, residuals, slopes_at
 from isoflop.accuracy.serving_items import predicted, table_of
 from isoflop.accuracy.toml_text import toml_value
 
@@ -51,21 +51,27 @@ def made(items: Sequence[Item]) -> tuple[Constants, Table, dict[str, FloatArray]
     used = np.array([not one.doubt for one in items])
     vector = fitted_vector(table, numbers, used)
     left = {"fitted": residuals(table, predicted(table, numbers.rates(vector)))}
+    slopes = slopes_at(table, numbers, vector)
     for name, key in ASIDE.items():
-        left[name] = _apart(table, numbers, used, vector, np.array([key(one) for one in items]))
+        left[name] = _apart(table, numbers, used, (vector, slopes), np.array([key(one) for one in items]))
     said = f"{int(used.sum())} rows of {len({one.row.source for one in items})} sources, each counted evenly"
     found = constants_of(base, numbers, vector, said)
     return msgspec.structs.replace(found, interval=intervals(table, left)), table, left
 
 
-def _apart(table: Table, numbers: Numbers, used: FloatArray, vector: FloatArray, keys: FloatArray) -> FloatArray:
-    """Residuals of each target under constants fitted without all items that share its key."""
+def _apart(
+    table: Table, numbers: Numbers, used: FloatArray, fitted: tuple[FloatArray, FloatArray], keys: FloatArray
+) -> FloatArray:
+    """Residuals of each target under constants fitted without all items that share its key.
+
+    `fitted`: the vector of all rows and its slopes, from which each of these fits starts.
+    """
     owner = np.array([target.item for target in table.targets])
     found = np.zeros(len(owner))
     for key in sorted(set(keys)):
-        moved = fitted_vector(table, numbers, used & (keys != key), vector, rounds=4)
+        vector, _ = moved(table, numbers, used & (keys != key), *fitted, rounds=8)
         outside = keys[owner] == key
-        found[outside] = residuals(table, predicted(table, numbers.rates(moved)))[outside]
+        found[outside] = residuals(table, predicted(table, numbers.rates(vector)))[outside]
     return found
 
 

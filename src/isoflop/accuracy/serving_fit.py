@@ -113,17 +113,30 @@ def weights_of(table: Table, used: FloatArray) -> FloatArray:
     )
 
 
-def fitted_vector(
-    table: Table, numbers: Numbers, used: FloatArray, begin: FloatArray | None = None, rounds: int = 12
-) -> FloatArray:
-    """Gauss-Newton on logarithms with robust weights and priors; the step is shortened where it does not help."""
+def fitted_vector(table: Table, numbers: Numbers, used: FloatArray, rounds: int = 12) -> FloatArray:
+    """Gauss-Newton on logarithms with robust weights and priors; slopes are taken again every few rounds."""
+    vector, before = numbers.start.copy(), np.inf
+    for _ in range(rounds):
+        slopes = slopes_at(table, numbers, vector)
+        vector, cost = moved(table, numbers, used, vector, slopes)
+        if before - cost < 1e-3 * cost:
+            break
+        before = cost
+    return vector
+
+
+def moved(
+    table: Table, numbers: Numbers, used: FloatArray, vector: FloatArray, slopes: FloatArray, rounds: int = 4
+) -> tuple[FloatArray, float]:
+    """(the vector after a few steps with slopes that stand still, its cost); a step that does not help is shortened.
+
+    Slopes are nearly the same for all folds of a table, which makes a fit without some rows cheap.
+    """
     noise = np.array([NOISE[target.quantity] for target in table.targets])
     weights = weights_of(table, used)
-    vector = (numbers.start if begin is None else begin).copy()
     left = residuals(table, predicted(table, numbers.rates(vector)))
     cost = _cost(left, weights, noise, vector, numbers)
     for _ in range(rounds):
-        slopes = _slopes(table, numbers, vector, left)
         pull = weights / noise**2 / (1 + (left / (ROBUST * noise)) ** 2)
         matrix = slopes.T * pull @ slopes + np.diag(numbers.spread**-2.0)
         side = slopes.T @ (pull * left) + (vector - numbers.start) / numbers.spread**2
@@ -138,7 +151,7 @@ def fitted_vector(
                 break
         if before - cost < 1e-3 * before:
             break
-    return vector
+    return vector, cost
 
 
 def _cost(left: FloatArray, weights: FloatArray, noise: FloatArray, vector: FloatArray, numbers: Numbers) -> float:
@@ -147,8 +160,9 @@ def _cost(left: FloatArray, weights: FloatArray, noise: FloatArray, vector: Floa
     return float((weights * robust).sum() + (((vector - numbers.start) / numbers.spread) ** 2).sum())
 
 
-def _slopes(table: Table, numbers: Numbers, vector: FloatArray, left: FloatArray) -> FloatArray:
+def slopes_at(table: Table, numbers: Numbers, vector: FloatArray) -> FloatArray:
     """How each residual goes with each number; only items that depend on a number are computed again."""
+    left = residuals(table, predicted(table, numbers.rates(vector)))
     slopes = np.zeros((len(table.targets), len(vector)))
     step = 1e-3
     quantity = [target.quantity for target in table.targets]

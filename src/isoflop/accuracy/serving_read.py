@@ -121,7 +121,7 @@ def read_row(row: ServingSettings, library: dict[str, Description]) -> Reading:
     runtime, month = _runtime(row, notes)
     formats = _formats(row, found, runtime, notes)
     workload = _workload(scenario, row)
-    traffic = _traffic(row, scenario, workload, runtime, notes)
+    traffic = _traffic(row, scenario, workload, notes)
     placement = _placement(row, found.what.spec, runtime, scenario, notes, boards)
     made = Deployment(
         model=found.what.spec,
@@ -131,7 +131,7 @@ def read_row(row: ServingSettings, library: dict[str, Description]) -> Reading:
         runtime=runtime,
         beside=found.beside,
     )
-    made, traffic = _made_to_fit(row, made, traffic, scenario, notes)
+    made, traffic = _made_to_fit((row.n_gpus or 1) * boards, made, traffic, scenario, notes)
     return Reading(
         deployment=made,
         traffic=traffic,
@@ -216,8 +216,9 @@ def _runtime(row: ServingSettings, notes: _Notes) -> tuple[Runtime, str]:
 
 def _formats(row: ServingSettings, found: Found, runtime: Runtime, notes: _Notes) -> Formats:
     """Formats of weights and cache, and what goes with them where the row is silent."""
+    said = row.weight_prec.lower().removeprefix("u") if row.weight_prec.lower().startswith("uint") else row.weight_prec
     try:
-        formats, assumed = formats_of(found, row.weight_prec, row.kv_prec)
+        formats, assumed = formats_of(found, said, row.kv_prec)
     except IsoflopError:
         formats, assumed = formats_of(found, "bf16", row.kv_prec)
         notes.add(f"weights in bf16, for '{row.weight_prec[:20]}' is not known", 1.3)
@@ -242,22 +243,20 @@ def _workload(scenario: ScenarioRule, row: ServingSettings) -> Workload | None:
     return next((one for one in rules().workload if one.task == scenario.task and one.model in said), None)
 
 
-REPEATED = 0.5
-"""Share of a prompt that a prefix cache which is on by default finds, where runs of a sweep ask the same prompts."""
+REPEATED, ROOM = 0.45, 2.6
+"""Where runs of a sweep ask the same prompts, a prefix cache that is on by default finds more of them the more it holds
+over what one run asks: nothing below `ROOM` times as much, then `REPEATED` of a prompt a factor e."""
+
+MOST_REPEATED = 0.85
 
 
-def _traffic(
-    row: ServingSettings, scenario: ScenarioRule, workload: Workload | None, runtime: Runtime, notes: _Notes
-) -> Traffic:
+def _traffic(row: ServingSettings, scenario: ScenarioRule, workload: Workload | None, notes: _Notes) -> Traffic:
     given = workload or scenario
     asked, written = row.isl, row.osl
     if asked is None or written is None:
         notes.add(f"lengths: {asked or given.input:g} in, {written or given.output:g} out", scenario.wide)
     asked = given.input if asked is None else asked
     written = given.output if written is None else written
-    repeated = scenario.kind == "closed" and runtime.name == "vllm" and _repeats(runtime)
-    if repeated:
-        notes.add(f"{REPEATED:.0%} of the prompts found in the prefix cache", 1.1)
     requests = row.concurrency or row.batch or 0.0
     if scenario.kind in {"stream", "prompt"}:
         requests = 1.0
@@ -267,7 +266,6 @@ def _traffic(
         concurrency=requests,
         input_tokens=asked,
         output_tokens=max(written, 1.0),
-        prefix_share=REPEATED if repeated else 0.0,
         depth=row.ctx_depth or 0.0,
     )
 
@@ -308,13 +306,13 @@ MOST_SPREAD = 32
 
 
 def _made_to_fit(
-    row: ServingSettings, made: Deployment, traffic: Traffic, scenario: ScenarioRule, notes: _Notes
+    chips: int, made: Deployment, traffic: Traffic, scenario: ScenarioRule, notes: _Notes
 ) -> tuple[Deployment, Traffic]:
     """The deployment on as many chips as its weights need, and as many instances as its requests need."""
     if made.runtime.name == "llama.cpp":
         return made, traffic
     if scenario.kind in {"tuned", "limited"}:
-        made = _tuned(made, row.n_gpus or 1)
+        made = _tuned(made, chips)
         notes.add(f"layout: {_words(made)}", 1.1)
     placement = asked = _single(made)
     while not _fits(made) and placement.tp < 64:
@@ -328,7 +326,20 @@ def _made_to_fit(
             more = int(np.ceil(float(np.max(np.asarray(traffic.concurrency))) / max(whole, 1.0)))
             notes.add(f"{more} instances, for one does not hold so many requests", 1.5)
             made = made.at(replace(placement, replicas=more))
+        traffic = _repeated(made, traffic, whole, notes)
     return made, traffic
+
+
+def _repeated(made: Deployment, traffic: Traffic, whole: float, notes: _Notes) -> Traffic:
+    """The traffic with what a prefix cache finds that is on by default; not seen in mixtures of experts."""
+    if not _repeats(made.runtime) or work_of(made.model).experts:
+        return traffic
+    asked = float(np.asarray(traffic.concurrency)) * float(np.asarray(traffic.input_tokens))
+    held = whole * float(np.asarray(traffic.longest))
+    share = float(np.clip(REPEATED * np.log(max(held / max(asked, 1.0), 1.0) / ROOM), 0.0, MOST_REPEATED))
+    if share > 0:
+        notes.add(f"{share:.0%} of the prompts found in the prefix cache", 1.2)
+    return replace(traffic, prefix_share=share)
 
 
 CROWDED = 1.6

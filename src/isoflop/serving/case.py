@@ -11,7 +11,7 @@ from isoflop.errors import MissingData
 from isoflop.kernel import chip_of
 from isoflop.model.count import head_weight
 from isoflop.model.storage.modules import Module
-from isoflop.serving.memory import budget, served
+from isoflop.serving.memory import Budget, budget, served
 from isoflop.serving.rates import Keys, device_class, pace_era
 from isoflop.serving.step import Case
 from isoflop.serving.weights import held_of, scheme_of
@@ -112,6 +112,7 @@ class _Degrees(NamedTuple):
     tp: Real
     pp: Real
     dp: Real
+    ep: Real
     replicas: Real
 
 
@@ -121,9 +122,9 @@ def case_of(deployment: Deployment, traffic: Traffic, month: str = "") -> Case:
     `month` ("2025-06") stands for the version of a runtime that names none.
     """
     many = deployment.placements
-    degrees = _Degrees(*(_float(each) for each in (many.tp, many.pp, many.dp, many.replicas)))
+    degrees = _Degrees(*(_float(each) for each in (many.tp, many.pp, many.dp, many.ep, many.replicas)))
     room, whole_room = _rooms(deployment, traffic, degrees.dp)
-    return Case(
+    case = Case(
         **_matrices(deployment, degrees),
         **_attention(deployment, traffic, degrees, month),
         **_chip_figures(deployment),
@@ -133,6 +134,7 @@ def case_of(deployment: Deployment, traffic: Traffic, month: str = "") -> Case:
         room=room,
         whole_room=whole_room,
     )
+    return Case(*(value.item() if isinstance(value, np.generic) else value for value in case))
 
 
 def _matrices(deployment: Deployment, degrees: _Degrees) -> dict[str, Real]:
@@ -184,9 +186,9 @@ def _chip_figures(deployment: Deployment) -> dict[str, Real]:
     device, chip = deployment.device, _chip(deployment.device)
     stored = stored_of(served(deployment), scheme_of(deployment.formats))
     return {
-        "rate": _rate(chip, stored.format),
-        "expert_rate": _rate(chip, stored.expert_format),
-        "wide_rate": chip.rate("16"),
+        "rate": _rate(device, chip, stored.format),
+        "expert_rate": _rate(device, chip, stored.expert_format),
+        "wide_rate": _rate(device, chip, "16"),
         "vector_rate": _vector_rate(device, chip),
         "bandwidth": chip.bandwidth,
         "link": chip.link,
@@ -213,14 +215,36 @@ def _offloaded(deployment: Deployment, stored: Stored, tp: Real) -> _Off:
     return _Off(dense, experts, held / tp, (off.bandwidth or USUAL_HOST) * HOST_SHARE)
 
 
+class _Same:
+    """A deployment as itself: equal to no other, so that what follows from it can be kept without comparing models."""
+
+    __slots__ = ("deployment",)
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+
+    def __hash__(self) -> int:
+        return id(self.deployment)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.deployment is self.deployment
+
+
+@lru_cache(maxsize=32)
+def _budget(same: _Same) -> Budget:
+    return budget(same.deployment)
+
+
 def _rooms(deployment: Deployment, traffic: Traffic, dp: Real) -> tuple[Real, Real]:
     """Sequences that an instance holds: halfway through their output, and at their end."""
     if deployment.runtime.name == "llama.cpp":
         return 1e9, 1.0
-    found = budget(deployment)
+    found = _budget(_Same(deployment))
     # a deployment that runs has found room somewhere, however tight the usual allowances are
     pool = np.maximum(found.pool, LEAST_POOL * (found.capacity - found.weights))
     mean, whole = (found.concurrency(pool, np.maximum(each, 1.0)) for each in (traffic.mean_context, traffic.longest))
+    if deployment.runtime.name == "trtllm":  # a request starts only where its whole length has room
+        mean = whole
     return (_float(mean * dp), _float(whole * dp))
 
 
@@ -229,12 +253,16 @@ def _float(values: Real) -> Real:
     return float(array.reshape(-1)[0]) if array.size == 1 else array
 
 
-def _rate(chip: Chip, form: str) -> float:
-    """The peak at which products in a class of formats run; formats a chip lacks are unpacked to 16 bit."""
+def _rate(device: Device, chip: Chip, form: str) -> float:
+    """The peak at which products in a class of formats run.
+
+    Formats a chip lacks are unpacked to 16 bit, and where vector units are faster than that (Pascal), to 32.
+    """
+    wide = max(chip.rate("16"), _vector_rate(device, chip))
     try:
-        return chip.rate(form)
+        return max(chip.rate(form), wide)
     except MissingData:
-        return chip.rate("16")
+        return wide
 
 
 def _vector_rate(device: Device, chip: Chip) -> float:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from isoflop.quantity.types import Real
     from isoflop.serving.step import Case, Rates
 
-ROUNDS = 12
-"""Rounds after which the batch stands still to 0.1 %."""
+ROUNDS, TURNS = 12, 3
+"""Rounds after which a batch under limits stands still, and turns of Aitken after which one without does, to 0.1 %."""
 
 LARGE_PROMPT = 4096.0
 """Tokens from which the weights that are read for a prompt no longer count; busy engines read prompts together."""
@@ -108,12 +108,23 @@ def closed_loop(case: Case, rates: Rates, requests: Real, guess: Guess = PLAIN) 
     found = _prompt(case, rates)
     room = np.maximum(case.room, 1.0)
     batch = np.minimum(requests, room)
-    for _ in range(ROUNDS):
+    first: Real = 0.0
+
+    def written(batch: Real) -> Real:
+        """Sequences that are written at once where `batch` are."""
+        nonlocal first
         step, token = _token(case, rates, batch, found.busy, guess)
         use = np.minimum(batch / (case.output * token) * found.busy, FULLEST)
         first = _first(rates, requests, found, step.total, use)
-        writing = case.output * token
-        batch = np.minimum(0.5 * (batch + requests * writing / (writing + first)), room)
+        return np.minimum(requests * case.output * token / (case.output * token + first), room)
+
+    for _ in range(TURNS):  # Aitken: where the map goes in two turns says where it stands still
+        once = written(batch)
+        twice = written(once)
+        bend = twice - 2 * once + batch
+        safe = np.where(np.abs(bend) > 1e-9 * requests, bend, 1.0)
+        ahead = np.where(np.abs(bend) > 1e-9 * requests, batch - (once - batch) ** 2 / safe, twice)
+        batch = np.clip(ahead, 1e-3 * np.minimum(requests, room), np.minimum(requests, room))
     flow = _flow(case, rates, batch, found, guess)
     waiting = np.maximum(requests / np.maximum(batch, 1e-9) - 1, 0.0) * case.output * flow.token
     return flow._replace(first=np.where(batch >= 0.999 * room, np.maximum(first, waiting), first))

@@ -84,6 +84,11 @@ class Keys(NamedTuple):
     tuned: str = "plain"
 
     @property
+    def kind(self) -> str:
+        """Whether one user's machine or a server runs it: "local" or "served"."""
+        return "local" if self.software == "llama.cpp" else "served"
+
+    @property
     def pair(self) -> str:
         """Software and format of the experts, which come in kernels of their own."""
         return f"{self.software}/{self.experts}"

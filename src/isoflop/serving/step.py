@@ -33,6 +33,9 @@ LEAST_ATTENTION = 0.3
 DISPATCHED = 0.75
 """Share of the experts' vectors that leave their chip."""
 
+SOFT = 4.0
+"""How sharply runtimes change from sums in which each rank reads all others at once to sums in parts."""
+
 STAGE_WAIT = 20e-6
 """Seconds to hand over from one pipeline stage to the next, beside the bytes."""
 
@@ -71,6 +74,7 @@ class Case(NamedTuple):
     tp: Real
     pp: Real
     dp: Real
+    ep: Real
     replicas: Real
     rate: Real
     expert_rate: Real
@@ -97,6 +101,8 @@ class Rates(NamedTuple):
     read_state: Real
     multiply: Real
     multiply_experts: Real
+    tile: Real
+    uneven: Real
     attend: Real
     unpack: Real
     layer: Real
@@ -106,7 +112,7 @@ class Rates(NamedTuple):
     sequence: Real
     prompt_token: Real
     reduce: Real
-    reduce_size: Real
+    reduce_parts: Real
     reduce_share: Real
     blend: Real
     blend_experts: Real
@@ -160,6 +166,18 @@ def covered(active: Real, tokens: Real) -> Real:
     return found
 
 
+def uneven(case: Case, rates: Rates, share: Real) -> Real:
+    """Work of the rank with most of the experts that a batch meets, over the mean of ranks.
+
+    Of the experts of each of `ep` ranks a batch meets `share`, give or take what chance does; the largest of so many
+    draws decides. `uneven` of the constants is how much of that is seen.
+    """
+    each = np.maximum(case.targets / np.maximum(case.active, 1e-12) / case.ep, 1.0)
+    spread = np.sqrt(np.maximum(1 - share, 0.0) / np.maximum(share * each, 1e-12))
+    found: Real = 1 + rates.uneven * spread * np.sqrt(2 * np.log(case.ep))
+    return found
+
+
 class Load(NamedTuple):
     """What one pass works on: `tokens` a group of attention, `shared` tokens of all groups, which experts see.
 
@@ -179,14 +197,16 @@ def one_pass(case: Case, rates: Rates, load: Load) -> Pass:
     dense_busy = 2 * case.dense * load.tokens / case.rate
     dense = either(case.dense_bytes / (case.bandwidth * rates.read), dense_busy / rates.multiply, rates.blend)
     dense = dense + case.quantized * case.dense * rates.unpack / case.vector_rate * np.maximum(load.tokens / 8, 1.0)
-    met = case.expert_bytes * covered(case.active, load.shared)
+    share = covered(case.active, load.shared)
+    met = case.expert_bytes * share
     expert_busy = 2 * case.experts * case.active * load.shared / case.expert_rate
-    experts = either(
-        met / (case.bandwidth * rates.read_experts), expert_busy / rates.multiply_experts, rates.blend_experts
+    padding = 2 * case.experts * share * rates.tile / 2 / case.expert_rate
+    experts = uneven(case, rates, share) * either(
+        met / (case.bandwidth * rates.read_experts),
+        (expert_busy + padding) / rates.multiply_experts,
+        rates.blend_experts,
     )
-    experts = experts + case.quantized * case.experts * covered(case.active, load.shared) * rates.unpack / (
-        case.vector_rate
-    )
+    experts = experts + case.quantized * case.experts * share * rates.unpack / case.vector_rate
     head = either(
         case.head_bytes / (case.bandwidth * rates.read),
         2 * case.head * load.outputs / (case.wide_rate * HEAD_SHARE),
@@ -214,9 +234,10 @@ def one_pass(case: Case, rates: Rates, load: Load) -> Pass:
 def _communication(case: Case, rates: Rates, load: Load) -> Real:
     """Sums over tensor parallelism, the way to experts and back, and from stage to stage."""
     size = load.tokens * case.width * ACTIVATION
-    wait = rates.reduce * (1 + np.sqrt(size / rates.reduce_size))
     link = case.link * rates.reduce_share
-    reduced = (case.tp > 1) * 2 * case.layers * (wait + 2 * (case.tp - 1) / case.tp * size / link)
+    at_once = (case.tp - 1) * size / link
+    in_parts = rates.reduce_parts + 2 * (case.tp - 1) / case.tp * size / link
+    reduced = (case.tp > 1) * 2 * case.layers * (rates.reduce + at_once * in_parts / either(at_once, in_parts, SOFT))
     sent = size * np.minimum(case.targets, case.dp) * DISPATCHED / link
     apart = (case.dp > 1) * 2 * case.expert_layers * (rates.reduce + sent)
     passed = (case.pp - 1) * (STAGE_WAIT + size / (case.link * HEAD_SHARE))
