@@ -135,13 +135,14 @@ def fit(
 @click.option(
     "--interval", type=click.FloatRange(0.01, 0.999), default=0.8, show_default=True, help="Level of the interval."
 )
+@click.option("--through", type=click.Path(), help="A fit of loss, for a law of errors that follows the loss.")
 @click.option("--out", type=click.Path(), help="Write all columns with the predictions to this CSV file.")
 @click.option("--column", "columns", multiple=True, metavar="QUANTITY=COLUMN", help="What a column is.")
 @click.option("--set", "constants", multiple=True, metavar="QUANTITY=VALUE", help="One value for all rows.")
 @table_options
 def predict(
-    law: str, runs: tuple[str, ...], *, interval: float, out: str | None, columns: tuple[str, ...],
-    constants: tuple[str, ...], form: str, as_json: bool,
+    law: str, runs: tuple[str, ...], *, interval: float, through: str | None, out: str | None,
+    columns: tuple[str, ...], constants: tuple[str, ...], form: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Predict the loss of runs with an interval: loss_predicted, loss_low, loss_high beside the columns there are.
 
@@ -152,6 +153,7 @@ def predict(
     \b
     isoflop laws predict fit.json runs.csv --out predictions.csv
     isoflop laws predict fit.json N=70B D=1.4T
+    isoflop laws predict error.json N=70B D=1.4T --through fit.json
     """
     from isoflop.cli import laws_predicted as tables
 
@@ -163,7 +165,7 @@ def predict(
         table = read_table(runs[0])
     else:
         raise BadInput("give one table of runs, or values such as params=70B tokens=1.4T")
-    predicted = tables.predicted(law, table, split(columns), words.values_of(constants), interval)
+    predicted = tables.predicted(law, table, (split(columns), words.values_of(constants)), interval, through)
     for mind in predicted.minds:
         click.echo(mind, err=True)
     if out is not None:

@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from isoflop.cli.knowns import print_table
-from isoflop.errors import MissingData
+from isoflop.errors import BadInput, MissingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -147,6 +147,23 @@ def _of_fit(path: str) -> _Asked:
     )
 
 
+def _through(task: _Asked, name: str, first: str) -> _Asked:
+    """The second link of a chain: the loss that `first` predicts, with all its doubt, and the error that follows."""
+    from isoflop.laws.chain import chained
+    from isoflop.laws.fit_file import read_fit
+
+    if task.inputs != ("loss",):
+        raise BadInput(f"--through gives a loss, and {task.name} follows {', '.join(task.inputs)}; take downstream")
+    loss, error = read_fit(first), read_fit(name)
+    return _Asked(
+        name=f"{task.name} through {loss.shape.name}",
+        inputs=loss.shape.inputs,
+        convention=loss.convention,
+        say=lambda at, level: dict(chained(loss, error, at, level)),
+        failed=(*task.failed, *(one.name for one in loss.checks if one.status == "fail")),
+    )
+
+
 def _of_settings(path: str) -> _Asked:
     from isoflop.laws import Convention
     from isoflop.laws.hyper_file import read_hyper
@@ -197,12 +214,20 @@ def _point(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 
 def predicted(
-    law: str, table: Table, columns: Mapping[str, str], constants: Mapping[str, float], level: float
+    law: str,
+    table: Table,
+    words: tuple[Mapping[str, str], Mapping[str, float]],
+    level: float,
+    through: str | None = None,
 ) -> Predicted:
-    """The predictions of a fit or a published law for every row that has its inputs."""
+    """The predictions of a fit or a published law for every row that has its inputs.
+
+    `words` are columns by quantity and values for all rows; `through` the fit whose loss a law of errors follows.
+    """
     from isoflop.laws.runs import runs_of
 
-    asked = _asked(law)
+    columns, constants = words
+    asked = _asked(law) if through is None else _through(_asked(law), law, through)
     runs = runs_of(table, columns=columns, constants=constants)
     held = dict(runs.columns)
     own = _COUNTED[asked.convention.params]
@@ -252,7 +277,7 @@ def _need(asked: _Asked, held: Mapping[str, FloatArray], table: Table) -> None:
 def _minds(asked: _Asked, runs: Runs, table: Table, good: BoolArray) -> tuple[str, ...]:
     """How the words were read, rows without a prediction, and checks that failed when the law was fitted."""
     found = []
-    if table.format == "values":
+    if table.format == "values" and {"params", "tokens", "flops"} & set(asked.inputs):
         counted = {
             "total": "all parameters",
             "active": "active parameters",
@@ -265,7 +290,7 @@ def _minds(asked: _Asked, runs: Runs, table: Table, good: BoolArray) -> tuple[st
         known = {"flops"} if "flops" not in asked.inputs or asked.convention.flops == "6nd" else set()
         notes = [note.replace(": the table has none", "") for note in runs.notes]
         found += [note for note in notes if note.split(" are ")[0] not in known]
-    elif not good.all():
+    if not good.all():
         found.append(f"{int((~good).sum())} of {table.rows} rows lack an input and get no prediction")
     if asked.failed:
         found.append(f"mind: when this was fitted, checks failed: {', '.join(asked.failed)}")

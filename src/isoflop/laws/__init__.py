@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from isoflop.laws.again import Profile, influence, profile
     from isoflop.laws.approach1 import Envelope, envelope
     from isoflop.laws.approach2 import IsoFlop, Line, isoflop_bias, isoflop_line, isoflop_profiles
+    from isoflop.laws.chain import chained
     from isoflop.laws.checks import Check, check
     from isoflop.laws.decide.allocate import Decision, allocate
     from isoflop.laws.decide.belief import Belief, Estimate, believed
@@ -116,6 +117,7 @@ __all__ = [
     "allocate_lifetime",
     "approaches",
     "believed",
+    "chained",
     "check",
     "curve_of",
     "design",
@@ -149,6 +151,7 @@ _HOMES = {
     "again": ("Profile", "influence", "profile"),
     "approach1": ("Envelope", "envelope"),
     "approach2": ("IsoFlop", "Line", "isoflop_bias", "isoflop_line", "isoflop_profiles"),
+    "chain": ("chained",),
     "checks": ("Check", "check"),
     "decide.allocate": ("Decision", "allocate"),
     "decide.belief": ("Belief", "Estimate", "believed"),
