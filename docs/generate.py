@@ -478,6 +478,7 @@ def printed(command: str) -> str:
     words = shlex.split(command)[1:]
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ISOFLOP_")}
     with tempfile.TemporaryDirectory() as nowhere:
+        Path(nowhere, "examples").symlink_to(HERE.parent / "examples")
         done = subprocess.run(
             [sys.executable, "-m", "isoflop", *words],
             capture_output=True,
@@ -491,7 +492,7 @@ def printed(command: str) -> str:
 
 # --- writing ---------------------------------------------------------------------------------------------------------
 
-WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md", "docs/check.md", "docs/model.md", "docs/training.md", "docs/quantize.md")
+WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md", "docs/check.md", "docs/audit.md", "docs/model.md", "docs/training.md", "docs/quantize.md")
 """Pages written by hand whose console blocks are refreshed."""
 
 PAGES: dict[str, Callable[[], str]] = {
