@@ -1,0 +1,123 @@
+"""Figures of one run, gathered: by named model, by size, or by paragraph; and arithmetic on their bounds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from math import inf, sqrt
+from typing import TYPE_CHECKING
+
+from isoflop.audit.world.found import is_denied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from isoflop.audit.prose.amounts import Amount
+    from isoflop.audit.prose.facts import Fact, Told
+    from isoflop.audit.prose.names import Name
+
+
+_ROLES = (
+    "params",
+    "active_params",
+    "tokens",
+    "train_flops",
+    "chips",
+    "train_time",
+    "chip_time",
+    "mfu",
+    "train_cost",
+    "price",
+    "train_energy",
+    "train_emissions",
+    "power",
+    "throughput",
+    "throughput_per_chip",
+)
+
+
+@dataclass(slots=True)
+class Frame:
+    """What a text says of one run: facts by role, and the devices that are named with it."""
+
+    facts: dict[str, list[Fact]] = field(default_factory=lambda: defaultdict(list))
+    devices: dict[str, Name] = field(default_factory=dict)
+    name: Name | None = None
+    texts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bounds of a product, zero and infinite where the text says "at most" or "at least"."""
+
+    low: float
+    high: float
+
+    def __mul__(self, other: Span) -> Span:
+        return Span(self.low * other.low, _times(self.high, other.high))
+
+    def __truediv__(self, other: Span) -> Span:
+        return Span(self.low / other.high if other.high else inf, self.high / other.low if other.low else inf)
+
+    def meets(self, low: float, high: float) -> bool:
+        """Whether any of it lies between two bounds."""
+        return self.low <= high and self.high >= low
+
+    @property
+    def middle(self) -> float:
+        """Its geometric middle, or the end that is known."""
+        if self.low > 0 and self.high < inf:
+            return sqrt(self.low * self.high)
+        return self.high if self.low <= 0 else self.low
+
+
+def _times(one: float, other: float) -> float:
+    return 0.0 if 0.0 in {one, other} else one * other
+
+
+def span_of(amount: Amount) -> Span:
+    """What an amount may be: its bounds, widened by the digits written."""
+    low, high = amount.low * (1 - amount.slack), amount.high * (1 + amount.slack)
+    if amount.number.bound == ">":
+        high = amount.high * 1.5  # "over 10,000" is not meant as a million
+    if amount.number.bound == "<":
+        low = amount.low / 1.5
+    return Span(low, high)
+
+
+def frames(text: tuple[Told, ...]) -> list[Frame]:
+    """Facts grouped by what they are about: a named model, a sized one, or a paragraph about one run."""
+    found: dict[tuple[object, ...], Frame] = {}
+    for told in text:
+        for fact in told.facts:
+            subject = fact.subject
+            if fact.role not in _ROLES or subject.key == "?" or is_denied(fact):
+                continue
+            key = (subject.key, subject.size, told.sentence.section) if subject.key else ("", told.scope)
+            frame = found.setdefault(key, Frame(name=subject.name))
+            frame.facts[fact.role].append(fact)
+            for name in told.read.names:
+                if name.kind == "device":
+                    frame.devices.setdefault(f"{name.key} {' '.join(name.words)}".strip(), name)
+            frame.texts.append(told.sentence.text)
+    return list(found.values())
+
+
+def picks(frame: Frame) -> Iterator[dict[str, Fact]]:
+    """One value of each role: of the whole frame where it has one only, else of one sentence at a time."""
+    alone = {role: facts[0] for role, facts in frame.facts.items() if _agree(facts)}
+    if len(alone) == len(frame.facts):
+        yield alone
+        return
+    places = sorted({fact.sentence.place for facts in frame.facts.values() for fact in facts})
+    for place in places[:200]:
+        here = {role: [fact for fact in facts if fact.sentence.place == place] for role, facts in frame.facts.items()}
+        own = {role: facts[0] for role, facts in here.items() if facts and _agree(facts)}
+        mixed = {role for role, facts in here.items() if len(facts) > 1 and not _agree(facts)}
+        if own:
+            yield {**{role: fact for role, fact in alone.items() if role not in mixed}, **own}
+
+
+def _agree(facts: list[Fact]) -> bool:
+    first = span_of(facts[0].amount)
+    return all(first.meets(one.low * 0.97, one.high * 1.03) for one in (span_of(fact.amount) for fact in facts[1:]))

@@ -1,0 +1,322 @@
+"""Arithmetic in running text ("8 x 80 GB = 640 GB"), and figures said twice ("3,640 PF-days (3.14e23 FLOP)")."""
+
+from __future__ import annotations
+
+import re
+from math import log
+from typing import TYPE_CHECKING
+
+from isoflop.audit.prose.amounts import PERCENT, Amount
+from isoflop.audit.prose.kinds import EITHER
+from isoflop.audit.prose.roles import TRAIN
+from isoflop.audit.world.evaluated import evaluate
+from isoflop.audit.world.found import finding, middle, near, slip_of
+from isoflop.quantity import unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from isoflop.audit.document import Class, Finding
+    from isoflop.audit.prose.facts import Told
+
+_SIGN = re.compile(
+    r"\s*(?P<sign>[×*÷/+]|(?<=[\s\d])x(?=[\s\d])|(?<=\s)[-–](?=\s)|\btimes\b|\bdivided by\b|"
+    r"\bmultiplied by\b|\(|\))\s*"
+)
+_OPERATORS = {"×": "*", "x": "*", "times": "*", "multiplied by": "*", "÷": "/", "divided by": "/", "–": "-"}
+_EQUALS = re.compile(
+    r"\s*(?:=|≈|≃|→|=>|⇒|\bequals\b|\bgives\b|\bis about\b|\bcomes to\b|\bmakes\b|"
+    r"\byields\b)\s*(?:about|roughly|approximately|around|~|≈|only|just|a total of|us)?\s*",
+    re.IGNORECASE,
+)
+_AGAIN = re.compile(
+    r"\s*(?:parameters|tokens|of \w+|GPU|compute)?\s*(?:\(|=|≈|,?\s*or\b|,?\s*i\.e\.,?|,"
+    r"\s*which is|,?\s*that is,?|,\s*equivalent to|,\s*equal to|\bis (?:the same as|equal to|"
+    r"equivalent to|exactly)\b|\bis\b|\bequals\b|\bcorresponds? to\b)\s*"
+    r"(?:about|roughly|approximately|approx\.?|around|~|≈|a total of|exactly|just|only|some|"
+    r"nearly|over|more than|under)?\s*",
+    re.IGNORECASE,
+)
+_TWICE = frozenset({"FLOP", "FLOP/s", "s", "byte", "J", "J/s", "kgCO2e", "chip s", "byte/s", "$/s/chip", "byte/param"})
+_FACTORS: tuple[tuple[float, Class, str], ...] = (
+    (8.0, "bits_for_bytes", "bits and bytes"),
+    (1 / 8, "bits_for_bytes", "bits and bytes"),
+    (24.0, "time_unit", "hours and days"),
+    (1 / 24, "time_unit", "hours and days"),
+    (60.0, "time_unit", "minutes"),
+    (1 / 60, "time_unit", "minutes"),
+    (3600.0, "time_unit", "seconds and hours"),
+    (1 / 3600, "time_unit", "seconds and hours"),
+    (7.0, "time_unit", "days and weeks"),
+    (1 / 7, "time_unit", "days and weeks"),
+    (365.25, "time_unit", "days and years"),
+    (1 / 365.25, "time_unit", "days and years"),
+    (86400.0, "time_unit", "seconds and days"),
+    (1 / 86400, "time_unit", "seconds and days"),
+    (30.44, "time_unit", "days and months"),
+    (1 / 30.44, "time_unit", "days and months"),
+    (3.0, "forward_for_training", "2 and 6 FLOP for each parameter and token"),
+    (1 / 3, "forward_for_training", "2 and 6 FLOP for each parameter and token"),
+)
+
+
+def sums(text: tuple[Told, ...]) -> Iterator[Finding]:
+    """Sums that do not come out, and values said twice that differ."""
+    for told in text:
+        yield from _equations(told)
+        yield from _said_twice(told)
+
+
+def _equations(told: Told) -> Iterator[Finding]:
+    text = told.sentence.text
+    amounts = list(told.read.amounts)
+    place = 0
+    while place < len(amounts) - 1:
+        terms, end = _terms(text, amounts, place)
+        if len([one for one in terms if isinstance(one, Amount)]) < 2 or end >= len(amounts):
+            place += 1
+            continue
+        tail = _closing(text, amounts[end - 1])
+        equals = _EQUALS.match(text, tail)
+        if equals and amounts[end].start <= equals.end() + 1 and equals.end() <= amounts[end].number.point + 1:
+            yield from _sum(told, _with_bracket(text, amounts[place], terms), amounts[end])
+        place = end
+
+
+def _closing(text: str, last: Amount) -> int:
+    """Where the last term of a sum ends, with the words after it and its closing brackets."""
+    match = re.compile(
+        r"(?:\s*(?:of|per|in|each|total|training|for|a)?\s*[A-Za-z][\w/-]*){0,3}?\s*\)*(?=\s*(?:=|"
+        r"≈|→|⇒|≃|equals|gives|is about|comes to|makes|yields))"
+    ).match(text, last.end)
+    return match.end() if match else last.end
+
+
+def _terms(text: str, amounts: list[Amount], place: int) -> tuple[list[Amount | str], int]:
+    """Amounts joined by signs, from `place` on, and where they end."""
+    terms: list[Amount | str] = []
+    while place < len(amounts):
+        amount = amounts[place]
+        terms.append(amount)
+        place += 1
+        if place >= len(amounts):
+            break
+        signs = _signs(text[amount.number.end if amount.kind == "#times" else amount.end : amounts[place].start])
+        if signs is None:
+            break
+        terms += signs
+    return terms, place
+
+
+def _signs(between: str) -> list[str] | None:
+    """The signs between two amounts; None where there is something else: words of a unit are let pass."""
+    bare = re.sub(
+        r"(?<![\w])(?:of|the|an?|each|bytes?|bits?|hours?|days?|per|params?|parameters?|tokens?|"
+        r"GPUs?|peak|trillion|billion|N|D|FLOPs?|day|hour|month|model|training|steps?|about|"
+        r"~)(?![\w])",
+        " ",
+        between,
+    )
+    found: list[str] = []
+    place = 0
+    while place < len(bare):
+        match = _SIGN.match(bare, place)
+        if match is None:
+            return None if bare[place:].strip() else (found or None)
+        found.append(_OPERATORS.get(match["sign"].lower(), match["sign"]))
+        place = match.end()
+    return found if any(sign in "*/+-" for sign in found) else None
+
+
+def _with_bracket(text: str, first: Amount, terms: list[Amount | str]) -> list[Amount | str]:
+    return ["(", *terms] if text[: first.start].rstrip().endswith("(") else terms
+
+
+def _sum(told: Told, terms: list[Amount | str], says: Amount) -> Iterator[Finding]:
+    """A sum on the numbers as written and in base units: where it comes out in neither, it is wrong."""
+    if says.kind == PERCENT or any(isinstance(one, Amount) and one.number.bound for one in terms):
+        return
+    written = evaluate(terms, lambda amount: amount.number.middle)
+    base = evaluate(terms, lambda amount: amount.value)
+    values = [value for value in (written, base) if value]
+    if not values or says.value <= 0:
+        return
+    allowed = (
+        0.02
+        + says.slack
+        + sum(one.slack for one in terms if isinstance(one, Amount) and one.number.digits < 3 and one.number.about)
+    )
+    targets = (says.value, says.number.middle, says.number.middle / says.number.scaled)
+    if _is_forward(told, terms, says):
+        words = "2 N D is a forward pass; training takes 6 FLOP for each parameter and token"
+        yield finding(told.sentence, says, "forward_for_training", words, says=says.value, recomputed=3 * says.value)
+        return
+    if any(
+        value > 0 and abs(log(value / target)) <= allowed + 0.01 for value in values for target in targets if target > 0
+    ):
+        return
+    scaled = [
+        value * factor
+        for value in values
+        for factor in (
+            24.0,
+            1 / 24,
+            3600.0,
+            1 / 3600,
+            86400.0,
+            1 / 86400,
+            60.0,
+            1 / 60,
+            730.5,
+            730.0,
+            720.0,
+            1e3,
+            1e6,
+            1e9,
+            1e12,
+            1e-3,
+            1e-6,
+            1e-9,
+            1e-12,
+            0.125,
+            8.0,
+            365.25,
+            7.0,
+            3600 * 1e3,
+            0.01,
+            1e15,
+            1e-15,
+        )
+    ]
+    if (
+        _has_units(terms, says)
+        and any(
+            abs(log(value / target)) <= allowed
+            for value in scaled
+            for target in targets[:2]
+            if target > 0 and value > 0
+        )
+        and not _same_units(terms, says)
+    ):
+        return  # a conversion that is not written out
+    due = min(
+        values,
+        key=lambda value: min(abs(log(value / target)) for target in targets if target > 0) if value > 0 else 1e9,
+    )
+    best = min((target for target in targets if target > 0), key=lambda target: abs(log(due / target)))
+    ratio = best / due
+    slip = next(
+        ((kind, f"likely {words} mixed up") for factor, kind, words in _FACTORS if near(ratio, factor, 0.03)), None
+    ) or slip_of(ratio)
+    shown = f"{due:,.4g}" if due < 1e6 else f"{due:.3g}"
+    yield finding(
+        told.sentence,
+        says,
+        slip[0] if slip else "arithmetic",
+        f"the numbers as written give {shown}{f'; {slip[1]}' if slip else ''}",
+        says=best,
+        recomputed=due,
+        level="arithmetic",
+        unit=unit("1"),
+    )
+
+
+def _is_forward(told: Told, terms: list[Amount | str], says: Amount) -> bool:
+    """As in "2 x 13e9 x 260e9 = 6.8e21 FLOPs of training compute"."""
+    factors = [one for one in terms if isinstance(one, Amount)]
+    text = told.sentence.text
+    return (
+        len(factors) == 3
+        and "+" not in terms
+        and "/" not in terms
+        and factors[0].number.low == 2.0
+        and all(one.value > 1e6 for one in factors[1:])
+        and says.value > 1e18
+        and bool(TRAIN.search(text) or says.is_("FLOP"))
+        and not re.search(
+            r"\b(?:forward|inference|infer|generat\w+|serv\w+|MACs?|multiply|prefill|decod\w+|"
+            r"evaluat\w+|process\w*)\b",
+            text,
+            re.IGNORECASE,
+        )
+    )
+
+
+def _has_units(terms: list[Amount | str], says: Amount) -> bool:
+    return bool(says.kind) or any(
+        isinstance(one, Amount) and one.kind not in {"", "#times", "#things"} for one in terms
+    )
+
+
+def _same_units(terms: list[Amount | str], says: Amount) -> bool:
+    """Whether all units that are written cancel to that of the result, so that nothing can be converted."""
+    kinds = [
+        one.kind
+        for one in terms
+        if isinstance(one, Amount) and one.kind not in {"", "#times", "#things", "chip", "param", "token"}
+    ]
+    return (not kinds and says.kind in {"", "#times", "#things", "chip", "param", "token"}) or kinds == [says.kind]
+
+
+def _said_twice(told: Told) -> Iterator[Finding]:
+    """As in "3,640 PF-days (3.14e23 FLOP)": two amounts of one kind, in different units, side by side."""
+    text = told.sentence.text
+    for one, other in zip(told.read.amounts, told.read.amounts[1:], strict=False):
+        if (
+            not _alike(one, other)
+            or one.unit == other.unit
+            or one.number.bound
+            or other.number.bound
+            or one.device
+            or other.device
+        ):
+            continue
+        joined = _AGAIN.fullmatch(text[one.end : other.number.point - (1 if other.number.money else 0)])
+        if joined is None or (
+            re.fullmatch(r"\s*,?\s*or\s*", joined.group())
+            and one.number.scaled == other.number.scaled == 1.0
+            and one.kind == "s"
+        ):
+            continue
+        if _INCREMENT.search(text[: one.start]) or (
+            joined.group().strip() == "("
+            and re.match(
+                r"\s*(?:more|less|faster|each|per|saved|for|in|with|at|on|using|from|when|if|after)\b",
+                text[other.end :],
+            )
+        ):
+            continue
+        ratio = other.off(middle(one)) if one.low == one.high else 1.0
+        if (
+            abs(log(ratio)) <= 0.03 + one.slack
+            or (one.kind == "byte" and near(ratio, 1.0, 0.12))
+            or abs(log(one.off(middle(other)))) < 0.02
+        ):
+            continue
+        slip = next(
+            ((kind, f"likely {words} mixed up") for factor, kind, words in _FACTORS if near(ratio, factor, 0.06)), None
+        ) or slip_of(ratio)
+        yield finding(
+            told.sentence,
+            other,
+            slip[0] if slip else "arithmetic",
+            f"{one.text} is {middle(one) / (other.low / other.number.low if other.number.low else 1.0):.4g} "
+            f"in the unit of {other.text}{f'; {slip[1]}' if slip else ''}",
+            says=middle(other),
+            recomputed=middle(one),
+            level="arithmetic",
+        )
+
+
+_INCREMENT = re.compile(r"\b(?:from|every|each|per|between|either)\s*$", re.IGNORECASE)
+
+
+def _alike(one: Amount, other: Amount) -> bool:
+    if one.kind == other.kind and one.kind in _TWICE:
+        return True
+    return (
+        {one.kind, other.kind} <= {EITHER, "FLOP", "FLOP/s"}
+        and one.kind != other.kind
+        and EITHER in {one.kind, other.kind}
+        and min(one.low, other.low) > 0
+    )
