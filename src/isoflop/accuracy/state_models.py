@@ -133,7 +133,7 @@ SCHEMES: dict[str, dict[str, object]] = {
         "quant_algo": "NVFP4",
         "group_size": 16,
         "kv_cache_quant_algo": "FP8",
-        "exclude_modules": ["*self_attn*", "*linear_attn*", "*mixer*", "*shared_expert*", "lm_head"],
+        "exclude_modules": ["*self_attn*", "*linear_attn*", "*mixer*", "*shared_expert*", "*mtp*", "lm_head"],
     },
 }
 """Precisions as rows name them, and of mixtures that keep all but experts -> what configs of such checkpoints say."""

@@ -118,7 +118,11 @@ def _enough_chips(row: StateSettings, deployment: Deployment, place: _Place) -> 
     return (tried, (f"tp {tp}, the fewest that hold the weights",)) if tp > 1 else (tried, ())
 
 
-UNSAID_SHARE = (0.08, 0.05)
+SHARED = ("gb10", "jetson", "m1", "m2", "m3", "m4")
+SHARED_SHARE = 0.1
+"""Share of a memory that host and device have in common which other programs may hold."""
+
+UNSAID_SHARE = (0.12, 0.06)
 """How much less or more of a device a runtime may fill whose share no column says."""
 
 
@@ -139,7 +143,8 @@ def _prediction(
     if float(made.pool_high[0]) <= 0:
         why = f"weights of {float(made.weights[0]) / 2**30:.1f} GiB and a step leave nothing for a cache"
         return StatePrediction(status="does_not_fit", weights=weights, reason="; ".join(filter(None, (why, said))))
-    less, more = (0.0, 0.0) if row.gpu_mem_util else UNSAID_SHARE
+    less, more = (0.0, 0.02) if row.gpu_mem_util else UNSAID_SHARE
+    less += SHARED_SHARE if place.device.name.startswith(SHARED) else 0.0
     pools = (
         np.maximum(made.pool, 0.05 * made.pool_high),
         made.pool_low - less * made.capacity,

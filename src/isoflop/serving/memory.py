@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.errors import MissingData
-from isoflop.model.count import head_weight
 from isoflop.model.parts import LatentAttention, Moe
 from isoflop.model.spec import Group
 from isoflop.model.state import kv_elements_per_token
 from isoflop.relation.answer import Ledger, Term
+from isoflop.serving.activation import activation_bytes
 from isoflop.serving.pool import Paging, Pool, pool_of
 from isoflop.serving.runtime import Era, era_of
 from isoflop.serving.spec import Formats
-from isoflop.serving.weights import held_of, load
+from isoflop.serving.weights import apart_bytes, held_of, load, scheme_of
 
 if TYPE_CHECKING:
     from isoflop.hardware import Device
@@ -33,15 +33,15 @@ SEEN_BY_SOFTWARE = 0.995
 """Memory that software is told of over what nvidia-smi prints: 79.22 of 79.65 GiB on an H100, 139.8 of 140.4 on an H200
 (serving_memory.csv)."""
 
+SEEN_OF_GDDR = 0.99
+"""The same of cards without HBM: 0.983 (T4, L40S) to 0.995 (RTX 3090)."""
+
 CAPACITY_SPREAD = 1.006
 WEIGHTS_SPREAD = 1.006
 USUAL_LENGTH = 4096
 LARGE_BUT_SMALL_STEPS = ("a100", "gb10", "jetson")
 """vLLM starts A100 with the steps of small devices, whatever their memory; logs of devices that share the memory of
 their host show small steps too."""
-
-MOE_CHUNK = 32768.0
-"""Tokens that fused kernels of experts work on at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,8 @@ def units_of(pool: FloatArray, pages: Pool) -> FloatArray:
 def capacity_of(device: Device) -> float:
     """Memory of a chip that a runtime is told of [byte]; of a device without such a figure what its label says."""
     try:
-        return device.memory_usable().value * SEEN_BY_SOFTWARE
+        share = SEEN_OF_GDDR if "GDDR" in device.memory.kind else SEEN_BY_SOFTWARE
+        return device.memory_usable().value * share
     except MissingData:
         if device.memory.labelled is None:
             raise MissingData(
@@ -115,15 +116,15 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     states it.
     """
     era = era_of(deployment.runtime, month)
-    model = served(deployment)
+    model, base = served(deployment), deployment.model
     many = deployment.placements
     own = deployment.memory or None
     size = capacity or own or capacity_of(deployment.device)
     total = np.full_like(many.tp, size)
-    held = load(held_of(model, deployment.formats, era.mxfp4_pad), many)
-    weights = held.bytes - on_host(deployment, model, era, many) + deployment.beside / many.tp + era.loaded
+    held = load(held_of(base, deployment.formats, era.mxfp4_pad), many)
+    weights = held.bytes - on_host(deployment, base, era, many) + deployment.beside / many.tp + era.loaded
     weights = weights + _draft_weights(deployment, many)
-    weights = weights + absorbed_bytes(model, era.absorbed) / many.tp * (held.beyond - held.first) / model.layers
+    weights = weights + absorbed_bytes(base, era.absorbed) / many.tp * (held.beyond - held.first) / base.layers
     length = length_of(deployment)
     step, sequences = steps_of(deployment, era, length, float(total.flat[0]))
     active = activation_bytes(model, era, many, step, sequences)
@@ -131,7 +132,8 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     graphs = era.graphs * (held.beyond - held.first) * wants_graphs
     each = era.communication if _linked(deployment.device) else era.communication_bus
     outside = np.where(many.instance_chips > 1, era.outside + each * many.tp, era.outside)
-    pages = _pages(deployment, era, model, held.first, held.beyond, step)
+    last = np.where(held.beyond == base.layers, model.layers, held.beyond)  # the end guesses ahead
+    pages = _pages(deployment, era, model, held.first, last, step)
     fraction = fraction_of(deployment, era)
     taken = _Taken(weights=weights, activation=active, graphs=graphs, outside=outside, fraction=fraction)
     running = np.maximum(_running(deployment, era), 1) * (era.of == "asked")
@@ -197,9 +199,13 @@ def _linked(device: Device) -> bool:
 
 
 def _draft_weights(deployment: Deployment, many: Placements) -> FloatArray | float:
-    """Bytes of the small model that guesses ahead, divided as the large one is."""
-    draft = deployment.speculation.draft
-    return 0.0 if draft is None else held_of(draft, Formats(weights=deployment.formats.rest)).total / many.tp
+    """Bytes of what guesses ahead, divided as the model is: a small model, or layers for further tokens."""
+    draft, formats = deployment.speculation.draft, deployment.formats
+    if draft is not None:
+        return held_of(draft, Formats(weights=formats.rest)).total / many.tp
+    if deployment.speculation.method != "mtp":
+        return 0.0
+    return apart_bytes(deployment.model, scheme_of(formats)) / (many.tp * many.dp)
 
 
 def _draft_state(deployment: Deployment) -> float:
@@ -305,35 +311,6 @@ def fraction_of(deployment: Deployment, era: Era) -> FloatArray:
         usual = np.where(many.tp >= ranks, share, usual)
     asked = np.asarray(deployment.settings.memory_fraction, dtype=np.float64)
     return np.asarray(np.where(asked > 0, asked, usual))
-
-
-def activation_bytes(
-    model: ModelSpec, era: Era, many: Placements, step: FloatArray, sequences: FloatArray
-) -> FloatArray:
-    """The height of a step: tensors of its tokens in the widest layer, or logits of the sequences drawn."""
-    inner, routed, expert = _widths(model)
-    outer_copies, inner_copies = era.activation
-    dense = inner_copies * inner / many.tp
-    mixed = routed * (np.maximum(2 * expert / many.tp, model.width) + expert / many.tp) * (inner_copies > 0)
-    inside = np.maximum(dense * step, mixed * np.minimum(step, MOE_CHUNK))
-    tokens = 2.0 * (outer_copies * model.width * step + inside)
-    vocabulary = head_weight(model).rows if model.head is not None else 0
-    drawn = step if era.all_logits else sequences
-    logits = era.logit_bytes * drawn * vocabulary
-    return np.asarray(np.maximum(tokens, logits))
-
-
-@lru_cache(maxsize=256)
-def _widths(model: ModelSpec) -> tuple[float, float, float]:
-    """(widest dense feed-forward part, experts a token meets, width of one), over all layers."""
-    inner = routed = expert = 0
-    for _, layer in model.stack.groups:
-        if isinstance(layer.mlp, Moe):
-            routed, expert = max(routed, layer.mlp.active), max(expert, layer.mlp.expert.width)
-            inner = max(inner, layer.mlp.shared.width if layer.mlp.shared else 0)
-        elif layer.mlp is not None:
-            inner = max(inner, layer.mlp.width)
-    return float(inner), float(routed), float(expert)
 
 
 PRODUCTS = 2

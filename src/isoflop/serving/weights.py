@@ -10,7 +10,7 @@ import numpy as np
 
 from isoflop.model.parts import Moe
 from isoflop.model.shard import kv_head_counts, split_of
-from isoflop.model.storage.modules import Namer, modules
+from isoflop.model.storage.modules import Namer, modules, modules_apart
 from isoflop.model.storage.scheme import Scheme, unquantised
 
 if TYPE_CHECKING:
@@ -131,6 +131,16 @@ def _params(layer: Layer, width: int) -> list[float]:
     for weight in layer.weights(width) if layer.held else ():
         found[_split(weight)] += weight.params
     return [found[name] for name in SPLITS]
+
+
+@lru_cache(maxsize=256)
+def apart_bytes(model: ModelSpec, scheme: Scheme) -> float:
+    """Bytes of layers for further tokens that stand beside a model; of a model without any, those of a mean layer."""
+    namer = Namer(scheme.patterns())
+    beside = [module for one in model.apart for module in modules_apart(model, one, namer)]
+    if not beside:
+        return float(_held(model, scheme, (1, 1)).layers.sum()) / model.layers
+    return sum(one.times * scheme.form_of(one).size(one.weight.rows, one.weight.columns) for one in beside)
 
 
 def experts_of(model: ModelSpec) -> int:
