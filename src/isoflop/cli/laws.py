@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from isoflop.cli import laws_compared as compared
 from isoflop.cli import laws_words as words
 from isoflop.cli.knowns import print_table, split, table_options
 from isoflop.cli.laws_decide import COMMANDS
@@ -242,17 +243,27 @@ def forms(*, form: str, as_json: bool) -> None:
 @command.command("compare")
 @click.argument("laws", nargs=-1, required=True)
 @click.option("--flops", multiple=True, metavar="FLOP", help="Budgets to split; 1e21 and 1e24 where none is given.")
+@compared.difference_options
 @table_options
-def compare(laws: tuple[str, ...], *, flops: tuple[str, ...], form: str, as_json: bool) -> None:
+def compare(laws: tuple[str, ...], *, flops: tuple[str, ...], form: str, as_json: bool, **options: object) -> None:
     """Published laws and fits side by side: constants, exponents, and how each splits a budget.
 
-    Losses stand there to be read, not ranked: each law has its own data and tokenizer.
+    Losses stand there to be read, not ranked: each law has its own data and tokenizer. With --difference two laws, or
+    two studies (tables of runs), are held against each other: what differs, with intervals from joint draws.
+
+    \b
+    isoflop laws compare fit.json besiroglu2024 hoffmann2022
+    isoflop laws compare ours.csv theirs.csv --difference --bytes-per-token 4.2,3.9 --target N=7B,D=2T
     """
     from isoflop.cli import laws_tables as tables
     from isoflop.quantity import quantity, read
 
+    form = "json" if as_json else form
     budgets = [float(read(text, quantity("train_flops")).spread.median) for text in flops] or [1e21, 1e24]
-    tables.print_compared(laws, budgets, "json" if as_json else form)
+    if compared.wants_difference(options):
+        compared.print_difference(laws, budgets, options, form)
+        return
+    tables.print_compared(laws, budgets, form)
 
 
 @command.command("history")

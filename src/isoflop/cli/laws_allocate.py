@@ -89,9 +89,9 @@ def _allocated(law: str, runs: str | None, constants: tuple[str, ...], options: 
     answers = _budget(options)
     aim = _aim(options, answers)
     choices = _choices(constants)
-    table = runs or (law if _is_table(law) else None)
+    table = runs or (law if is_table(law) else None)
     held = _runs(table) if table else None
-    believed = laws.fit(held, "chinchilla") if held is not None and _is_table(law) else law
+    believed = laws.fit(held, "chinchilla") if held is not None and is_table(law) else law
     decided = [laws.allocate(believed, aim, given) for given in choices]
     decided.sort(key=lambda one: one.loss.value if aim.flops is not None else one.train_flops.value)
     sides = laws.approaches(held, decided[0]) if held is not None else ()
@@ -100,7 +100,8 @@ def _allocated(law: str, runs: str | None, constants: tuple[str, ...], options: 
     )
 
 
-def _is_table(law: str) -> bool:
+def is_table(law: str) -> bool:
+    """Whether a law is named by the runs it is to be fitted to."""
     from pathlib import Path
 
     return law.lower().endswith((".csv", ".tsv", ".jsonl", ".parquet")) or Path(law).is_dir()

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from isoflop.laws.decide.allocate import Decision, allocate
     from isoflop.laws.decide.belief import Belief, Estimate, believed
     from isoflop.laws.decide.budget import Aim
+    from isoflop.laws.decide.compare import Comparison, Difference, Grounds, compare
     from isoflop.laws.decide.curve import Curve, curve_of, read_curve
     from isoflop.laws.decide.design import Cell, Design, Track, design
     from isoflop.laws.decide.running import Outlook, Prior, foresee, prior_from
@@ -74,15 +75,18 @@ __all__ = [
     "Cell",
     "Check",
     "Chinchilla",
+    "Comparison",
     "Convention",
     "Curve",
     "Decision",
     "Design",
+    "Difference",
     "Envelope",
     "Estimate",
     "Excess",
     "Fit",
     "FittedOn",
+    "Grounds",
     "Growth",
     "HyperFit",
     "HyperParameters",
@@ -119,6 +123,7 @@ __all__ = [
     "believed",
     "chained",
     "check",
+    "compare",
     "curve_of",
     "design",
     "envelope",
@@ -156,6 +161,7 @@ _HOMES = {
     "decide.allocate": ("Decision", "allocate"),
     "decide.belief": ("Belief", "Estimate", "believed"),
     "decide.budget": ("Aim",),
+    "decide.compare": ("Comparison", "Difference", "Grounds", "compare"),
     "decide.design": ("Cell", "Design", "Track", "design"),
     "decide.curve": ("Curve", "curve_of", "read_curve"),
     "decide.running": ("Outlook", "Prior", "foresee", "prior_from"),

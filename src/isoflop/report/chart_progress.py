@@ -38,7 +38,9 @@ def design_chart(found: Design, *, width: int = 720, mode: Mode = "light") -> al
     names = list(tracks)
     key = legend(names, inner, "stroke")
     highest = max(float(row["width"]) for row in rows)  # type: ignore[arg-type]  # a number
-    x = alt.X("flops:Q", axis=alt.Axis(title="training compute of the new runs (FLOP)", format=".1~e", tickCount=5))
+    label = "datum.value == 0 ? '0' : format(datum.value, '.2~e')"
+    axis = alt.Axis(title="training compute of the new runs (FLOP)", labelExpr=label, tickCount=5)
+    x = alt.X("flops:Q", axis=axis)
     y = alt.Y(
         "width:Q",
         scale=alt.Scale(domain=[0, 1.06 * highest], nice=False),

@@ -41,7 +41,9 @@ def design_blocks(found: Design) -> Blocks:
     )
     sections = [Section(heading="As much spent", lines=tuple(_other(name, found) for name in found.others))]
     forms = ", ".join(f"{name} {percent(weight)}" for name, weight in found.forms.items())
-    sections.append(Section(heading="Held possible", lines=(f"{forms}; {found.minima} minima in all",)))
+    further = found.minima - len(found.forms)
+    forms += f"; {further} further minim{'a' if further > 1 else 'um'} of these" if further > 0 else ""
+    sections.append(Section(heading="Held possible", lines=(forms,)))
     sections += [Section(heading="Mind", lines=mind(found), loud=True)] if mind(found) else []
     return Blocks(rows=rows, sections=tuple(sections))
 
@@ -110,12 +112,12 @@ def design_steps(found: Design) -> tuple[str, ...]:
     left_open = (
         "what the runs leave open: draws of the constants from refits of resampled runs, from every minimum nearly"
     )
-    far = "2 % for the square root of each decade between it and the target"
+    far = "1 % for the square root of each decade between it and the target"
     return (
         f"{left_open} as good, of every form, weighed by how its fits to the cheaper runs foretold the dearer ones",
         "their joint covariance of ln(loss) at target and cells, and a drift of 0.6 % a decade beyond the dearest run",
         f"a run conditions it as a measurement with the scatter of a run, {_share(found.scatter)}, and {far}",
-        "cells are taken one after the other by gain over compute to the power 0.7",
+        "cells are taken one after the other by gain over compute to the power 0.85",
     )
 
 

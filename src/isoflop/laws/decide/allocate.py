@@ -31,9 +31,9 @@ class Decision:
     """The best split for an aim: params, tokens and loss with intervals of level `aim.level`.
 
     `train_flops` and `serve_flops` are at the point. `valley` are the params whose loss is within `aim.slack` of the
-    best at this compute (or whose compute is, where a loss is asked for). `exponent` is
-    d ln(params) / d ln(flops) there. `plain` is what the same compute of training alone would buy without demand or
-    limit of data; None where that is the question itself.
+    best at this compute (or whose compute is, where a loss is asked for). `exponent` is d ln(params) / d ln(flops)
+    there; of it and of the split, `..._draws` hold the point and every draw. `plain` is what the same compute of
+    training alone would buy without demand or limit of data; None where that is the question itself.
     """
 
     belief: Belief
@@ -45,6 +45,9 @@ class Decision:
     serve_flops: float
     exponent: Estimate | None
     valley: tuple[float, float]
+    params_draws: FloatArray
+    tokens_draws: FloatArray
+    exponent_draws: FloatArray
     plain: Decision | None = None
     warnings: tuple[str, ...] = ()
 
@@ -112,6 +115,7 @@ def _decided(line: _Line, x: FloatArray) -> Decision:
     with np.errstate(all="ignore"):
         loss = np.exp(line.log_loss(x[None])[0])
     spent = aim.flops_per_param_token * params * tokens
+    exponent = _exponent(line)
     estimates = {
         name: belief.estimate(values, aim.level)
         for name, values in (("params", params), ("tokens", tokens), ("train_flops", spent))
@@ -122,7 +126,10 @@ def _decided(line: _Line, x: FloatArray) -> Decision:
         **estimates,
         loss=_loss(line, loss, estimates),
         serve_flops=aim.served / aim.serve_ratio * float(params[0]),
-        exponent=_exponent(line),
+        exponent=belief.estimate(exponent, aim.level) if len(exponent) else None,
+        params_draws=params,
+        tokens_draws=tokens,
+        exponent_draws=exponent,
         valley=_valley(line, float(x[0])),
         plain=_plain(line, estimates["train_flops"].value),
         warnings=_warnings(belief, estimates),
@@ -165,22 +172,24 @@ def _plain(line: _Line, train_flops: float) -> Decision | None:
     return _decided(other, other.best())
 
 
-def _exponent(line: _Line) -> Estimate | None:
-    """D ln(params) / d ln(flops): in closed form, else over a decade about the compute."""
+def _exponent(line: _Line) -> FloatArray:
+    """D ln(params) / d ln(flops) of point and draws, in closed form, else over a decade about the compute; or none."""
     belief, aim = line.belief, line.aim
+    nothing = np.array([])
     if aim.flops is None:
-        return None
+        return nothing
     if line.is_plain:
         law = belief.closed_form()
-        return belief.estimate(np.asarray(law.beta / (law.alpha + law.beta)), aim.level)
+        return np.asarray(law.beta / (law.alpha + law.beta), dtype=np.float64)
     ends = []
     for side in (-1.0, 1.0):
         moved = replace(aim, flops=aim.flops * float(np.exp(side * _HALF_DECADE)), flops_samples=None)
         try:
             ends.append(_Line(belief, moved).best())
         except Infeasible:
-            return None
-    return belief.estimate((ends[1] - ends[0]) / (2 * _HALF_DECADE), aim.level)
+            return nothing
+    found: FloatArray = (ends[1] - ends[0]) / (2 * _HALF_DECADE)
+    return found
 
 
 def _valley(line: _Line, x: float) -> tuple[float, float]:

@@ -30,16 +30,19 @@ if TYPE_CHECKING:
     from isoflop.quantity import FloatArray
 
 MOST_CELLS = 2_000
-MOST_RUNS = 100
-COST = 0.7
+MOST_RUNS, MOST_SEEDS = 100, 3
+COST = 0.85
 """Power of a run's compute that its gain is divided by. At 1, gain per FLOP, small runs alone fill an allowance; this
 and FAR were chosen on replays (see docs/laws_decide.md)."""
 
-FAR = 0.02
+FAR = 0.01
 """ln(loss) that a run a decade of compute away from the target may mislead by, beside its scatter: no form is true, and
 runs far off hold it where nobody asks."""
 
-A_RUN = 0.01
+NEIGHBOURS = 0.5
+"""Decades of params and tokens over which cells mislead alike."""
+
+A_RUN = 0.003
 """Share of the allowance that a run counts at least when gains are weighed by cost: setting one up is not free."""
 
 NOTHING = 1e-3
@@ -153,30 +156,26 @@ def design(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Joint covariance of ln(loss) at targets (first) and cells, what each cell costs, and the variance of its run."""
+    """Joint covariance of ln(loss) at targets (first) and cells, what each cell costs, and the scatter of a run."""
 
     covariance: FloatArray
     flops: FloatArray
-    noise: FloatArray
+    scatter: float
     targets: int
 
     @classmethod
     def of(cls, held: Ensemble, targets: Sequence[Mapping[str, float]], cells: Sequence[Mapping[str, float]]) -> State:
         """The state after the runs there are."""
         columns = _columns([*targets, *cells])
-        logs = np.log10(columns["flops"])
-        away = np.abs(logs[len(targets) :] - logs[: len(targets)].mean())
-        return cls(
-            covariance=held.covariance(columns),
-            flops=columns["flops"][len(targets) :],
-            noise=held.scatter**2 + FAR**2 * away,
-            targets=len(targets),
-        )
+        covariance = held.covariance(columns)
+        first = len(targets)
+        covariance[first:, first:] += _misleading(columns, first)
+        return cls(covariance=covariance, flops=columns["flops"][first:], scatter=held.scatter, targets=first)
 
     def gains(self) -> FloatArray:
         """How far each cell's run lowers the variance at the targets, on average over them."""
         first = self.targets
-        noisy = np.diagonal(self.covariance)[first:] + self.noise
+        noisy = np.diagonal(self.covariance)[first:] + self.scatter**2
         found: FloatArray = (self.covariance[:first, first:] ** 2).mean(axis=0) / noisy
         return found
 
@@ -184,13 +183,25 @@ class State:
         """The state once a cell has been run."""
         place = self.targets + cell
         column = self.covariance[:, place]
-        seen = self.covariance - np.outer(column, column) / (column[place] + self.noise[cell])
-        return State(covariance=seen, flops=self.flops, noise=self.noise, targets=self.targets)
+        seen = self.covariance - np.outer(column, column) / (column[place] + self.scatter**2)
+        return State(covariance=seen, flops=self.flops, scatter=self.scatter, targets=self.targets)
 
     def width(self, level: float) -> float:
         """Half-width of ln(loss) at the targets."""
         variance = float(np.mean(np.diagonal(self.covariance)[: self.targets]))
         return NormalDist().inv_cdf(0.5 + level / 2) * float(np.sqrt(max(variance, 0.0)))
+
+
+def _misleading(columns: Mapping[str, FloatArray], first: int) -> FloatArray:
+    """Covariance of what cells say beside the law, growing with their distance from the targets.
+
+    Cells near one another, and repeats of one, share it: more of them do not average it away.
+    """
+    size, data, flops = (np.log10(columns[name]) for name in ("params", "tokens", "flops"))
+    away = np.sqrt(np.abs(flops[first:] - flops[:first].mean()))
+    apart = np.hypot(size[first:, None] - size[None, first:], data[first:, None] - data[None, first:])
+    found: FloatArray = FAR**2 * np.outer(away, away) * np.exp(-apart / NEIGHBOURS)
+    return found
 
 
 def best_order(state: State, allowance: float, level: float, *, again: bool) -> tuple[list[int], Track]:
@@ -209,7 +220,7 @@ def best_order(state: State, allowance: float, level: float, *, again: bool) -> 
         order.append(cell)
         spent += float(state.flops[cell])
         state = state.after(cell)
-        free[cell] = again
+        free[cell] = again and order.count(cell) < MOST_SEEDS
         widths.append(state.width(level))
         at.append(spent)
     return order, Track(flops=np.array(at), width=np.array(widths))
@@ -261,7 +272,7 @@ def usual_cells(runs: Runs, held: Ensemble, allowance: float) -> list[dict[str, 
     smallest = float(kept.columns["params"].min())
     largest = max(np.sqrt(allowance / FLOPS_PER_PARAM_TOKEN / _RATIOS[0]), smallest * 2.0)
     rows = [
-        {"params": float(size), "tokens": float(size * ratio)}
+        {"params": float(f"{size:.3g}"), "tokens": float(f"{size * ratio:.3g}")}
         for size in np.geomspace(smallest, largest, _SIZES)
         for ratio in _RATIOS
     ]

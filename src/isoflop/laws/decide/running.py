@@ -44,8 +44,8 @@ LAST = 0.02
 SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Of the curve so far: earlier times from which today is foretold, to see how far off such answers are."""
 
-_GRID = 4001
-_DRAWS = 500
+_GRID = 1001
+_DRAWS = 300
 _STEPS = 60
 
 
@@ -127,7 +127,7 @@ def foresee(
     final = Estimate(*(float(np.exp(point + side * reach)) for side in (0.0, -1.0, 1.0)))
     grid = np.linspace(held.first, schedule.total, 121)
     middle, spreads = held.along(grid)
-    ahead = np.where(grid > curve.end, widened, 1.0) * spreads
+    ahead = np.where(grid > curve.end, np.hypot(widened * spreads, held.level_noise), spreads)
     off = NormalDist().inv_cdf(0.5 + level / 2) * ahead
     found = Outlook(
         final=final, level=level, now=float(np.exp(held.last)), share=curve.end / schedule.total, schedule=schedule,
@@ -224,7 +224,7 @@ class _Fitted:
         root = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(5))
         rng = np.random.default_rng(0)
         draws = self.at + rng.standard_normal((_DRAWS, 5)) @ root.T
-        values = np.array([_log_loss(one, progress, fallen, self.last)[0].mean() for one in draws])
+        values = _log_loss(draws.T[..., None], progress, fallen, self.last)[0].mean(axis=-1)
         low, high = np.quantile(values, (0.1, 0.9))
         return point, float(high - low) / (2 * NormalDist().inv_cdf(0.9))
 
@@ -253,7 +253,7 @@ def _log_loss(
     noise = np.exp(theta[2]) * (1.0 - fallen)
     total = floor + power + noise
     by = (floor * np.ones_like(power), power, noise, -power * alpha * logs, -power * alpha * shift / (progress + shift))
-    return np.log(total) + last, np.stack(by, axis=-1) / total[:, None]
+    return np.log(total) + last, np.stack(np.broadcast_arrays(*by), axis=-1) / total[..., None]
 
 
 def _features(schedule: Schedule, x: FloatArray, lag: float) -> tuple[FloatArray, FloatArray]:
