@@ -419,6 +419,9 @@ def optimum(entry: Published, flops: float) -> str:
 def accuracy() -> str:
     """Predictions held against the measured rows that come with isoflop."""
     from isoflop.accuracy import committed_rows, read_configs, validate_training
+    from isoflop.accuracy.state_rows import committed_state_rows
+    from isoflop.accuracy.state_tables import state_tables
+    from isoflop.accuracy.state_validate import validate_state
     from isoflop.accuracy.tables import training_tables
     from isoflop.accuracy.time_tables import time_tables
 
@@ -433,6 +436,9 @@ def accuracy() -> str:
         "## Peak memory of training",
         introduction("accuracy_memory"),
         training_tables(report),
+        "## Memory of serving",
+        introduction("accuracy_state"),
+        state_tables(validate_state(committed_state_rows(), {})),
     )
 
 
@@ -492,7 +498,7 @@ def printed(command: str) -> str:
 
 # --- writing ---------------------------------------------------------------------------------------------------------
 
-WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md", "docs/check.md", "docs/audit.md", "docs/model.md", "docs/training.md", "docs/quantize.md")
+WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md", "docs/check.md", "docs/audit.md", "docs/model.md", "docs/training.md", "docs/serving.md", "docs/quantize.md")
 """Pages written by hand whose console blocks are refreshed."""
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -122,7 +122,13 @@ SHARED = ("gb10", "jetson", "m1", "m2", "m3", "m4")
 SHARED_SHARE = 0.1
 """Share of a memory that host and device have in common which other programs may hold."""
 
-UNSAID_SHARE = (0.12, 0.06)
+LOADED_MORE = {"static": 0.4e9}
+"""Bytes that a runtime may print as weights beside them: SGLang prints what loading took of the free memory."""
+
+FREE_SHARE = 0.15
+"""Share of a device that an engine may hold beside weights where the cache is a share of what is left."""
+
+UNSAID_SHARE = (0.06, 0.04)
 """How much less or more of a device a runtime may fill whose share no column says."""
 
 
@@ -131,7 +137,8 @@ def _prediction(
 ) -> StatePrediction:
     said = f"assumed: {', '.join(assumed)}" if assumed else ""
     spread = NO_WEIGHTS_KNOWN if "bpw" in row.weight_prec else WEIGHTS_SPREAD**2
-    weights = _three(made.weights, made.weights / spread, made.weights * spread)
+    more = LOADED_MORE.get(made.era.of, 0.0)
+    weights = _three(made.weights, made.weights / spread, made.weights * spread + more)
     if made.era.of == "asked":
         return _asked(row, made, said)
     if not place.known:
@@ -144,6 +151,7 @@ def _prediction(
         why = f"weights of {float(made.weights[0]) / 2**30:.1f} GiB and a step leave nothing for a cache"
         return StatePrediction(status="does_not_fit", weights=weights, reason="; ".join(filter(None, (why, said))))
     less, more = (0.0, 0.02) if row.gpu_mem_util else UNSAID_SHARE
+    less += FREE_SHARE if made.era.of == "free" else 0.0
     less += SHARED_SHARE if place.device.name.startswith(SHARED) else 0.0
     pools = (
         np.maximum(made.pool, 0.05 * made.pool_high),
