@@ -10,7 +10,7 @@ from isoflop.report.blocks import Blocks, Row, Section, blocks_text
 from isoflop.report.check import figures as check_figures
 from isoflop.report.check import headline as check_headline
 from isoflop.report.html import page
-from isoflop.report.layout import Paper, hang, width_of
+from isoflop.report.layout import Paper, clean, hang, width_of
 from isoflop.report.markup import html_escape, markdown_text
 from isoflop.report.words import percent
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _INDENT = "  "
 _MOST_DRIVERS = 5
 _LONGEST = 110
+_SENTENCE = 200
+_SAME = 8  # characters by which a label that is the start of its sentence is known
+_NAME = 40
+_MOST_MENDED = 8
 _SMALLEST_SHARE = 0.005
 _MARKS = {"wrong": "WRONG", "inherits": "inherits", "note": "note", "ok": "ok", "given": ""}
 
@@ -78,13 +82,19 @@ def marked(report: Report) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     by_step: dict[str, list[Finding]] = {}
     for finding in report.findings:
         by_step.setdefault(finding.step, []).append(finding)
-    known = {step.number for step in report.document.steps}
+    lines = report.document.lines
+    marks = []
     for step in report.document.steps:
-        found = by_step.get(step.number, [])
-        yield _mark(step, found), step.number, step_words(step), tuple(map(finding_words, found))
-    for number, found in by_step.items():
-        if number not in known:
-            yield _mark(None, found), number, "", tuple(map(finding_words, found))
+        found = by_step.pop(step.number, [])
+        told = tuple(map(finding_words, found))
+        marks.append((step.span.line, (_mark(step, found), step.number, step_words(step), told)))
+    for number, found in by_step.items():  # of a line that holds no step of its own
+        line = found[0].span.line
+        text = shorten(clean(lines[line - 1]), most=_SENTENCE) if 0 < line <= len(lines) else ""
+        marks.append((line, (_mark(None, found), number, text, tuple(map(finding_words, found)))))
+    if lines:
+        marks.sort(key=lambda mark: mark[0])
+    yield from (mark for _, mark in marks)
 
 
 def _mark(step: Step | None, found: Sequence[Finding]) -> str:
@@ -99,13 +109,20 @@ def _mark(step: Step | None, found: Sequence[Finding]) -> str:
 
 
 def step_words(step: Step) -> str:
-    """A step on one line: what it is called, how it is computed, what it says."""
+    """A step on one line: what it is called, how it is computed, what it says; a sentence of prose as it stands."""
+    if step.words and clean(step.words)[:_SAME] == clean(step.label)[:_SAME]:
+        return shorten(clean(step.words), most=_SENTENCE)
     says = step.says.text if step.says is not None else ""
     named = step.label if step.label != step.number else ""
     how = step.text if step.text not in {says, step.words} else ""
     head = " = ".join(part for part in (named, how, says) if part and not (part == says and says in how))
     more = step.words if step.words != says else ""
     return shorten(f"{head} ({more})" if head and more else head or more, most=_LONGEST)
+
+
+def name_of(one: Corrected) -> str:
+    """What a corrected step is called: its name, or its number where that is a whole sentence."""
+    return one.label if len(one.label) <= _NAME else f"step {one.step}"
 
 
 def finding_words(finding: Finding) -> str:
@@ -160,11 +177,14 @@ def _result_row(label: str, lead: str, one: Corrected) -> Row:
         from isoflop.audit.words import times
 
         remark = f"the document says {amount(one.says, one.unit)}: {times(one.factor)}"
-    return Row(label=label, value=f"{lead}{one.label} = {around(one)}", remark=remark)
+    return Row(label=label, value=f"{lead}{name_of(one)} = {around(one)}", remark=remark)
 
 
 def sections(report: Report, needed: Sequence[Needed] = ()) -> Iterator[Section]:
     """What was amended, what drives the result, what would narrow it, what was not understood."""
+    mended = tuple(mended_lines(report))
+    if mended:
+        yield Section(heading="Steps put right", lines=mended)
     amends = [one for finding in report.findings for one in finding.amends]
     if amends:
         yield Section(heading="Amended", lines=tuple(f"step {one.step}: {one.words}" for one in amends))
@@ -184,6 +204,15 @@ def sections(report: Report, needed: Sequence[Needed] = ()) -> Iterator[Section]
         )
 
 
+def mended_lines(report: Report) -> Iterator[str]:
+    """The steps that are wrong themselves and say something else when put right; the result stands above."""
+    wrong = {finding.step for finding in report.findings if finding.is_wrong}
+    result = report.result.step if report.result is not None else ""
+    found = [one for one in report.corrected if one.step in wrong and one.changed and one.step != result]
+    for one in found[:_MOST_MENDED]:
+        yield f"{one.step}: {around(one)}"
+
+
 def driver_lines(report: Report) -> Iterator[str]:
     """What the result depends on: shares of its variance, else elasticities."""
     found = report.sensitivity
@@ -195,9 +224,11 @@ def driver_lines(report: Report) -> Iterator[str]:
         for one in uncertain[:_MOST_DRIVERS]:
             ends = interval(min(one.low, one.high), max(one.low, one.high), unit)
             left = percent(one.left if one.left >= _SMALLEST_SHARE else 0.0)
-            yield f"{one.label}: {percent(one.share)} of the variance, {ends}; known, {left} is left"
+            moved = f"{percent(one.share)} of the variance, {ends}; known, {left} is left"
+            yield f"{shorten(one.label, most=_NAME)}: {moved}"
         return
-    slopes = [f"{one.label} {one.elasticity:+.3g} %" for one in found.drivers[:_MOST_DRIVERS] if one.elasticity]
+    moving = [one for one in found.drivers[:_MOST_DRIVERS] if one.elasticity]
+    slopes = [f"{shorten(one.label, most=_NAME)} {one.elasticity:+.3g} %" for one in moving]
     if slopes:
         yield f"1 % more of each brings: {', '.join(slopes)}"
 
