@@ -100,7 +100,9 @@ def predict_serving(
     bands = {}
     for name, value in values.items():
         middle = float(np.asarray(value).reshape(-1)[0])
-        factor = float(np.exp(np.hypot(np.log(spread_of(name, keys, case, own)), np.log(reading.wide))))
+        # the rate of a single stream is its time a token again
+        like = "tpot" if reading.kind == "stream" and name == "output_rate" else name
+        factor = float(np.exp(np.hypot(np.log(spread_of(like, keys, case, own)), np.log(reading.wide))))
         bands[name] = Band(middle, middle / factor, middle * factor)
     weights, tokens = _memory(reading)
     assumed = "; ".join(reading.assumed)

@@ -78,7 +78,7 @@ def _apart(
 def intervals(table: Table, left: dict[str, FloatArray]) -> dict[str, dict[str, float]]:
     """The factor that 80 % of rows kept aside stay in, by quantity and kind of case; what rows add is taken off."""
     wide = np.array([log(table.items[target.item].reading.wide) for target in table.targets])
-    groups = [_groups(table.items[target.item]) for target in table.targets]
+    groups = [groups_of(table.items[target.item]) for target in table.targets]
     found: dict[str, dict[str, float]] = {}
     for quantity in QUANTITIES:
         mine = np.array([target.quantity == quantity for target in table.targets])
@@ -93,7 +93,8 @@ def intervals(table: Table, left: dict[str, FloatArray]) -> dict[str, dict[str, 
     return found
 
 
-def _groups(item: Item) -> tuple[str, str, str]:
+def groups_of(item: Item) -> tuple[str, str, str]:
+    """Kinds of cases that a row belongs to, the narrowest first."""
     mixed = "experts" if float(np.asarray(item.case.experts)) > 0 else "dense"
     return f"{item.keys.software}/{mixed}", item.keys.software, "all"
 

@@ -17,7 +17,9 @@ import numpy as np
 from isoflop.accuracy.state_models import Found, formats_of, model_of
 from isoflop.errors import BadFile, IsoflopError, MissingData
 from isoflop.hardware import device
-from isoflop.model import describe
+from isoflop.model import counts, describe
+from isoflop.model.parts import Mlp, Moe
+from isoflop.model.spec import Group
 from isoflop.quantity.toml_file import read_toml
 from isoflop.serving import Deployment, Formats, Placement, Runtime, Traffic
 from isoflop.serving.memory import budget
@@ -157,10 +159,28 @@ _SIZE = re.compile(r"(?<![\d.a-z])(\d+(?:\.\d+)?)\s*b(?![a-z])", re.IGNORECASE)
 
 @lru_cache(maxsize=512)
 def _sized(name: str) -> Description | None:
-    """A shape of the size in a name ("Qwen3.6-27B"); of a mixture the active size counts."""
+    """A shape of the size in a name ("Qwen3.6-27B"); a mixture of experts where it has an active size ("30B-A3B")."""
     mixture, plain = _MIXTURE.search(name), _SIZE.search(name)
-    size = mixture[1] if mixture else plain[1] if plain else ""
-    return describe(f"{size}B") if size else None
+    if mixture is not None and float(mixture[2]) < float(mixture[1]):
+        return describe(_mixture(float(mixture[1]) * 1e9, float(mixture[2]) * 1e9))
+    return describe(f"{plain[1]}B") if plain else None
+
+
+MIXED = 8
+"""Experts of a layer that a token passes, in a mixture of which only sizes are known."""
+
+
+def _mixture(params: float, active: float) -> ModelSpec:
+    """A dense model of the active size whose feed-forward parts are cut into experts, and so many more of them."""
+    dense = describe(active).spec
+    counted = counts(dense)
+    layer = dense.stack.groups[0].layer
+    assert isinstance(layer.mlp, Mlp)
+    inner = 3 * dense.width * layer.mlp.width * dense.stack.layers
+    experts = max(MIXED, round(MIXED * (params - counted.params + inner) / inner))
+    part = Moe(experts=experts, active=MIXED, expert=replace(layer.mlp, width=max(layer.mlp.width // MIXED, 1)))
+    group = Group(dense.stack.layers, replace(layer, mlp=part))
+    return replace(dense, name=f"{params / 1e9:g}B-A{active / 1e9:g}B", stack=replace(dense.stack, groups=(group,)))
 
 
 def _model(row: ServingSettings, library: dict[str, Description], notes: _Notes) -> Found:
@@ -171,7 +191,7 @@ def _model(row: ServingSettings, library: dict[str, Description], notes: _Notes)
         for name in (row.model, row.model_family):
             sized = _sized(name)
             if sized is not None:
-                notes.add(f"the shape of {name}: a dense model of its size", 1.6)
+                notes.add(f"the shape of {name}: {sized.spec.name}, by its size alone", 1.5)
                 return Found(sized, 0.0)
         if not row.model:
             raise

@@ -65,6 +65,11 @@ class ServingMeasured:
     power: float | None = None
     energy: float | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether anything was measured."""
+        return any(getattr(self, name) is not None for name in self.__slots__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingRow:

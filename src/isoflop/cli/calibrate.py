@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from isoflop.cli.calibrate_serving import serving
 from isoflop.errors import BadFile, MissingData
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ def command() -> None:
     \b
     isoflop calibrate training mine.csv --out mine.toml
     isoflop validate training other-rows.csv --profile mine.toml
+    isoflop calibrate serving mine.csv --out mine.toml
     """
+
+
+command.add_command(serving)
 
 
 @command.command("training")
