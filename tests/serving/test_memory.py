@@ -159,6 +159,17 @@ def test_impossible_placements_say_why_and_what_is_next(name: str, placement: Pl
     assert said in "; ".join(faults(served(name), placement))
 
 
+def test_ranks_do_not_cut_through_blocks_of_scales() -> None:
+    formats, _ = formats_for(describe("deepseek-v3"))
+    made = served("deepseek-v3", formats=formats)
+    small = replace(made, model=model("qwen3-235b-a22b"))  # experts 1,536 wide
+    assert not faults(small, Placement(tp=4))
+    assert "8 ranks leave 192 of an expert's 1,536" in faults(small, Placement(tp=8))[0]
+    assert not faults(small, Placement(tp=8, ep=8))
+    found = instances(small, 8, 8)
+    assert not ((found.tp == 8) & (found.ep == 1)).any()
+
+
 def test_formats_a_device_lacks_are_said() -> None:
     formats, _ = formats_for(describe("deepseek-v3"))
     made = Deployment(model=model("deepseek-v3"), device=hardware.device("a100-sxm-80gb"), formats=formats)
@@ -179,7 +190,7 @@ def test_legality_in_arrays_is_that_of_one() -> None:
 
 
 def test_instances_fill_the_chips() -> None:
-    many = instances(model("deepseek-v3"), 16, 8)
+    many = instances(served("deepseek-v3"), 16, 8)
     assert (many.chips == 16).all()
     assert len(many) > 4
 

@@ -15,11 +15,11 @@ from isoflop.quantity import read_cluster
 from isoflop.serving.beside import tower_bytes
 from isoflop.serving.caches import caches_of
 from isoflop.serving.cost import Bill, Comparison, Offer, bill_of, compared
-from isoflop.serving.inverse import Change, Hardware, Room, changes, devices_that_fit, fewest_chips, instances, room
+from isoflop.serving.inverse import Change, Hardware, Room, changes, devices_that_fit, fewest_chips, room
 from isoflop.serving.legal import faults, format_faults
 from isoflop.serving.memory import budget, memory_ledger
 from isoflop.serving.pace import pace, step_ledger
-from isoflop.serving.search import Goal, Searched, measured, search_placements
+from isoflop.serving.search import Goal, Searched, measured, placements_on, search_placements
 from isoflop.serving.spec import Deployment, Formats, Placement, Traffic
 
 if TYPE_CHECKING:
@@ -107,12 +107,12 @@ class Service:
 
     @property
     def missed(self) -> bool:
-        """Whether a limit on time is not kept."""
+        """Whether a limit on time is not kept, or more arrives than is answered."""
         goal = self.wish.goal
-        if not goal.any or self.pace is None:
+        if self.pace is None:
             return False
         first, token = (_one(band.middle) for band in (self.pace.ttft, self.pace.tpot))
-        return first > goal.first or token > goal.token
+        return first > goal.first or token > goal.token or not np.isfinite(first)
 
 
 def formats_for(what: Description, weights: str = "", kv: str = "") -> tuple[Formats, tuple[str, ...]]:
@@ -234,10 +234,8 @@ def _searched(deployment: Deployment, chips: int, wish: Wish, traffic: Traffic) 
 
 def _best(deployment: Deployment, chips: int, wish: Wish, traffic: Traffic, found: Searched | None) -> Placement:
     """The placement that writes most at the load asked for within the goal, else next to it; else what holds most."""
-    many = instances(deployment.model, chips, DOMAIN)
-    if not len(many):
-        raise Infeasible(f"no way to divide {deployment.model.name} over {chips} chips; try a power of two")
     length = float(np.asarray(traffic.longest))
+    many = placements_on(deployment, chips, length)
     holds = budget(deployment.at(many)).concurrency(length=length)
     total = many.dp * many.replicas * holds
     fits = holds >= 1
@@ -304,7 +302,7 @@ def _answered(
         devices=tuple(others[:MOST_DEVICES]),
         untimed=untimed,
         assumed=assumed,
-        notes=tuple(_notes(deployment, length)),
+        notes=(*_outrun(timed, wish, tokens[1]), *_notes(deployment, length)),
     )
 
 
@@ -328,6 +326,14 @@ def _lifetime(deployment: Deployment, wish: Wish, bill: Bill | None) -> Lifetime
     from isoflop.serving.life import lifetime  # scaling laws are loaded by who asks for a life only
 
     return lifetime(bill, deployment, wish.tariff, wish.train_cost, wish.serve_tokens)
+
+
+def _outrun(timed: Pace | None, wish: Wish, written: float) -> list[str]:
+    """What to say where more requests arrive than are answered."""
+    if timed is None or not wish.request_rate or np.isfinite(_one(timed.ttft.middle)):
+        return []
+    most = _one(timed.output_rate.middle) / written
+    return [f"{wish.request_rate:g} requests a second outrun it: about {most:.3g} are answered, and the line grows"]
 
 
 def _notes(deployment: Deployment, length: int) -> list[str]:

@@ -12,15 +12,15 @@ import numpy as np
 
 from isoflop import hardware
 from isoflop.errors import IsoflopError
-from isoflop.serving.legal import faults, format_faults, legal_placements
+from isoflop.serving.legal import block_of, faults, format_faults, legal_placements
 from isoflop.serving.memory import budget
 from isoflop.serving.spec import Formats, Placements
+from isoflop.serving.weights import scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from isoflop.hardware import Device
-    from isoflop.model.spec import ModelSpec
     from isoflop.serving.memory import Budget
     from isoflop.serving.spec import Deployment, Placement
 
@@ -88,19 +88,23 @@ def largest_context(found: Budget, sequences: float) -> int:
     return low
 
 
-def instances(model: ModelSpec, chips: int, domain: int) -> Placements:
-    """Legal placements on so many chips: tensor ranks within a node, stages across, attention by data, replicas."""
+def instances(deployment: Deployment, chips: int, domain: int, *, stages: bool = True) -> Placements:
+    """Legal placements on so many chips: tensor ranks within a node, stages, attention by data, replicas.
+
+    `stages` false: pipeline stages are whole nodes of `domain` chips, as usual where chips have fast links.
+    """
     found = [
         (tp, pp, dp, ep, chips // (tp * pp * dp))
         for tp in _powers(min(chips, domain))
-        for pp in _powers(chips // tp)
+        for pp in _powers(chips // tp if stages else max(1, min(chips // domain, chips // tp)))
         for dp in _powers(chips // (tp * pp))
         for ep in ({1, tp * dp} if pp == 1 else {1})
         if chips % (tp * pp * dp) == 0 and (dp == 1 or ep > 1)
     ]
     tp, pp, dp, ep, replicas = (np.array(column, dtype=np.float64) for column in zip(*found, strict=True))
     many = Placements.of(tp=tp, pp=pp, dp=dp, ep=ep, replicas=replicas)
-    return many.take(legal_placements(model, many))
+    block = 1 if deployment.runtime.name in {"llama.cpp", "ideal"} else block_of(scheme_of(deployment.formats))
+    return many.take(legal_placements(deployment.model, many, block))
 
 
 def _powers(most: int) -> Iterator[int]:
@@ -119,7 +123,7 @@ def fewest_chips(
     """The placement of the fewest chips (powers of two) that holds so many sequences at once; None where none does."""
     chips = 1
     while chips <= most:
-        many = instances(deployment.model, chips, min(domain, chips))
+        many = instances(deployment, chips, min(domain, chips))
         if len(many):
             made = budget(deployment.at(many))
             holds = many.dp * many.replicas * made.concurrency(length=length)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from isoflop.model.parts import Moe
 from isoflop.model.shard import expert_counts, head_counts, inner_widths, kv_head_counts
 from isoflop.serving.weights import experts_of, scheme_of
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from isoflop.hardware import Device
     from isoflop.model.spec import ModelSpec
+    from isoflop.model.storage.scheme import Scheme
     from isoflop.serving.spec import Deployment, Placement, Placements
 
 NEEDS_RATE = {"fp8": ("fp8",), "nvfp4": ("fp4",), "fp4": ("fp4",), "mxfp4": ()}
@@ -25,6 +27,7 @@ BY_WEIGHT_ONLY = {"fp8": "int8 or bf16", "nvfp4": "fp8 or int4", "fp4": "fp8 or 
 def faults(deployment: Deployment, placement: Placement) -> list[str]:
     """Why this placement cannot be, each reason with the nearest that can; nothing where it can."""
     found = _divisions(deployment.model, placement)
+    found += _blocks(deployment, placement)
     found += format_faults(deployment)
     causal = deployment.model.causal
     return found if causal else [*found, f"{deployment.model.name} writes no tokens: it has no causal attention"]
@@ -58,6 +61,33 @@ def _divisions(model: ModelSpec, one: Placement) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def block_of(scheme: Scheme) -> int:
+    """Side of the square blocks that scales are shared in, 1 where none are; ranks cannot cut through a block."""
+    sides = [one.outputs for rule in scheme.rules for one in rule.form.beside if min(one.outputs, one.inputs) > 1]
+    return max(sides, default=1)
+
+
+def expert_widths(model: ModelSpec) -> frozenset[int]:
+    """Inner widths of routed experts."""
+    layers = (layer for _, layer in model.stack.groups)
+    return frozenset(layer.mlp.expert.width for layer in layers if isinstance(layer.mlp, Moe))
+
+
+def _blocks(deployment: Deployment, one: Placement) -> list[str]:
+    """Where tensor ranks would cut through blocks that share a scale (vLLM and SGLang refuse that)."""
+    block = block_of(scheme_of(deployment.formats))
+    if block == 1 or deployment.runtime.name in {"llama.cpp", "ideal"}:
+        return []
+    ranks = max(1, one.tp * one.dp // one.ep)
+    cut = [width for width in sorted(expert_widths(deployment.model)) if width % (ranks * block)]
+    cut = [width for width in cut if ranks > 1]
+    return [
+        f"{ranks} ranks leave {width / ranks:g} of an expert's {width:,}, no multiple of the {block} x {block} blocks that "
+        f"its weights are scaled in; ep {one.tp * one.dp} does"
+        for width in cut
+    ]
+
+
 def _near(number: int, degree: int) -> str:
     """Divisors next to a degree: "4 and 8"."""
     divisors = [one for one in range(1, number + 1) if number % one == 0]
@@ -81,8 +111,8 @@ def format_faults(deployment: Deployment) -> list[str]:
     return found
 
 
-def legal_placements(model: ModelSpec, many: Placements) -> npt.NDArray[np.bool_]:
-    """Which of many placements divide what they have to."""
+def legal_placements(model: ModelSpec, many: Placements, block: int = 1) -> npt.NDArray[np.bool_]:
+    """Which of many placements divide what they have to; `block` as `block_of` says of a scheme."""
     good: npt.NDArray[np.bool_] = np.ones(many.tp.shape, dtype=bool)
     for heads in head_counts(model):
         good &= heads % many.tp == 0
@@ -94,6 +124,9 @@ def legal_placements(model: ModelSpec, many: Placements) -> npt.NDArray[np.bool_
     good &= (many.ep == 1) | ((experts > 0) & ((many.tp * many.dp) % many.ep == 0))
     for number in expert_counts(model):
         good &= number % many.ep == 0
+    ranks = np.maximum(many.tp * many.dp / many.ep, 1)
+    for width in expert_widths(model):
+        good &= (ranks == 1) | (width % (ranks * block) == 0)
     good &= (many.pp <= model.layers) & (many.tp % many.dcp == 0)
     return good
 

@@ -130,7 +130,7 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     active = activation_bytes(model, era, many, step, sequences)
     wants_graphs = deployment.runtime.graphs is not False
     graphs = era.graphs * (held.beyond - held.first) * wants_graphs
-    each = era.communication if _linked(deployment.device) else era.communication_bus
+    each = era.communication if linked(deployment.device) else era.communication_bus
     outside = np.where(many.instance_chips > 1, era.outside + each * many.tp, era.outside)
     last = np.where(held.beyond == base.layers, model.layers, held.beyond)  # the end guesses ahead
     pages = _pages(deployment, era, model, held.first, last, step)
@@ -193,7 +193,8 @@ LINKED = 60e9
 """Links from this rate on [byte/s one way] are those whose buffers communication libraries set up; below is a bus."""
 
 
-def _linked(device: Device) -> bool:
+def linked(device: Device) -> bool:
+    """Whether chips have links of their own, so that they work on one layer together."""
     rate = device.link.per_direction if device.link is not None else None
     return rate is not None and rate.value >= LINKED
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from isoflop.errors import Infeasible
 from isoflop.serving.inverse import instances
-from isoflop.serving.memory import budget
+from isoflop.serving.memory import budget, linked
 from isoflop.serving.pace import pace
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def search_placements(
 
     The load of `traffic` is replaced by `loads`. Raises: Infeasible where no placement holds a single request.
     """
-    many, load = _grid(deployment, chips, loads)
-    wanted = goal or Goal()
     length = np.asarray(traffic.longest, dtype=np.float64)
+    many, load = _grid(deployment, chips, loads, float(length))
+    wanted = goal or Goal()
     holds = budget(deployment.at(many)).concurrency(length=length) >= 1
     at_least_one = load >= many.replicas * many.dp
     kept = np.flatnonzero(holds & at_least_one)
@@ -121,13 +121,27 @@ def measured(
     return first, token, rate, power
 
 
-def _grid(deployment: Deployment, chips: int, loads: tuple[float, ...]) -> tuple[Placements, FloatArray]:
+def _grid(
+    deployment: Deployment, chips: int, loads: tuple[float, ...], length: float
+) -> tuple[Placements, FloatArray]:  # fmt: skip
     """Every placement with every load, flat."""
-    many = instances(deployment.model, chips, DOMAIN)
-    if not len(many):
-        raise Infeasible(f"no way to divide {deployment.model.name} over {chips} chips; try a power of two")
+    many = placements_on(deployment, chips, length)
     places = np.repeat(np.arange(len(many)), len(loads))
     return many.take(places), np.tile(np.asarray(loads), len(many))
+
+
+def placements_on(deployment: Deployment, chips: int, length: float) -> Placements:
+    """The placements that are tried: stages within a node only without fast links, or where nothing else holds.
+
+    Raises: Infeasible where the model cannot be divided over so many chips.
+    """
+    for stages in (not linked(deployment.device), True):
+        many = instances(deployment, chips, DOMAIN, stages=stages)
+        if len(many) and bool((budget(deployment.at(many)).concurrency(length=length) >= 1).any()):
+            return many
+    if not len(many):
+        raise Infeasible(f"no way to divide {deployment.model.name} over {chips} chips; try a power of two")
+    return many
 
 
 @dataclass(frozen=True, slots=True)
