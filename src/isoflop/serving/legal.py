@@ -82,8 +82,8 @@ def _blocks(deployment: Deployment, one: Placement) -> list[str]:
     cut = [width for width in sorted(expert_widths(deployment.model)) if width % (ranks * block)]
     cut = [width for width in cut if ranks > 1]
     return [
-        f"{ranks} ranks leave {width / ranks:g} of an expert's {width:,}, no multiple of the {block} x {block} blocks that "
-        f"its weights are scaled in; ep {one.tp * one.dp} does"
+        f"{ranks} ranks leave {width / ranks:g} of an expert's {width:,}, no multiple of the blocks of {block} "
+        f"that its weights are scaled in; ep {one.tp * one.dp} does"
         for width in cut
     ]
 
