@@ -13,6 +13,9 @@ from isoflop.quantity import FloatArray
 HERE = Path(__file__).parent / "runs"
 TRUE = Chinchilla(E=1.7, A=400.0, B=900.0, alpha=0.34, beta=0.36)
 
+BESTS = (0.5, -0.7, 0.3, 0.5, 0.05, 0.5)
+BOWL = (np.log(0.1), 0.01, np.log(0.08), 0.2, -0.05)
+
 CONSTANTS: dict[str, tuple[float, ...]] = {
     "chinchilla": (np.log(1.7), np.log(400), np.log(900), 0.34, 0.36),
     "chinchilla-tied": (np.log(1.7), np.log(400), np.log(900), 0.35),
@@ -34,6 +37,13 @@ CONSTANTS: dict[str, tuple[float, ...]] = {
     "moe-clark": (-0.09, -0.14, 0.0056, 2.7, 1.35, 5.9),
     "moe-fine-grained": (np.log(0.47), np.log(18.1), np.log(30.8), 0.115, 0.147, np.log(2.1), 0.58),
     "width-depth": (np.log(1.8), np.log(60.0), np.log(2.0), np.log(2000.0), 0.6, 0.9, 0.35),
+    "interaction": (np.log(1.7), np.log(400), np.log(900), 0.34, 0.3, 0.05),
+    "overfitted": (np.log(1.7), np.log(400), np.log(900), 0.34, 0.36, np.log(1e-6), 0.9, 0.5, 1.1),
+    "unique-tokens": (np.log(1.7), np.log(400), np.log(900), 0.34, 0.36, np.log(3000), 0.4),
+    "moe-power": (np.log(1.7), np.log(400), 0.34, 0.1),
+    "moe-tokens": (np.log(1.7), np.log(400), np.log(900), 0.34, 0.36, 0.1),
+    "tuned": (np.log(1.7), np.log(400), np.log(900), 0.34, 0.36, *BESTS, *BOWL),
+    "tuned-sequences": (np.log(1.7), np.log(400), np.log(900), 0.34, 0.36, *BESTS, *BOWL),
     "downstream": (0.9, 0.5, 0.8),
     "downstream-sigmoid": (0.2, np.log(0.55), np.log(3.0), 2.9),
 }
@@ -61,6 +71,9 @@ def design(rows: int = 160, seed: int = 1) -> dict[str, FloatArray]:
         "unique_tokens": tokens / one_of(1, 2, 8, 30, 100),
         "experts": one_of(1, 2, 4, 8, 16, 32, 64, 128, 512),
         "granularity": one_of(1, 2, 4, 8, 16, 32),
+        "learning_rate": np.exp(0.5 - 0.7 * np.log(params) + 0.3 * np.log(tokens) + rng.uniform(-1.5, 1.5, rows)),
+        "batch_tokens": np.exp(0.5 + 0.5 * np.log(tokens) + rng.uniform(-1.5, 1.5, rows)),
+        "batch_sequences": np.exp(0.5 + 0.5 * np.log(tokens) + rng.uniform(-1.5, 1.5, rows)),
         "width": one_of(256, 512, 768, 1024, 2048, 4096),
         "depth": one_of(4, 8, 12, 24, 48, 80),
         "weight_bits": one_of(2, 3, 4, 6, 8, 16),

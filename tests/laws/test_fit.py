@@ -303,13 +303,6 @@ def test_many_rows_take_the_normal_limit() -> None:
     assert "need no resampling" in found.doubt.of
 
 
-def test_auto_takes_the_form_that_predicts_best() -> None:
-    found = fit(dots(), "auto", Options(bootstrap=50))
-    assert found.shape.name == "chinchilla-tied"
-    errors = dict(found.tried)
-    assert errors["chinchilla-tied"] < errors["kaplan-joint"]
-
-
 def test_wrong_wishes_are_refused() -> None:
     with pytest.raises(UnknownName, match="no law form 'chinchila'"):
         fit(dots(), "chinchila")

@@ -42,14 +42,27 @@ def print_fit(fit: Fit, profiles: Sequence[Profile], shown: Shown, *, explain: b
         left = f", {origin.rows - origin.used} left out" if origin.rows > origin.used else ""
         runs = f" of {origin.groups} runs" if origin.groups < origin.used else ""
         echo_wrapped(f"{origin.used} rows{runs}{left}; {fit.objective}; intervals: {level:.0%}, {fit.doubt.of}\n")
-    print_table(("constant", "value", "low", "high", "standard error of its coordinate"), _constants(fit, level), form)
+    if fit.tried:
+        print_table(("form", "rolling error", "weight"), _forms(fit), form)
+    else:
+        head = ("constant", "value", "low", "high", "standard error of its coordinate")
+        print_table(head, _constants(fit, level), form)
     if form != "text":
         return
-    _print_tried(fit)
+    for note in fit.notes:
+        echo_wrapped(f"\nMind: {note}")
     _print_profiles(profiles)
     print_checks(fit.checks, explain=explain)
     if explain:
         _print_origin(fit)
+
+
+def _forms(fit: Fit) -> list[tuple[Cell, ...]]:
+    """What --law auto weighed, heaviest first."""
+    return [
+        (one.form, None if one.error is None else f"{one.error:.2%}", f"{one.weight:.0%}" if one.weight else "-")
+        for one in fit.tried
+    ]
 
 
 def _constants(fit: Fit, level: float) -> list[tuple[Cell, ...]]:
@@ -67,12 +80,6 @@ def _constants(fit: Fit, level: float) -> list[tuple[Cell, ...]]:
 
 def _digits(value: float, digits: int = 5) -> str:
     return f"{float(value):.{digits}g}"
-
-
-def _print_tried(fit: Fit) -> None:
-    if fit.tried:
-        said = ", ".join(f"{name} {error:.2%}" for name, error in fit.tried)
-        echo_wrapped(f"\nForms tried, by their error on dearer runs predicted from cheaper ones: {said}")
 
 
 def _print_profiles(profiles: Sequence[Profile]) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 from isoflop.errors import UntrustworthyFit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from isoflop.laws.fitting import Options
@@ -95,12 +97,14 @@ def drift(runs: Runs, shape: Shape, options: Options, found: Fit) -> tuple[float
     quoted, never less than LEAST, and more where they lie on one side.
     """
     cuts = ahead(runs, shape, options)
-    if not cuts:
-        return 0.0, 0.0
+    return drift_of(cuts, float(np.mean(found.doubt.residuals**2))) if cuts else (0.0, 0.0)
+
+
+def drift_of(cuts: Sequence[Ahead], known: float) -> tuple[float, float]:
+    """As `drift`, from errors beyond cuts and the variance of runs about the law."""
     errors, decades = (np.concatenate([getattr(one, name) for one in cuts]) for name in ("errors", "decades"))
     far = np.concatenate([one.decades >= np.median(one.decades) for one in cuts])
     errors, decades = errors[far], decades[far]
-    known = float(np.mean(found.doubt.residuals**2))
     reach = NormalDist().inv_cdf(0.5 + COVERED / 2)
 
     def covered(s: float) -> float:

@@ -66,6 +66,16 @@ class KaplanJoint:
         found: FloatArray = beta * _add_logs(of_params, of_tokens)
         return found
 
+    def log_gradient(self, at: FloatArray, columns: Mapping[str, FloatArray]) -> FloatArray:
+        """Derivatives of ln(loss), by hand: a third of the time of complex steps."""
+        ln_a, ln_b, alpha, beta = _parts(at, 4)
+        size, data = np.log(columns["params"]), np.log(columns["tokens"])
+        of_params, of_tokens = (ln_a - alpha * size) / beta, (ln_b - beta * data) / beta
+        total = _add_logs(of_params, of_tokens)
+        first, second = np.exp(of_params - total), np.exp(of_tokens - total)
+        by_beta = total - first * of_params - second * ln_b / beta
+        return np.stack(np.broadcast_arrays(first, second, -first * size, by_beta), axis=-1)
+
     def starts(self, columns: Mapping[str, FloatArray], loss: FloatArray) -> FloatArray:
         """Exponents on a grid, both limits through the middle of the data."""
         params, tokens = (float(np.log(columns[name]).mean()) for name in ("params", "tokens"))
@@ -173,18 +183,21 @@ class Farseer:
         dict.fromkeys("qba", (-1.5, 1.5)) | dict.fromkeys(("s", "S", "B", "Q", "A", "E"), (-20.0, 20.0))
     )
     source: ClassVar[str] = "farseer2025"
+    params_unit: float = 1e9
+    tokens_unit: float = 1e9
+    """With another unit of tokens this is another form: `centred_at` takes the middle of the runs, which no unit moves."""
 
     def log_loss(self, at: FloatArray, columns: Mapping[str, FloatArray]) -> FloatArray:
         """ln(loss)."""
         s, q, floor, b_scale, b, data, a_scale, a, rate = _parts(at, 9)
-        size, tokens = np.log(columns["params"] / 1e9), np.log(columns["tokens"] / 1e9)
+        size, tokens = np.log(columns["params"] / self.params_unit), np.log(columns["tokens"] / self.tokens_unit)
         exponent = np.exp(a_scale * _grown(a, size) + rate)
         return _add_logs(s * _grown(q, size) + floor, b_scale * _grown(b, size) + data - exponent * tokens)
 
     def log_gradient(self, at: FloatArray, columns: Mapping[str, FloatArray]) -> FloatArray:
         """Derivatives of ln(loss), by hand: with nine constants complex steps take six times as long."""
         s, q, floor, b_scale, b, data, a_scale, a, rate = _parts(at, 9)
-        size, tokens = np.log(columns["params"] / 1e9), np.log(columns["tokens"] / 1e9)
+        size, tokens = np.log(columns["params"] / self.params_unit), np.log(columns["tokens"] / self.tokens_unit)
         falls = -np.exp(a_scale * _grown(a, size) + rate) * tokens
         first, second = s * _grown(q, size) + floor, b_scale * _grown(b, size) + data + falls
         of_floor = 1.0 / (1.0 + np.exp(np.clip(second - first, -300.0, 300.0)))
@@ -198,7 +211,7 @@ class Farseer:
     def starts(self, columns: Mapping[str, FloatArray], loss: FloatArray) -> FloatArray:
         """Floors below the lowest loss, the rest for data, mild dependence on size either way."""
         level, low = float(np.log(np.median(loss))), float(np.log(loss.min()))
-        tokens = float(np.log(np.median(columns["tokens"]) / 1e9))
+        tokens = float(np.log(np.median(columns["tokens"]) / self.tokens_unit))
         found = []
         for share, rate, bend in product((0.7, 0.9), (0.25, 0.5), (-0.3, -0.1, 0.1)):
             floor = low + np.log(share)

@@ -11,11 +11,12 @@ import numpy as np
 
 from isoflop.errors import BadFile, BadInput, shorten
 from isoflop.laws.checks import Check  # noqa: TC001 - msgspec reads it at run time
+from isoflop.laws.choose.blend import NAME, blend_object, blend_of
 from isoflop.laws.entry import Published, Spread
 from isoflop.laws.interface import Counts  # noqa: TC001 - msgspec reads it at run time
 from isoflop.laws.limits import FittedOn
 from isoflop.laws.objective import Kind, Objective  # msgspec reads Kind at run time
-from isoflop.laws.result import Certificate, Doubt, Fit, Origin
+from isoflop.laws.result import Certificate, Doubt, Fit, Origin, Tried  # msgspec reads them at run time
 from isoflop.laws.shapes import shape_of
 from isoflop.laws.surface import DERIVED, Surface
 from isoflop.quantity import quantities
@@ -23,6 +24,7 @@ from isoflop.quantity.json_file import read_json
 
 if TYPE_CHECKING:
     from isoflop.laws.forms import Chinchilla, TiedChinchilla
+    from isoflop.laws.shape import Shape
     from isoflop.quantity import FloatArray
 
 KIND = "isoflop-law-fit"
@@ -55,7 +57,9 @@ def fit_object(fit: Fit, *, level: float = 0.8) -> dict[str, object]:
         "certificate": msgspec.to_builtins(fit.certificate),
         "runs": msgspec.to_builtins(origin_object(fit.origin)),
         "checks": [msgspec.to_builtins(one) for one in fit.checks],
-        "tried": [list(one) for one in fit.tried],
+        "members": blend_object(fit.shape),
+        "tried": [msgspec.to_builtins(one) for one in fit.tried],
+        "notes": list(fit.notes),
         "doubt": {
             "of": fit.doubt.of,
             "covariance": fit.doubt.covariance.tolist(),
@@ -124,6 +128,13 @@ class OriginFile(msgspec.Struct, frozen=True):
     counts: Counts
 
 
+class _Member(msgspec.Struct, frozen=True):
+    law: str
+    label: str
+    weight: float
+    units: dict[str, float]
+
+
 class _File(msgspec.Struct, frozen=True):
     law: str
     coordinates: dict[str, float]
@@ -134,7 +145,9 @@ class _File(msgspec.Struct, frozen=True):
     runs: OriginFile
     checks: list[Check]
     doubt: _Doubt
-    tried: list[tuple[str, float]] = []
+    members: list[_Member] = []
+    tried: list[Tried] = []
+    notes: list[str] = []
 
 
 def read_fit(path: str | Path) -> Fit:
@@ -149,7 +162,7 @@ def read_fit(path: str | Path) -> Fit:
         file = msgspec.convert(held, _File)
     except msgspec.ValidationError as error:
         raise BadFile(f"{place}: {shorten(str(error), most=200)}; fit the law anew.") from error
-    shape = shape_of(file.law)
+    shape = _shape(file, place)
     names = shape.coordinates
     if tuple(file.coordinates) != names or not file.doubt.draws or not file.doubt.residuals:
         raise BadFile(f"{place}: coordinates must be {', '.join(names)}, with draws and residuals; fit the law anew.")
@@ -172,7 +185,21 @@ def read_fit(path: str | Path) -> Fit:
         ),
         checks=tuple(file.checks),
         tried=tuple(file.tried),
+        notes=tuple(file.notes),
     )
+
+
+def _shape(file: _File, place: str) -> Shape:
+    """The form, or the blend of forms."""
+    if file.law != NAME:
+        return shape_of(file.law)
+    total = sum(one.weight for one in file.members)
+    wrong = [
+        one.label for one in file.members if not one.weight > 0 or any(not unit > 0 for unit in one.units.values())
+    ]
+    if wrong or not abs(total - 1.0) < 1e-6:
+        raise BadFile(f"{place}: the weights of members must be positive and add up to 1; fit the law anew.")
+    return blend_of([(one.law, one.label, one.weight, one.units) for one in file.members])
 
 
 def _objective(held: _Objective) -> Objective:

@@ -62,7 +62,7 @@ class Options:
 def fit(runs: Runs, law: str | Shape = "chinchilla", options: Options | None = None) -> Fit:
     """The law of this form that fits the runs best, checked; UntrustworthyFit where the runs cannot carry it.
 
-    `law` may be "auto": the form that predicts the dearer runs best from the cheaper ones.
+    `law` may be "auto": the forms that predict the dearer runs best from the cheaper ones, averaged.
 
     >>> from isoflop.laws import Chinchilla, Runs
     >>> size, ratio = np.meshgrid(np.geomspace(1e7, 1e9, 6), np.geomspace(5, 200, 6))
@@ -74,10 +74,9 @@ def fit(runs: Runs, law: str | Shape = "chinchilla", options: Options | None = N
     """
     asked = options or Options()
     if law == "auto":
-        from isoflop.laws.select import best_form
+        from isoflop.laws.choose.auto import fit_auto
 
-        law, tried = best_form(runs, asked)
-        return replace(fit(runs, law, asked), tried=tried)
+        return fit_auto(runs, asked)
     shape = shape_of(law)
     found = fit_point(runs, shape, asked)
     from isoflop.laws.backtest import drift

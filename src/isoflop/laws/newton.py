@@ -49,13 +49,19 @@ class Minimum:
 
 
 def minimise(
-    problem: Problem, starts: FloatArray, weights: FloatArray, objective: Objective, *, settled: float = SETTLED
+    problem: Problem,
+    starts: FloatArray,
+    weights: FloatArray,
+    objective: Objective,
+    *,
+    settled: float = SETTLED,
+    most: int = _SWAPS,
 ) -> Minimum:
-    """The minimum that each start leads to; weights are (rows), or (starts, rows) for resamples."""
+    """The minimum that each start leads to, or where `most` steps end; weights are (rows), or (starts, rows)."""
     parts = []
     for begin in range(0, len(starts), CHUNK):
         own = weights if weights.ndim == 1 else weights[begin : begin + CHUNK]
-        parts.append(_minimise(problem, starts[begin : begin + CHUNK], own, objective, settled))
+        parts.append(_minimise(problem, starts[begin : begin + CHUNK], own, objective, (settled, most)))
     if len(parts) == 1:
         return parts[0]
     names = Minimum.__slots__
@@ -63,8 +69,9 @@ def minimise(
 
 
 def _minimise(
-    problem: Problem, starts: FloatArray, weights: FloatArray, objective: Objective, settled: float
+    problem: Problem, starts: FloatArray, weights: FloatArray, objective: Objective, ends: tuple[float, int]
 ) -> Minimum:
+    settled, most = ends
     box = problem.coordinates.low, problem.coordinates.high
     free = np.clip(starts, *box)
     value, gradient, curvature = problem.evaluate(free, weights, objective)
@@ -74,7 +81,7 @@ def _minimise(
     steps = np.zeros(len(free))
     floor = NOTHING * np.broadcast_to(weights, (len(free), problem.rows)).sum(axis=1)
     live = np.flatnonzero(np.isfinite(value))
-    for _ in range(_SWAPS):
+    for _ in range(most):
         if not live.size:
             break
         step, predicted, damping[live] = newton_step(free[live], gradient[live], curvature[live], damping[live], box)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.laws.backtest import widening
+from isoflop.laws.choose.blend import Blend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,13 @@ def decades_beyond(fit: Fit, columns: Mapping[str, FloatArray]) -> FloatArray:
             outside = np.maximum(np.log10(columns[name] / high), np.log10(low / columns[name]))
             found = np.maximum(found, outside)
     return found
+
+
+def _drawn(fit: Fit, at: FloatArray, columns: Mapping[str, FloatArray], rng: np.random.Generator) -> FloatArray:
+    """ln(loss) of draws, (draws, rows); of several forms, each draw is one of them."""
+    if isinstance(fit.shape, Blend):
+        return fit.shape.log_loss_drawn(at, columns, rng)
+    return np.asarray(fit.shape.log_loss(at, columns))
 
 
 def predict_interval(
@@ -50,7 +58,8 @@ def predict_interval(
     step = max(1, _CELLS // count)
     for start in range(0, rows, step):
         part = slice(start, start + step)
-        values = np.asarray(fit.shape.log_loss(at, {name: one[part] for name, one in inputs.items()}))
+        here = {name: one[part] for name, one in inputs.items()}
+        values = _drawn(fit, at, here, rng)
         # Where the constants are resampled together, their draws scatter about their own mean; the point is the middle.
         values = values + scatter[:, None] + shock[:, None] * np.sqrt(widening(far[part]))
         low[part], high[part] = np.quantile(values, tails, axis=0)

@@ -22,6 +22,8 @@ NORMAL = 20_000
 """Rows beyond which resampling tells nothing that the normal limit does not."""
 
 ENGINES = ("auto", "numpy", "numba")
+_LOOSE = 1e-7  # of the objective: a resample moves it by some per cent, and long valleys take many steps to their end
+_MOST = 100  # steps; the few resamples that go on creep along a valley
 _WORTH = 20_000_000  # rows times refits for which loading numba pays
 
 
@@ -77,7 +79,8 @@ def bootstrap(
             assert isinstance(problem, SumProblem)
             parts.append(minimise_fast(problem, starts, drawn, objective))
         else:
-            parts.append(minimise(problem, starts, drawn, objective, settled=1e-10).free)
+            settled = _LOOSE if isinstance(problem, CurveProblem) else 1e-10
+            parts.append(minimise(problem, starts, drawn, objective, settled=settled, most=_MOST).free)
     return np.concatenate(parts)
 
 

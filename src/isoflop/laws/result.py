@@ -76,8 +76,17 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A form that --law auto weighed: its rolling error of ln(loss), None where no cut could test it, and its weight."""
+
+    form: str
+    error: float | None
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """A law fitted to runs."""
+    """A law fitted to runs. `tried` and `notes` say how --law auto came to it."""
 
     shape: Shape
     at: FloatArray
@@ -88,7 +97,8 @@ class Fit:
     origin: Origin
     doubt: Doubt
     checks: tuple[Check, ...] = ()
-    tried: tuple[tuple[str, float], ...] = ()
+    tried: tuple[Tried, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:

@@ -129,7 +129,7 @@ class PowerSum:
         """Exponents on a grid; for each of them the scales that fit best in least squares, kept positive."""
         logs = {name: np.log(columns[name]) for name in self.inputs}
         exponents = [name for name in self.coordinates if name not in {term.scale for term in self.terms}]
-        values = GRID if len(exponents) <= 3 else GRID[1:4:2]
+        values = GRID if len(exponents) <= 2 else GRID[::2] if len(exponents) == 3 else GRID[1:4:2]
         grid = list(product(values, repeat=len(exponents)))
         if len(grid) > MOST_STARTS:
             grid = grid[:: -(-len(grid) // MOST_STARTS)]

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from isoflop.errors import UnknownName
+from isoflop.laws.bowl import Tuned
 from isoflop.laws.curves import (
     OF_PARAMS,
     OF_TOKENS,
@@ -105,6 +106,81 @@ FINE_GRAINED = PowerSum(
     bounds=MappingProxyType({**BOTH, "gamma": EXPONENT}),
 )
 
+SIGNED = (-1.5, 3.0)
+"""Where an exponent is looked for that may have either sign."""
+
+INTERACTION = PowerSum(
+    name="interaction",
+    title="Loss = E + A / params^alpha + B / (params^gamma tokens^beta)",
+    coordinates=("ln_E", "ln_A", "ln_B", "alpha", "beta", "gamma"),
+    terms=(
+        ROOT,
+        OF_PARAMS,
+        Term(scale="ln_B", powers=(Power(column="tokens", exponent="beta"), Power(column="params", exponent="gamma"))),
+    ),
+    bounds=MappingProxyType({**BOTH, "gamma": SIGNED}),
+)
+
+OVERFITTED = PowerSum(
+    name="overfitted",
+    title="Loss = E + A / params^alpha + B / tokens^beta + C params^delta tokens^eta / unique_tokens^gamma",
+    coordinates=("ln_E", "ln_A", "ln_B", "alpha", "beta", "ln_C", "delta", "eta", "gamma"),
+    terms=(
+        ROOT,
+        OF_PARAMS,
+        OF_TOKENS,
+        Term(
+            scale="ln_C",
+            powers=(
+                Power(column="params", exponent="delta", sign=1.0),
+                Power(column="tokens", exponent="eta", sign=1.0),
+                Power(column="unique_tokens", exponent="gamma"),
+            ),
+        ),
+    ),
+    bounds=MappingProxyType({**BOTH, "gamma": SIGNED, "delta": SIGNED, "eta": SIGNED}),
+)
+
+UNIQUE = PowerSum(
+    name="unique-tokens",
+    title="Loss = E + A / params^alpha + B / tokens^beta + C / unique_tokens^gamma",
+    coordinates=("ln_E", "ln_A", "ln_B", "alpha", "beta", "ln_C", "gamma"),
+    terms=(
+        ROOT,
+        OF_PARAMS,
+        OF_TOKENS,
+        Term(scale="ln_C", powers=(Power(column="unique_tokens", exponent="gamma"),)),
+    ),
+    bounds=MappingProxyType({**BOTH, "gamma": EXPONENT}),
+)
+
+MOE_POWER = PowerSum(
+    name="moe-power",
+    title="Loss = E + A / (params^alpha experts^gamma)",
+    coordinates=("ln_E", "ln_A", "alpha", "gamma"),
+    terms=(
+        ROOT,
+        Term(
+            scale="ln_A", powers=(Power(column="params", exponent="alpha"), Power(column="experts", exponent="gamma"))
+        ),
+    ),
+    bounds=MappingProxyType({**ONE, "gamma": EXPONENT}),
+)
+
+MOE_TOKENS = PowerSum(
+    name="moe-tokens",
+    title="Loss = E + A / (params^alpha experts^gamma) + B / tokens^beta",
+    coordinates=("ln_E", "ln_A", "ln_B", "alpha", "beta", "gamma"),
+    terms=(
+        ROOT,
+        Term(
+            scale="ln_A", powers=(Power(column="params", exponent="alpha"), Power(column="experts", exponent="gamma"))
+        ),
+        OF_TOKENS,
+    ),
+    bounds=MappingProxyType({**BOTH, "gamma": EXPONENT}),
+)
+
 WIDTH_DEPTH = PowerSum(
     name="width-depth",
     title="Loss = E + A / width^alpha + B / depth^beta + C / tokens^gamma",
@@ -133,6 +209,13 @@ _ALL: tuple[Shape, ...] = (
     MoeClark(),
     FINE_GRAINED,
     WIDTH_DEPTH,
+    INTERACTION,
+    OVERFITTED,
+    UNIQUE,
+    MOE_POWER,
+    MOE_TOKENS,
+    Tuned(),
+    Tuned(batch="batch_sequences"),
     Downstream(),
     DownstreamSigmoid(),
 )

@@ -1,0 +1,216 @@
+"""`--law auto`: every form that the runs have columns for, weighed by rolling extrapolation and averaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from isoflop.errors import UntrustworthyFit
+from isoflop.laws.backtest import Ahead, drift_of
+from isoflop.laws.choose.blend import Blend, Part
+from isoflop.laws.choose.candidate import Candidate, candidates, plain_candidates
+from isoflop.laws.choose.rolling import cuts, rolled, rolling_error, scores, thinned, weights
+from isoflop.laws.fitting import fit_point, origin_of, refuse_thin
+from isoflop.laws.result import Doubt, Fit, Tried
+from isoflop.laws.shape import PowerSum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isoflop.laws.choose.rolling import Cut
+    from isoflop.laws.fitting import Options
+    from isoflop.laws.runs import Runs
+    from isoflop.laws.shape import Shape
+    from isoflop.quantity import FloatArray
+
+_COSTLY = 20_000  # rows times constants of forms that are no sums
+_WORTH = 200_000  # rows times resamples times forms for which loading numba pays
+
+UNTRIED = 0.03
+"""Drift of ln(loss) at a decade where no cut could be tested: about the worst of the studies at hand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What was weighed: candidates with their fits, rolling errors and weights, the cuts, and what could not be fitted."""
+
+    runs: Runs
+    taken: tuple[Candidate, ...]
+    errors: tuple[tuple[FloatArray | None, ...], ...]
+    rolling: FloatArray
+    weights: FloatArray
+    cuts: tuple[Cut, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def choose(runs: Runs, options: Options) -> Choice:
+    """Weigh every candidate; UntrustworthyFit where not even a law of one column can be fitted."""
+    kept = _common(runs)
+    few = thinned(kept)
+    at = cuts(few)
+    for tried in (candidates(kept), plain_candidates(kept)):
+        left_out: dict[str, str] = {}
+        taken: list[Candidate] = []
+        errors: list[list[FloatArray | None]] = []
+        for shape, trims in _by_shape(tried):
+            try:
+                refuse_thin(shape, kept, options)
+            except UntrustworthyFit as error:
+                left_out[shape.name] = str(error)
+                continue
+            taken += [Candidate(shape=shape, trim=trim) for trim in trims]
+            errors += rolled(shape, trims, few, at, options)[0]
+        if taken:
+            break
+    else:
+        why = next(iter(left_out.values()), "no column varies that a law could follow.")
+        raise UntrustworthyFit(why, missing=("runs of several sizes and amounts of data",))
+    held = scores(errors)
+    return Choice(
+        runs=kept,
+        taken=tuple(taken),
+        errors=tuple(tuple(one) for one in errors),
+        rolling=rolling_error(held),
+        weights=weights(held, np.array([one.prior for one in taken])),
+        cuts=at,
+        left_out=tuple(left_out.items()),
+    )
+
+
+def _by_shape(tried: Sequence[Candidate]) -> list[tuple[Shape, list[str]]]:
+    """Each form with its trims."""
+    found: dict[str, tuple[Shape, list[str]]] = {}
+    for one in tried:
+        found.setdefault(one.shape.name, (one.shape, []))[1].append(one.trim)
+    return list(found.values())
+
+
+def _common(runs: Runs) -> Runs:
+    """The rows that every candidate can be fitted to; columns with holes in them give way to rows."""
+    base = tuple(name for name in ("params", "tokens") if name in runs.columns)
+    runs.need(("loss",))
+    kept = runs.where(runs.usable(base, "loss"))
+    if not kept.rows:
+        counted = "; ".join(f"{count} with {reason}" for reason, count in runs.flagged.items())
+        raise UntrustworthyFit(f"none of the {runs.rows} rows can be used: {counted}.", missing=("runs with a loss",))
+    whole = {
+        name: one
+        for name, one in kept.columns.items()
+        if np.isfinite(one).all() and (name == "loss" or (one > 0).all())
+    }
+    return replace(kept, columns=MappingProxyType(whole))
+
+
+def fit_auto(runs: Runs, options: Options) -> Fit:
+    """The blend of the forms that predict best, as a fit: with draws, residuals, drift and the checks of its first."""
+    chosen = choose(runs, options)
+    members = [place for place in np.argsort(-chosen.weights, kind="stable").tolist() if chosen.weights[place] > 0]
+    shape = Blend(
+        parts=tuple(
+            Part(shape=chosen.taken[k].shape, label=chosen.taken[k].label, weight=float(chosen.weights[k]))
+            for k in members
+        )
+    )
+    fits = [_doubted(chosen, k, options) for k in members]
+    at = np.concatenate([fit.at for fit in fits])
+    residuals = _at(shape, at, chosen.runs)
+    count = min(len(fit.doubt.draws) for fit in fits)
+    draws = np.concatenate([fit.doubt.draws[:count] for fit in fits], axis=1)
+    moved, bias = _drift(chosen, residuals)
+    first = fits[0]
+    from isoflop.laws.checks import check
+
+    return Fit(
+        shape=shape,
+        at=at,
+        objective=first.objective,
+        fixed=first.fixed,
+        ties=first.ties,
+        certificate=first.certificate,
+        origin=origin_of(runs, chosen.runs, shape),
+        doubt=Doubt(
+            covariance=np.atleast_2d(np.cov(draws.T)),
+            draws=draws,
+            of=first.doubt.of,
+            residuals=residuals,
+            drift=moved,
+            bias=bias,
+        ),
+        checks=check(runs, _untrimmed(chosen, members, fits, options)),
+        tried=_tried(chosen),
+        notes=_notes(chosen),
+    )
+
+
+def _doubted(chosen: Choice, k: int, options: Options) -> Fit:
+    """A member with its resamples; where these cost more than they tell, with the normal limit of them."""
+    one = chosen.taken[k]
+    runs = chosen.runs.where(one.kept(chosen.runs))
+    asked = replace(options, strict=False, engine=_engine(chosen, options))
+    if not isinstance(one.shape, PowerSum) and runs.rows * len(one.shape.coordinates) > _COSTLY:
+        asked = replace(asked, bootstrap=0)
+    return fit_point(runs, one.shape, asked)
+
+
+def _engine(chosen: Choice, options: Options) -> str:
+    """The compiled core pays sooner here: several forms are resampled."""
+    work = chosen.runs.rows * options.bootstrap * int((chosen.weights > 0).sum())
+    if options.engine == "auto" and work > _WORTH and find_spec("numba") is not None:
+        return "numba"
+    return options.engine
+
+
+def _untrimmed(chosen: Choice, members: Sequence[int], fits: Sequence[Fit], options: Options) -> Fit:
+    """The weightiest member that was fitted to all runs; of the first, where none was: what the checks look at."""
+    for k, fit in zip(members, fits, strict=True):
+        if not chosen.taken[k].trim:
+            return fit
+    return fit_point(chosen.runs, fits[0].shape, replace(options, strict=False))
+
+
+def _at(shape: Blend, at: FloatArray, runs: Runs) -> FloatArray:
+    """ln(law) - ln(measured) at the runs."""
+    return np.asarray(shape.log_loss(at, runs.columns) - np.log(runs.loss))
+
+
+def _drift(chosen: Choice, residuals: FloatArray) -> tuple[float, float]:
+    """What widens intervals beyond the runs: from the blend's own errors above the cuts."""
+    few, found = thinned(chosen.runs), []
+    for index, cut in enumerate(chosen.cuts):
+        there = [(one[index], weight) for one, weight in zip(chosen.errors, chosen.weights, strict=True) if weight > 0]
+        good = [(off, weight) for off, weight in there if off is not None]
+        if good:
+            total = sum(weight for _, weight in good)
+            off = np.asarray(sum(weight * off for off, weight in good)) / total
+            found.append(Ahead(cut=cut.at, errors=off, decades=cut.decades(few)))
+    return drift_of(found, float(np.mean(residuals**2))) if found else (UNTRIED, 0.0)
+
+
+def _tried(chosen: Choice) -> tuple[Tried, ...]:
+    order = np.argsort(-chosen.weights, kind="stable")
+    order = sorted(order.tolist(), key=lambda k: (-chosen.weights[k], np.nan_to_num(chosen.rolling[k], nan=9.0)))
+    return tuple(
+        Tried(
+            form=chosen.taken[k].label,
+            error=float(chosen.rolling[k]) if np.isfinite(chosen.rolling[k]) else None,
+            weight=float(chosen.weights[k]),
+        )
+        for k in order
+    )
+
+
+def _notes(chosen: Choice) -> tuple[str, ...]:
+    """What else to know: forms that could not be fitted, cuts that were not possible."""
+    notes = [f"{label} was not tried: {why}" for label, why in chosen.left_out]
+    able = sum(any(off is not None for off in (one[k] for one in chosen.errors)) for k in range(len(chosen.cuts)))
+    if not able:
+        notes.insert(
+            0,
+            f"{chosen.runs.rows} runs are too few to be cut into cheaper and dearer ones, so no form was tested: weights"
+            f" go by simplicity alone, and intervals beyond the runs take {UNTRIED:.0%} a decade",
+        )
+    return tuple(notes)
