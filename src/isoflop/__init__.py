@@ -84,7 +84,12 @@ _ROOMS = frozenset(
     {"audit", "book", "errors", "hardware", "laws", "model", "quantity", "quantize", "relation", "serving"}
 )
 
-_DRAWN = {"isoflop.ask": "register", "isoflop.model": "register_models", "isoflop.relation": "register"}
+_DRAWN = {
+    "isoflop.ask": "register",
+    "isoflop.audit": "register_audits",
+    "isoflop.model": "register_models",
+    "isoflop.relation": "register",
+}
 """Rooms whose answers people look at: with them come the drawings for notebooks and `str()`, which `report` owns."""
 
 _HOMES = {
@@ -111,6 +116,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Load the room that a public name lives in, the first time the name is used."""
+    if name == "audit":  # a room that can be called, so that the word is one in Python and on the command line
+        import_module("isoflop.report.notebook").register_audits()
     if name in _ROOMS:
         return import_module(f"isoflop.{name}")
     for home, names in _HOMES.items():

@@ -28,7 +28,8 @@ MOST_NODES = 300
 _FUNCTIONS = {"sqrt": 1, "exp": 1, "log": 1, "log2": 1, "log10": 1, "ceil": 1, "floor": 1, "min": 2, "max": 2}
 _SUFFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12, "%": 0.01}
 _TOKEN = re.compile(
-    r"(?P<number>(?:\d[\d_,]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?)(?P<suffix>[kKMBGT%](?![A-Za-z0-9_]))?"
+    r"(?P<number>(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:_\d+)*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?)"
+    r"(?P<suffix>[kKMBGT%](?![A-Za-z0-9_]))?"
     r"(?:\s*\[(?P<unit>[^\[\]]*)\])?"
     r"|(?P<step>#[A-Za-z0-9]+)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"

@@ -19,6 +19,7 @@ plain string: its value. Sections may also be called statements, assumptions, im
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from isoflop.audit.amounts import amount, read_nouns, tie
@@ -29,7 +30,7 @@ from isoflop.errors import BadFile, BadInput, IsoflopError, UnitError, UnknownNa
 from isoflop.quantity import Quantity, parse_toml, quantity, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from os import PathLike
 
     from isoflop.quantity import Unit, Value
@@ -151,12 +152,16 @@ def _nouns(tables: Table, name: str) -> dict[str, str]:
 def _lines(text: str) -> dict[tuple[str, str], int]:
     """The line on which each entry begins, as near as can be told without a parser that keeps places."""
     places: dict[tuple[str, str], int] = {}
+    counts: Counter[str] = Counter()
     section = ""
     for number, line in enumerate(text.splitlines(), start=1):
         header = _HEADER.match(line)
         if header:
             section = header[1]
-            if header[2]:
+            if line.lstrip().startswith("[["):
+                places[section, f"[{counts[section]}]"] = number
+                counts[section] += 1
+            elif header[2]:
                 places.setdefault((section, header[2]), number)
         elif key := _KEY.match(line):
             places.setdefault((section, key[1]), number)
@@ -169,15 +174,28 @@ def _entries(tables: Table, lines: Mapping[tuple[str, str], int], name: str) -> 
     for section, content in tables.items():
         if section not in _SECTIONS:
             continue
-        if not isinstance(content, dict):
-            raise BadFile(f"{name}: [{section}] holds steps, as in: 6 = {{ name = 'cost', value = '$100m' }}.")
-        for number, entry in content.items():
+        for number, line, entry in _numbered(section, content, lines, name):
             if number in seen:
                 raise BadFile(f"{name}: two steps are called {shorten(number)}; give each a number of its own.")
             seen.add(number)
             table = entry if isinstance(entry, dict) else {"value": entry}
-            found.append(_Written(_SECTIONS[section], number, lines.get((section, number), 1), table))
+            found.append(_Written(_SECTIONS[section], number, line, table))
     return found
+
+
+def _numbered(
+    section: str, content: object, lines: Mapping[tuple[str, str], int], name: str
+) -> Iterator[tuple[str, int, object]]:
+    """The entries of a section with their numbers and lines; those of [[section]] bear `number`, else their line."""
+    if isinstance(content, dict):
+        for number, entry in content.items():
+            yield number, lines.get((section, number), 1), entry
+    elif isinstance(content, list) and all(isinstance(entry, dict) for entry in content):
+        for place, entry in enumerate(content):
+            line = lines.get((section, f"[{place}]"), 1)
+            yield str(entry.get("number", f"L{line}")), line, {k: v for k, v in entry.items() if k != "number"}
+    else:
+        raise BadFile(f"{name}: [{section}] holds steps, as in: 6 = {{ name = 'cost', value = '$100m' }}.")
 
 
 class _Reader:

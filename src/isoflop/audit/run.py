@@ -137,15 +137,18 @@ def _audited(document: Document, checks: Sequence[Check], mfu: Spread | None) ->
         world += check(document, evaluated)
     found = [with_utilisation(finding, mfu) for finding in merged(findings, world, document)]
     chain = build(steps, found, document)
+    draws = chain.draws()
     report = Report(
         document=document,
         findings=tuple(found),
         evaluated=evaluated,
         chain=chain,
-        corrected=corrected(chain, steps, document, chain.draws()),
+        corrected=corrected(chain, steps, document, draws),
         claims=claims,
     )
-    return replace(report, alternatives=tuple(_alternatives(report, steps)))
+    report = replace(report, alternatives=tuple(_alternatives(report, steps)))
+    vars(report)["draws"] = draws  # what the cached property would make again
+    return report
 
 
 def _judged(document: Document) -> tuple[dict[str, Recalculated], list[Finding]]:

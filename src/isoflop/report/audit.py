@@ -268,6 +268,11 @@ def _row_markdown(row: Row) -> str:
 
 def audit_html(report: Report, needed: Sequence[Needed] = ()) -> str:
     """The audit as a page of its own: the document marked up, nothing loaded from outside."""
+    return page(report.document.name, audit_fragment(report, needed))
+
+
+def audit_fragment(report: Report, needed: Sequence[Needed] = ()) -> str:
+    """The audit as a fragment without style."""
     rows = []
     for mark, number, rest, reasons in marked(report):
         kind = ' class="warning"' if mark == "wrong" else ""
@@ -286,4 +291,4 @@ def audit_html(report: Report, needed: Sequence[Needed] = ()) -> str:
     parts.append(
         "<dl>" + "".join(f"<dt>{html_escape(head)}</dt><dd>{html_escape(text)}</dd>" for head, text in terms) + "</dl>"
     )
-    return page(report.document.name, f'<section class="isoflop answer">{"".join(parts)}</section>')
+    return f'<section class="isoflop answer">{"".join(parts)}</section>'

@@ -1,4 +1,4 @@
-"""Drawings of Answer, Ledger, Plan and Description in notebooks.
+"""Drawings of Answer, Ledger, Plan, Description and the audit's Report in notebooks.
 
 The classes live in a room that draws nothing, so their drawings are hung on from here, once, by `register`. What draws
 is imported when something is drawn.
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from isoflop.ask import Plan
+    from isoflop.audit import Report
     from isoflop.model import Description
 
 T = TypeVar("T")
@@ -33,6 +34,13 @@ def register_models() -> None:
     from isoflop.model import Description
 
     _draw(Description, _model_html, _model_markdown, _model_text)
+
+
+def register_audits() -> None:
+    """The same for the report of an audit."""
+    from isoflop.audit import Report
+
+    _draw(Report, _audit_html, _audit_markdown, _audit_text)
 
 
 def _draw(cls: type[T], html: Callable[[T], str], markdown: Callable[[T], str], text: Callable[[T], str]) -> None:
@@ -116,3 +124,22 @@ def _model_text(described: Description) -> str:
     from isoflop.report.model import model_text
 
     return model_text(sheet(described))
+
+
+def _audit_html(report: Report) -> str:
+    from isoflop.report.audit import audit_fragment
+    from isoflop.report.html import styled
+
+    return styled(audit_fragment(report))
+
+
+def _audit_markdown(report: Report) -> str:
+    from isoflop.report.audit import audit_markdown
+
+    return audit_markdown(report)
+
+
+def _audit_text(report: Report) -> str:
+    from isoflop.report.audit import audit_text
+
+    return audit_text(report)
