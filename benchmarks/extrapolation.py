@@ -199,8 +199,9 @@ def main() -> None:
         return
     for part, one in means.items():
         print(
-            f"{part:<13} {one['cuts']:.0f} cuts: chinchilla {one['baseline']:.2f} %, auto {one['auto']:.2f} %, best form"
-            f" known afterwards {one['best']:.2f} %; {one['covered']:.0%} inside the 80 % interval, width {one['width']:.1f} %"
+            f"{part:<13} {one['cuts']:.0f} cuts: chinchilla {one['baseline']:.2f} %, auto {one['auto']:.2f} %, best"
+            f" form, known afterwards, {one['best']:.2f} %; {one['covered']:.0%} inside the 80 % interval, width"
+            f" {one['width']:.1f} %"
         )
 
 

@@ -185,7 +185,7 @@ class Farseer:
     source: ClassVar[str] = "farseer2025"
     params_unit: float = 1e9
     tokens_unit: float = 1e9
-    """With another unit of tokens this is another form: `centred_at` takes the middle of the runs, which no unit moves."""
+    """With another unit of tokens this is another form; --law auto takes the middle of the runs, which no unit moves."""
 
     def log_loss(self, at: FloatArray, columns: Mapping[str, FloatArray]) -> FloatArray:
         """ln(loss)."""

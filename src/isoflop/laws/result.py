@@ -77,7 +77,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """A form that --law auto weighed: its rolling error of ln(loss), None where no cut could test it, and its weight."""
+    """A form that --law auto weighed: its rolling error of ln(loss), None where no cut tested it, and its weight."""
 
     form: str
     error: float | None

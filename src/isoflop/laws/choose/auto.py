@@ -36,7 +36,7 @@ UNTRIED = 0.03
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What was weighed: candidates with their fits, rolling errors and weights, the cuts, and what could not be fitted."""
+    """What was weighed: candidates with rolling errors and weights, the cuts, and what could not be fitted."""
 
     runs: Runs
     taken: tuple[Candidate, ...]
@@ -97,11 +97,7 @@ def _common(runs: Runs) -> Runs:
     if not kept.rows:
         counted = "; ".join(f"{count} with {reason}" for reason, count in runs.flagged.items())
         raise UntrustworthyFit(f"none of the {runs.rows} rows can be used: {counted}.", missing=("runs with a loss",))
-    whole = {
-        name: one
-        for name, one in kept.columns.items()
-        if np.isfinite(one).all() and (name == "loss" or (one > 0).all())
-    }
+    whole = {name: one for name, one in kept.columns.items() if np.isfinite(one).all() and (one > 0).all()}
     return replace(kept, columns=MappingProxyType(whole))
 
 
@@ -191,8 +187,9 @@ def _drift(chosen: Choice, residuals: FloatArray) -> tuple[float, float]:
 
 
 def _tried(chosen: Choice) -> tuple[Tried, ...]:
-    order = np.argsort(-chosen.weights, kind="stable")
-    order = sorted(order.tolist(), key=lambda k: (-chosen.weights[k], np.nan_to_num(chosen.rolling[k], nan=9.0)))
+    order = sorted(
+        range(len(chosen.taken)), key=lambda k: (-chosen.weights[k], np.nan_to_num(chosen.rolling[k], nan=9.0))
+    )
     return tuple(
         Tried(
             form=chosen.taken[k].label,
@@ -210,7 +207,7 @@ def _notes(chosen: Choice) -> tuple[str, ...]:
     if not able:
         notes.insert(
             0,
-            f"{chosen.runs.rows} runs are too few to be cut into cheaper and dearer ones, so no form was tested: weights"
-            f" go by simplicity alone, and intervals beyond the runs take {UNTRIED:.0%} a decade",
+            f"{chosen.runs.rows} runs are too few to be cut into cheaper and dearer ones, so no form was tested:"
+            f" weights go by simplicity alone, and intervals beyond the runs take {UNTRIED:.0%} a decade",
         )
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Backtests: fit below a cut, predict above it, and hold every form, the blend and plain baselines against what came."""
+"""Backtests: fit below a cut, predict above it, hold every form, the blend and plain baselines against what came."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from isoflop.quantity import FloatArray
 
 BASELINES = ("chinchilla", "power-flops", "nearest run", "dearest runs")
-"""Chinchilla's form by Huber's loss, a power of compute with a floor, the loss of the run most alike, and the middle loss
-of the dearest twentieth: what needs no choice of form."""
+"""Chinchilla's form by Huber's loss, a power of compute with a floor, the loss of the run most alike, and the middle
+loss of the dearest twentieth: what needs no choice of form."""
 
 _DEAREST = 0.05
 

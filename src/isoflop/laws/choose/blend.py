@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -57,7 +58,7 @@ class Blend:
     def places(self) -> tuple[slice, ...]:
         """Where the constants of each member stand."""
         ends = np.cumsum([0, *(len(part.shape.coordinates) for part in self.parts)]).tolist()
-        return tuple(slice(low, high) for low, high in zip(ends, ends[1:], strict=False))
+        return tuple(slice(low, high) for low, high in pairwise(ends))
 
     @property
     def weights(self) -> FloatArray:

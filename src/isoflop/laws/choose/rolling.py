@@ -55,7 +55,8 @@ def cuts(runs: Runs) -> tuple[Cut, ...]:
     by = next((name for name in BY if name in runs.columns), "")
     if not by:
         return ()
-    values, found = runs.columns[by], []
+    values = runs.columns[by]
+    found: list[Cut] = []
     for share in SHARES:
         at = float(np.quantile(values, share))
         below, above = values <= at, values > at * _DISTINCT
