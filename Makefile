@@ -50,6 +50,7 @@ profiles: $(VENV)/core.stamp
 
 accuracy: $(VENV)/core.stamp
 	$(BIN)/isoflop validate training src/isoflop/accuracy/rows/training.csv
+	$(BIN)/isoflop validate serving-memory src/isoflop/accuracy/rows/serving_memory.csv
 	$(BIN)/python docs/generate.py
 
 clean:

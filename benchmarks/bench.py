@@ -32,6 +32,7 @@ from isoflop.model import counts, describe, model
 from isoflop.model.config import reading_of
 from isoflop.relation.evaluate import run, run_many
 from isoflop.relation.route import direct, find_route
+from isoflop.serving import Deployment, Placement, Placements, Settings, Traffic, pace_of
 from isoflop.training import Layout, Layouts, Run, machine_of, need, peak, search_layouts
 from isoflop.training.step import step_time
 
@@ -366,12 +367,46 @@ def searching() -> list[Row]:
     return rows
 
 
+def serving() -> list[Row]:
+    """Ten thousand deployments at loads of their own, and one, against copying the fields of placements 100 times.
+
+    The budget is 10,000 a second in arrays, and a millisecond for one: memory and time together.
+    """
+    made = Deployment(
+        model=model("llama-3.1-70b"), device=device("h100-sxm-80gb"), settings=Settings(max_model_len=4096.0)
+    )
+    rng = np.random.default_rng(0)
+    many = Placements.of(tp=rng.choice([2.0, 4.0, 8.0], 10_000), replicas=rng.choice([1.0, 2.0], 10_000))
+    loads = Traffic(concurrency=rng.integers(1, 512, 10_000).astype(float), input_tokens=2048, output_tokens=512)
+    alone = Traffic(concurrency=64, input_tokens=2048, output_tokens=512)
+
+    def together() -> None:  # pace asks for the budget itself
+        pace_of(made.at(many), loads)
+
+    def single() -> None:
+        pace_of(made.at(Placement(tp=8)), alone)
+
+    def copies() -> None:
+        for _ in range(100):
+            Placements(**{one: getattr(many, one).copy() for one in ("tp", "pp", "dp", "ep", "dcp", "replicas")})
+
+    against = "copying the fields of 10,000 placements 100 times"
+    return [
+        Row(name="10k deployments, memory and time", **_pair(best(together, copies)), against=against, limit=1.0),
+        Row(name="one deployment, memory and time", **_pair(best(single, copies, 10)), against=against, limit=1e-3),
+    ]
+
+
+def _pair(times: tuple[float, float]) -> dict[str, float]:
+    return {"ours": times[0], "reference": times[1]}
+
+
 def main() -> None:
     """Print all rows."""
     plan = ("plan", "--budget", "$4k", "--on", "tpu-v4", "--commitment", "3y")
     compile_package()
     rows = [start_up("isoflop --help", ("--help",), 7), start_up("isoflop plan", plan, 25)]
-    rows += [whole_catalogue(), cold_solve(), cached_plan(), *monte_carlo(), *training_layouts()]
+    rows += [whole_catalogue(), cold_solve(), cached_plan(), *monte_carlo(), *training_layouts(), *serving()]
     rows += searching()
     described = describing()
     rows += described

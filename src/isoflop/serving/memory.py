@@ -212,8 +212,10 @@ def _draft_weights(deployment: Deployment, many: Placements) -> FloatArray | flo
 def _draft_state(deployment: Deployment) -> float:
     """State a token of the small model over that of the large one."""
     draft = deployment.speculation.draft
+    if draft is None:
+        return 0.0
     own = kv_elements_per_token(deployment.model)
-    return 0.0 if draft is None or not own else kv_elements_per_token(draft) / own
+    return kv_elements_per_token(draft) / own if own else 0.0
 
 
 def on_host(deployment: Deployment, model: ModelSpec, era: Era, many: Placements) -> FloatArray:

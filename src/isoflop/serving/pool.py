@@ -7,6 +7,7 @@ in every layer of a group), and `needs`, how many of those a sequence of so many
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -150,12 +151,19 @@ class _Counted:
         )
 
 
-def pool_of(model: ModelSpec, era: Era, many: Placements, paging: Paging, layers: tuple[int, int]) -> Pool:
-    """The pages of the layers from the first up to (not with) the second of `layers`, for placements alike in pp."""
+@lru_cache(maxsize=1024)
+def _counted(model: ModelSpec, first: int, beyond: int) -> tuple[tuple[Cache, int], ...]:
+    """(kind, how many of the layers from the first up to beyond have it)."""
     counted: dict[Cache, int] = {}
-    for caches in layer_caches(model)[layers[0] : layers[1]]:
+    for caches in layer_caches(model)[first:beyond]:
         for cache in caches:
             counted[cache] = counted.get(cache, 0) + 1
+    return tuple(counted.items())
+
+
+def pool_of(model: ModelSpec, era: Era, many: Placements, paging: Paging, layers: tuple[int, int]) -> Pool:
+    """The pages of the layers from the first up to (not with) the second of `layers`, for placements alike in pp."""
+    counted = dict(_counted(model, *layers))
     state = {cache: _state_bytes(cache, many, paging) for cache in counted}
     growing = [(cache, times) for cache, times in counted.items() if cache.kind != "recurrent"]
     fixed = [(cache, times) for cache, times in counted.items() if cache.kind == "recurrent"]
