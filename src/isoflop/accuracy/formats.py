@@ -25,7 +25,7 @@ NOT_UNDERSTOOD = 1.1
 
 PRECISIONS: Mapping[str, str] = MappingProxyType(
     {
-        "bf16": "bf16", "fp16": "fp16", "fp32": "fp32", "tf32": "fp32", "fp8": "bf16", "mxfp8": "bf16", "nvfp4": "bf16",
+        "bf16": "bf16", "fp16": "fp16", "fp32": "fp32", "tf32": "tf32", "fp8": "bf16", "mxfp8": "bf16", "nvfp4": "bf16",
         "mxfp4": "bf16",
     }
 )  # fmt: skip
@@ -193,7 +193,7 @@ def _formats(row: Settings, software: Software, compute: str, assumed: list[str]
     if software.held == "master":
         shards = given.get("master", "fp32")
         return [_Formats(shards, given.get("grad_main", shards), "none", states, reduce)], widen
-    if compute == "fp32":
+    if compute in {"fp32", "tf32"}:
         return [_Formats("fp32", "fp32", "none", states, "fp32")], widen
     gradients = [given["grad_comm"]] if "grad_comm" in given else [software.gradients, _other(software.gradients)]
     if "grad_comm" not in given:

@@ -59,7 +59,7 @@ def reading_spread(cases: Sequence[Case], chip: Chip, profile: Profile) -> tuple
 def times_of(row: Settings, cases: Sequence[Case], profile: Mapping[str, Profile] | None = None) -> Times:
     """Step time of the likeliest of legal readings; the others, and what was estimated, widen its interval."""
     chip = chip_of_row(row.gpu, row.gpus_per_node)
-    made = (profile or profiles())[profile_of(chip)[0]]
+    made = chip.own or (profile or profiles())[profile_of(chip)[0]]
     middle = float(step_time(*cases[0], chip, made).total.item())
     spread = hypot(log(made.spread), log(ESTIMATED) if chip.notes else 0.0) * TO_80
     below, above = (hypot(spread, one) for one in reading_spread(cases, chip, made))

@@ -216,7 +216,7 @@ def _recipe(dtype: str) -> Recipe:
     from isoflop.training.spec import RECIPES, Recipe
 
     if dtype in {"fp32", "tf32"}:
-        return RECIPES["fp32"]
+        return replace(RECIPES["fp32"], compute=dtype)
     narrow = MATMUL.get(dtype, "")
     return Recipe(matmul=narrow) if narrow else Recipe()
 

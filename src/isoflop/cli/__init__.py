@@ -24,6 +24,7 @@ COMMANDS = {
     "audit": "A document of claims recomputed: which step is wrong, by what factor, why.",
     "check": "Whether claims can all be true, and which is suspect.",
     "calibrate": "Device profiles moved by a few measured runs of your own.",
+    "measure": "A device profile from this machine: products, bandwidth, attention, real steps.",
     "validate": "Predictions held against measured rows: errors, intervals, false fits.",
     "laws": "Fit scaling laws to runs, doubt them, predict; the published ones.",
     "model": "Parameters, FLOP, state and bytes of any transformer, from its config.",

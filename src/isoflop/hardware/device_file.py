@@ -84,6 +84,7 @@ class RawDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     power: Table | None = None
     parts: RawParts = RawParts()
     disagreements: tuple[RawDisagreement, ...] = ()
+    profile: Table | None = None
 
 
 def read_device(path: str | Path, *, name: str = "", aliases: tuple[str, ...] = ()) -> Device:
@@ -110,6 +111,7 @@ def device_of(tables: Table, place: Place, *, name: str, aliases: tuple[str, ...
         tdp=None if raw.power is None else figure(_only(raw.power, "tdp", power), schema.POWER, power.at("tdp")),
         parts=_parts(raw.parts, place.at("parts")),
         review=Review(agrees=raw.agrees, disagreements=_disagreements(raw, place), notes=raw.notes),
+        profile=raw.profile,
     )
 
 

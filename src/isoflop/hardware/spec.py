@@ -170,7 +170,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One chip (a package, or a board with one): what it can do at most, what it holds, what it is tied to."""
+    """One chip (a package, or a board with one): what it can do at most, what it holds, what it is tied to.
+
+    `profile` is how fast single operations run on it, as a table that the room kernel reads; None where the profile of
+    its architecture has to do. `isoflop measure` writes it.
+    """
 
     name: str
     identity: Identity
@@ -181,6 +185,7 @@ class Device:
     tdp: Figure | None
     parts: Parts
     review: Review
+    profile: Mapping[str, object] | None = None
 
     @property
     def title(self) -> str:

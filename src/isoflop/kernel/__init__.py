@@ -9,7 +9,7 @@ from __future__ import annotations
 from isoflop.kernel.chip import Chip, chip_of
 from isoflop.kernel.collective import all_gather_time, all_reduce_time, exchange_time
 from isoflop.kernel.operation import attention_time, cast_time, elementwise_time, matmul_time, score_time
-from isoflop.kernel.profile import Profile, profile_of, profiles, read_profile
+from isoflop.kernel.profile import Profile, profile_by, profile_of, profiles, read_profile
 
 __all__ = [
     "Chip",
@@ -22,6 +22,7 @@ __all__ = [
     "elementwise_time",
     "exchange_time",
     "matmul_time",
+    "profile_by",
     "profile_of",
     "profiles",
     "read_profile",

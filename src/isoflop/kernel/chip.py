@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
 from isoflop import hardware
 from isoflop.errors import MissingData
+from isoflop.kernel.profile import Profile, profile_in
 
 if TYPE_CHECKING:
     from isoflop.hardware import Device, Node
     from isoflop.hardware.spec import Topology
 
-GROUPS = {"fp32": ("tf32", "fp32-matrix", "fp32"), "16": ("bf16", "fp16"), "8": ("fp8", "int8"), "4": ("fp4", "fp8")}
-"""Classes of number formats -> rates of a device that serve them, the first that it has."""
+GROUPS = {
+    "fp32": ("fp32-matrix", "fp32"),
+    "tf32": ("tf32", "fp32-matrix", "fp32"),
+    "16": ("bf16", "fp16"),
+    "8": ("fp8", "int8"),
+    "4": ("fp4", "fp8"),
+}
+"""Classes of number formats -> rates of a device that serve them, the first that it has. Products of fp32 run in tf32
+only where that is asked for: torch and others keep all 24 bits by default."""
 
 USUAL_NETWORK = 25e9
 """Bytes a second and chip between nodes where no node of a device is catalogued; the answer says so."""
@@ -26,7 +34,8 @@ class Chip:
 
     `domain` chips share the fast links, `node` the server; `network` is one chip's share of what leaves it. `topology`
     of the links: a switch, a mesh or a torus with `peers` neighbours a chip. `cap` is the power limit over that of the
-    usual part of its architecture, 1 where there is none lower. `notes` say what was estimated.
+    usual part of its architecture, 1 where there is none lower. `notes` say what was estimated. `own` is the profile
+    that a measured device brings with it.
     """
 
     name: str
@@ -41,6 +50,7 @@ class Chip:
     peers: int = 0
     cap: float = 1.0
     notes: tuple[str, ...] = ()
+    own: Profile | None = field(default=None, compare=False)
 
     def rate(self, group: str) -> float:
         """Dense peak rate of a class of number formats [FLOP/s]."""
@@ -110,7 +120,15 @@ def _chip(device: Device, node: Node | None, node_chips: int | None) -> Chip:
         peers=(device.link.peers or 0) if device.link is not None else 0,
         cap=_cap(device),
         notes=tuple(notes),
+        own=_own(device),
     )
+
+
+def _own(device: Device) -> Profile | None:
+    """The profile in the device's own file, None where there is none."""
+    if device.profile is None:
+        return None
+    return profile_in(device.profile, device.identity.architecture or device.kind, device.name)
 
 
 RACK = 16

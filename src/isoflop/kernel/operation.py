@@ -23,14 +23,14 @@ def matmul_time(m: Real, n: Real, k: Real, *, chip: Chip, profile: Profile, grou
     return 2 * m * n * k / chip.rate(group) * slowness + profile.launch.product
 
 
-def attention_time(flops: Real, *, chip: Chip, profile: Profile, generation: int) -> Real:
+def attention_time(flops: Real, *, chip: Chip, profile: Profile, generation: int, group: str = "16") -> Real:
     """Seconds of scores and weighted sums of `flops` FLOP in fused kernels, forward, with their mask counted."""
-    return flops / (chip.rate("16") * profile.attention.share(generation))
+    return flops / (chip.rate(group) * profile.attention.share(generation))
 
 
-def score_time(flops: Real, scores: Real, *, chip: Chip, profile: Profile) -> Real:
+def score_time(flops: Real, scores: Real, *, chip: Chip, profile: Profile, group: str = "16") -> Real:
     """Seconds of attention that keeps its scores, forward: products of the whole square, and softmax over memory."""
-    products = flops / (chip.rate("16") * profile.format("16").efficiency)
+    products = flops / (chip.rate(group) * profile.format(group).efficiency)
     return products + scores * profile.attention.unfused / chip.bandwidth
 
 
@@ -41,5 +41,4 @@ def cast_time(elements: Real, *, chip: Chip, profile: Profile) -> Real:
 
 def elementwise_time(elements: Real, width: float, *, chip: Chip, profile: Profile, kernels: str) -> Real:
     """Seconds of norms, activations, residual sums of a layer that saves `elements` of `width` bytes, forward."""
-    factor: float = getattr(profile.elementwise, kernels)
-    return factor * elements * width / chip.bandwidth
+    return profile.elementwise.factor(kernels) * elements * width / chip.bandwidth

@@ -12,6 +12,8 @@ from isoflop.errors import BadFile
 from isoflop.quantity.toml_file import read_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from isoflop.kernel.chip import Chip
 
 FOLDER = Path(__file__).parent / "profiles"
@@ -56,8 +58,10 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Elementwise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bytes moved by element-wise work, forward, over the bytes that fused kernels save for backward, by kernels.
 
-    `loss`: over those of the logits at 8 bytes; `cast`: bytes moved an element that goes into or out of a product in 8
-    or 4 bit: its largest value is looked up, it is scaled and written by rows and by columns.
+    `native`: plain PyTorch of 2025 with its own fused norms; 1.7 is a count of what its kernels of norms, rotary
+    positions, residual sums and gated activations read and write. `loss`: over those of the logits at 8 bytes; `cast`:
+    bytes moved an element that goes into or out of a product in 8 or 4 bit: its largest value is looked up, it is
+    scaled and written by rows and by columns.
     """
 
     fused: _Positive
@@ -65,6 +69,12 @@ class Elementwise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     eager: _Positive
     loss: _Positive
     cast: _Positive
+    native: _Positive = 1.7
+
+    def factor(self, kernels: str) -> float:
+        """Bytes moved over bytes saved, by kernels or of the loss; layers compiled one by one move what others do."""
+        found: float = getattr(self, {"layered": "compiled"}.get(kernels, kernels))
+        return found
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +99,11 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     graphs: _Positive
     step: _Seconds
     product: _Seconds
+
+    def layer(self, kernels: str) -> float:
+        """Host time of a layer by kernels; torch's own norms take it about as long as others that are not compiled."""
+        found: float = getattr(self, {"native": "eager", "layered": "compiled"}.get(kernels, kernels))
+        return found
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,8 +159,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     fitted: str
 
     def format(self, group: str) -> Format:
-        """Constants of a class of number formats ("16", "8", "4", "fp32"); of one it lacks, those of 16 bits."""
-        return self.matmul.get(group, self.matmul["16"])
+        """Constants of a class of number formats ("16", "8", "4", "tf32", "fp32"); of one it lacks, those of 16 bits.
+
+        Profiles hold what "fp32" reaches of the peak; matrix units in tf32 reach about as much of theirs.
+        """
+        found = self.matmul.get(group) or self.matmul.get("fp32" if group == "tf32" else "16")
+        return found or self.matmul["16"]
 
 
 def read_profile(path: Path) -> Profile:
@@ -165,10 +184,37 @@ def profiles() -> dict[str, Profile]:
 _shipped = cache(read_profile)
 
 
+def profile_in(tables: Mapping[str, object], architecture: str, where: str) -> Profile:
+    """The profile that a device file holds: a whole one, or what differs from that of its architecture."""
+    base = profile_by(architecture)[1]
+    try:
+        return msgspec.convert(merged(msgspec.to_builtins(base), tables), Profile)
+    except msgspec.ValidationError as error:
+        raise BadFile(f"{where}: [profile]: {error}. For the form see {FOLDER / 'hopper.toml'}") from error
+
+
+def merged(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    """`base` with the changes in its place, tables within tables too."""
+    found = dict(base)
+    for name, value in changes.items():
+        own = found.get(name)
+        found[name] = merged(own, value) if isinstance(own, dict) and isinstance(value, dict) else value
+    return found
+
+
+OWN = "own"
+"""What a profile that stands in the device's own file is called."""
+
+
 def profile_of(chip: Chip) -> tuple[str, Profile]:
-    """(name, profile) of the architecture of a chip; the generic one, with its wider spread, where it has none."""
+    """(name, profile) of a chip: its own, else that of its architecture."""
+    return (OWN, chip.own) if chip.own is not None else profile_by(chip.architecture)
+
+
+def profile_by(architecture: str) -> tuple[str, Profile]:
+    """(name, profile) of an architecture; the generic one, with its wider spread, where it has none."""
     for path in sorted(FOLDER.glob("*.toml")):
         # only files that name the architecture are worth parsing
-        if chip.architecture in path.read_text(encoding="utf-8") and chip.architecture in _shipped(path).architectures:
+        if architecture in path.read_text(encoding="utf-8") and architecture in _shipped(path).architectures:
             return path.stem, _shipped(path)
     return GENERIC, _shipped(FOLDER / f"{GENERIC}.toml")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MOST_TERMS = 4
 MOST_GAINS = 3
-PEAKS = {"fp32": "32 bits", "16": "16 bits", "8": "8 bits", "4": "4 bits"}
+PEAKS = {"fp32": "32 bits", "tf32": "tf32", "16": "16 bits", "8": "8 bits", "4": "4 bits"}
 NOTICED = 0.005
 """Share of the step below which a term or an effect is not spoken of."""
 

@@ -41,6 +41,10 @@ TERMS = (
 )
 """What adds up to the allocated peak, in the order of the ledger."""
 
+PART_MADE = 0.25
+"""Share of a layer's gradients that is there when the most of what was saved of it still is: that of the last product
+of its feed-forward part."""
+
 
 @dataclass(frozen=True, slots=True)
 class Peak:
@@ -186,7 +190,7 @@ class _Shared:
         trained = self._held(rows[len(SPLITS) : 2 * len(SPLITS)], stage, ends=self.tally.trained_ends)
         stated = trained.over(self._sharded(1)) * (1.0 - self.many.offload_optimizer)
         gathered, at_output, in_layer = self._moment(stage, held)
-        return {
+        terms = {
             "weights": self._weights(stage, rows[: len(SPLITS)], trained),
             "gradients": self._gradients(trained),
             "master weights": format_bytes(recipe.master) * stated,
@@ -197,6 +201,40 @@ class _Shared:
             "output layer and loss": at_output,
             "working set of a layer": in_layer,
         }
+        return self._as_made(terms) if self.engine.as_made and recipe.adapter is None else terms
+
+    def _as_made(self, terms: dict[str, FloatArray]) -> dict[str, FloatArray]:
+        """The worst moment where a gradient takes memory from when it is made to the end of the step.
+
+        Without accumulation and replicas there are three: at the output layer nothing but its own gradient is there; in
+        the last layer a part of that layer's too; at the end all gradients, and nothing that was saved.
+        """
+        counted, many = self.tally, self.many
+        alone = (self.steps <= 1) & (many.dp * many.cp * self.pp == 1)
+        form = format_bytes(self.run.recipe.gradients)
+        matrix = form * counted.vocabulary * counted.width / many.tp
+        whole, saved, layer = terms["gradients"], terms["saved for backward"], self._in_layer()
+        at_output = self._at_output(matrix / form)
+        inside = np.maximum(saved - self._bytes(counted.final), 0.0)
+        begun = np.minimum(matrix + PART_MADE * form * self._unit(), whole)
+        again = matrix if counted.tied else 0.0  # the gradient of a shared matrix is made twice and added
+        moments = np.stack([
+            matrix + saved + at_output, begun + inside + layer, whole + again + 0.0 * saved
+        ])  # fmt: skip
+        worst = np.argmax(moments, axis=0)
+
+        def at(*values: FloatArray) -> FloatArray:
+            found: FloatArray = np.choose(worst, np.broadcast_arrays(*values))
+            return found
+
+        zero = np.zeros_like(saved)
+        made = {
+            "gradients": at(matrix + zero, begun, whole + again),
+            "saved for backward": at(saved, inside, zero),
+            "output layer and loss": at(at_output, zero, zero),
+            "working set of a layer": at(zero, layer, zero),
+        }
+        return terms | {name: np.where(alone, value, terms[name]) for name, value in made.items()}
 
     def _sharded(self, level: int) -> tuple[FloatArray, FloatArray]:
         """Ranks that share what ZeRO shards from `level` on: of dense parameters, of experts."""

@@ -1,7 +1,8 @@
 """What training keeps of one layer for the backward pass, under kernels and recomputation.
 
 The model room lists what fused kernels keep (`Layer.saved`). Plain PyTorch keeps more (copies of norms in fp32, the
-output of the activation function beside its product), a compiler less (it computes again what is cheap).
+output of the activation function beside its product), a compiler less (it computes again what is cheap). "native" is
+plain PyTorch whose norms are torch's own fused ones: they keep no fp32 copy.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _with_kernels(layer: Layer, width: int, kernels: str, *, dropout: bool) -> I
         yield one
         if kernels == "eager" and rms and one.part == "norms" and one.name == "input":
             yield Saved("norms", "input in fp32", one.elements, "fp32")
-        if kernels == "eager" and gated and one.name == "activated":
+        if kernels in {"eager", "native"} and gated and one.name == "activated":
             yield one._replace(name="activation")
     if dropout:
         yield Saved("norms", "dropout masks", width)  # two masks of a byte an element

@@ -230,7 +230,7 @@ class Recipe:
         return sum(map(format_bytes, (self.weights, self.gradients, self.master, *self.states)))
 
 
-MATMUL_GROUPS = {"fp32": "fp32", "tf32": "fp32", "bf16": "16", "fp16": "16", "fp8": "8", "int8": "8", "fp4": "4"}
+MATMUL_GROUPS = {"fp32": "fp32", "tf32": "tf32", "bf16": "16", "fp16": "16", "fp8": "8", "int8": "8", "fp4": "4"}
 """Formats of products -> the class of rates that serves them."""
 
 

@@ -188,7 +188,7 @@ class _Clock:
         casts = self._casts(kind) if self.group in {"8", "4"} else zero
         again = float("full" in self.run.recipe.recompute)
         copies = max((one.copies for one in kind.products), default=1)
-        launch = getattr(profile.launch, self.kernels) * self.engine.host + zero
+        launch = profile.launch.layer(self.kernels) * self.engine.host + zero
         launch = launch + (profile.launch.experts * copies / many.ep if copies > 1 else 0.0)
         launch = launch * self._left_by_graphs()
         return {
@@ -209,10 +209,14 @@ class _Clock:
         """Seconds of attention of one micro-batch in a layer, forward and backward."""
         share, recipe = self.tokens / self.many.tp, self.run.recipe
         if not recipe.fused_attention:
-            each = score_time(kind.square_flops * share, kind.scores * share, chip=self.chip, profile=self.profile)
+            each = score_time(
+                kind.square_flops * share, kind.scores * share, chip=self.chip, profile=self.profile, group=self.plain
+            )
             return np.asarray(each * (1 + UNFUSED_BACKWARD + kind.attention_again))
         generation = recipe.execution.attention
-        each = attention_time(kind.busy_flops * share, chip=self.chip, profile=self.profile, generation=generation)
+        each = attention_time(
+            kind.busy_flops * share, chip=self.chip, profile=self.profile, generation=generation, group=self.plain
+        )
         return np.asarray(each * (1 + self.profile.attention.backward + kind.attention_again) / self.speed)
 
     def _casts(self, kind: LayerWork) -> FloatArray:

@@ -101,8 +101,8 @@ def work(model: ModelSpec, sequence: int, recompute: tuple[str, ...], kernels: s
 
 def _layer_work(layer: Layer, width: int, sequence: int, policies: frozenset[str], kernels: str) -> LayerWork:
     moe = layer.mlp if isinstance(layer.mlp, Moe) else None
-    kept = kept_of(layer, width, ("none",), "eager" if kernels == "eager" else "fused")
-    rotated = ROTATED * sum(_rotated(mixer) for mixer in layer.mixers) if kernels == "eager" else 0.0
+    kept = kept_of(layer, width, ("none",), kernels if kernels in {"eager", "native"} else "fused")
+    rotated = ROTATED * sum(_rotated(mixer) for mixer in layer.mixers) if kernels in {"eager", "native"} else 0.0
     everything = "full" in policies
     return LayerWork(
         products=(),
