@@ -44,6 +44,7 @@ bench: $(VENV)/test.stamp
 
 docs: $(VENV)/core.stamp
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/laws_rows.py --write
 
 profiles: $(VENV)/core.stamp
 	$(BIN)/python docs/fit_profiles.py
