@@ -6,7 +6,7 @@ import pytest
 
 from isoflop.errors import UnknownName
 from isoflop.model import model
-from isoflop.model.storage.ggml import BLOCK_BITS, ggml_scheme, is_ggml
+from isoflop.model.storage.ggml import BLOCK_BITS, file_scheme, ggml_scheme, is_ggml
 from isoflop.model.weight_bytes import weight_bytes
 
 
@@ -61,3 +61,9 @@ def test_what_is_a_mix() -> None:
     assert not is_ggml("fp8")
     with pytest.raises(UnknownName, match="q4_k_m"):
         ggml_scheme(model("llama-3-8b"), "q4_k_n")
+
+
+def test_a_file_weighs_what_its_header_says() -> None:
+    spec = model("llama-3-8b")
+    scheme = file_scheme(4_920_733_888, int(spec_params(spec)), "as in the file")
+    assert weight_bytes(spec, scheme).total == pytest.approx(4_920_733_888, rel=1e-9)

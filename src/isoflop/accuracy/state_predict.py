@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "refused", "illegal", "does_not_fit"]
 
-FRAMEWORKS: dict[str, RuntimeName] = {
-    "vllm": "vllm", "sglang": "sglang", "tensorrt-llm": "trtllm", "trtllm": "trtllm", "trt-llm": "trtllm",
-    "llama.cpp": "llama.cpp", "ideal": "ideal",
-}  # fmt: skip
-"""Frameworks as rows name them; others (TGI, vllm.rs) are taken to page like vLLM of their month, and said."""
+FRAMEWORKS: tuple[tuple[str, RuntimeName], ...] = (
+    ("vllm.rs", "vllm"), ("vllm", "vllm"), ("sglang", "sglang"), ("tensorrt", "trtllm"), ("trt", "trtllm"),
+    ("llama", "llama.cpp"), ("ideal", "ideal"),
+)  # fmt: skip
+"""Words in names of frameworks -> runtimes; others (TGI) are taken to page like vLLM of their month, and said."""
+
+OTHERS = ("vllm.rs", "tgi")
 
 NO_WEIGHTS_KNOWN = 1.12
 """How far off weights may be whose mix of formats is known by its bits alone."""
@@ -199,10 +201,10 @@ def _three(middle: FloatArray, low: FloatArray, high: FloatArray) -> Three:
 def _runtime(row: StateSettings) -> tuple[Runtime, tuple[str, ...]]:
     """The runtime and what was taken for granted of its version."""
     word = row.framework.strip().lower()
-    name = FRAMEWORKS.get(word)
-    if name is None and not word:
+    if not word:
         raise MissingData("column framework is empty")
-    told = () if name is not None else (f"{word} pages like vLLM of its month",)
+    name = next((runtime for part, runtime in FRAMEWORKS if part in word), None)
+    told = (f"{word} pages like vLLM of its month",) if name is None or word in OTHERS else ()
     return Runtime(name=name or "vllm", version=_version(row.version, name or "vllm")), told
 
 
@@ -311,7 +313,7 @@ def _speculation(row: StateSettings) -> Speculation:
 
 def _unsaid(row: StateSettings) -> list[str]:
     """Columns that decide and are empty, by name."""
-    if row.framework.lower() == "llama.cpp":
+    if "llama" in row.framework.lower():
         return []
     listed = {"gpu_mem_util": row.gpu_mem_util, "max_num_batched_tokens": row.max_num_batched_tokens}
     listed |= {"max_num_seqs": row.max_num_seqs, "max_model_len": row.max_model_len}

@@ -9,7 +9,7 @@ import numpy as np
 
 from isoflop import hardware
 from isoflop.errors import BadInput, Infeasible, MissingData
-from isoflop.model.storage.ggml import ggml_scheme, is_ggml
+from isoflop.model.storage.ggml import file_scheme, ggml_scheme, is_ggml
 from isoflop.model.storage.methods import scheme_of
 from isoflop.quantity import read_cluster
 from isoflop.serving.beside import tower_bytes
@@ -131,6 +131,10 @@ def formats_for(what: Description, weights: str = "", kv: str = "") -> tuple[For
 def _stored(what: Description) -> tuple[str | Scheme, str, tuple[str, ...]]:
     dtype = what.dtype or "bf16"
     assumed = () if what.dtype else ("weights in BF16",)
+    if what.tensors is not None and what.tensors.kind == "gguf":
+        file = what.tensors
+        words = f"as in the file: {', '.join(list(file.by_dtype())[:3])}"
+        return file_scheme(file.bytes, file.numbers, words), "fp16", ()
     if what.reading is not None and what.reading.quantization is not None:
         return scheme_of(what.reading.quantization, dtype, what.reading.file), dtype, ()
     return dtype, dtype, assumed

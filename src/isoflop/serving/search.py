@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.errors import Infeasible
+from isoflop.errors import Infeasible, MissingData
+from isoflop.kernel import chip_of
 from isoflop.serving.inverse import instances
 from isoflop.serving.memory import budget, linked
 from isoflop.serving.pace import pace
@@ -26,6 +27,10 @@ LOADS = tuple(float(load) for load in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 10
 """Requests at once that are tried, of the whole deployment."""
 
 DOMAIN = 8
+"""Chips of a server."""
+
+MOST_DOMAIN = 72
+"""Chips of a rack that are tied together (NVL72); groups of attention fill it, heads stop tensor ranks before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +135,22 @@ def _grid(
     return many.take(places), np.tile(np.asarray(loads), len(many))
 
 
+def domain_of(deployment: Deployment) -> int:
+    """Chips that tensor ranks may be spread over: those that share fast links, a server's where there are none."""
+    try:
+        reach = chip_of(deployment.device, deployment.node).domain if linked(deployment.device) else DOMAIN
+    except MissingData:
+        return DOMAIN
+    return min(max(reach, DOMAIN), MOST_DOMAIN)
+
+
 def placements_on(deployment: Deployment, chips: int, length: float) -> Placements:
     """The placements that are tried: stages within a node only without fast links, or where nothing else holds.
 
     Raises: Infeasible where the model cannot be divided over so many chips.
     """
     for stages in (not linked(deployment.device), True):
-        many = instances(deployment, chips, DOMAIN, stages=stages)
+        many = instances(deployment, chips, domain_of(deployment), stages=stages)
         if len(many) and bool((budget(deployment.at(many)).concurrency(length=length) >= 1).any()):
             return many
     if not len(many):

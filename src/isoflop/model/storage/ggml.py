@@ -114,6 +114,17 @@ def ggml_scheme(model: ModelSpec, name: str) -> Scheme:
     return Scheme(words=f"{word.upper()} (GGUF)", rest=plain("fp32"), rules=tuple(rules), kv="fp16", tables=tables)
 
 
+@lru_cache(maxsize=64)
+def file_scheme(size: int, numbers: int, name: str) -> Scheme:
+    """What a file of weights says of itself: its mean bits in every matrix, so that all weighs what the file does.
+
+    `size` bytes of its tensors, `numbers` elements in them.
+    """
+    form = Format(name=f"{8 * size / numbers:.3g} bits", words=name, bits=8 * size / numbers, word=0)
+    rules = (Rule(form, MATRICES | {"outer", "router", "joint"}), Rule(form, frozenset({"head"})))
+    return Scheme(words=name, rest=form, rules=rules, kv="fp16", tables=form)
+
+
 def _by_bits(model: ModelSpec, bits: float, name: str) -> Scheme:
     form = Format(name=f"{bits:g} bits", words=f"{name.strip()} (GGUF)", bits=bits, word=0)
     output = _form("q6_k", model.width)
