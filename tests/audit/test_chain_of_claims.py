@@ -167,3 +167,27 @@ def test_claims_that_cannot_all_be_true_name_a_suspect() -> None:
     factor = report.findings[0].factor
     assert factor is not None
     assert max(factor, 1 / factor) == pytest.approx(10, rel=0.1)
+
+
+DEVICE = """
+device = "a100-sxm-80gb"
+[assume]
+1 = {{ name = "peak", value = "{peak}", is = "peak_rate" }}
+2 = {{ name = "memory", value = "{memory}", is = "memory" }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("peak", "memory", "kinds"),
+    [
+        ("312 TFLOP/s/chip", "80 GB/chip", []),
+        ("312 TFLOP/s/chip", "80 GiB/chip", []),
+        ("156 TFLOP/s/chip", "80 GB/chip", []),
+        ("624 TFLOP/s/chip", "80 GB/chip", [("1", "sparse_for_dense", 2.0)]),
+        ("400 TFLOP/s/chip", "80 GB/chip", [("1", "device_figure", 400 / 312)]),
+        ("312 TFLOP/s/chip", "40 GB/chip", [("2", "device_figure", 0.5)]),
+    ],
+)
+def test_figures_of_a_named_device(peak: str, memory: str, kinds: list[tuple[str, str, float]]) -> None:
+    found = napkin(DEVICE.format(peak=peak, memory=memory)).findings
+    assert [(one.step, one.kind, pytest.approx(one.factor)) for one in found] == kinds

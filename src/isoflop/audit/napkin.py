@@ -237,7 +237,9 @@ class _Reader:
             except BadFile:
                 raise
             except IsoflopError as error:
-                raise BadFile(f"{self.where(entry)}: {error}") from error
+                unit = isinstance(error, UnknownName) and error.kind == "unit"
+                hint = " Or declare it: [units] slice = '32 chip'." if unit else ""
+                raise BadFile(f"{self.where(entry)}: {error}{hint}") from error
             if step.says is not None:
                 self.units[step.number] = step.says.unit
         return tuple(found.values())

@@ -11,6 +11,7 @@ import numpy as np
 
 from isoflop.audit.amounts import amount
 from isoflop.audit.corrected import build, corrected
+from isoflop.audit.devices import check_devices
 from isoflop.audit.drivers import sensitivity
 from isoflop.audit.engine import recalculate
 from isoflop.audit.judge import judge
@@ -132,7 +133,7 @@ def _audited(document: Document, checks: Sequence[Check], mfu: Spread | None) ->
     steps, findings = _judged(document)
     evaluated = {key: found.outcome() for key, found in steps.items()}
     claims, contradictions = reconciled(steps, document)
-    world = [*check_library(steps, document), *contradictions]
+    world = [*check_library(steps, document), *check_devices(steps, document), *contradictions]
     for check in checks:
         world += check(document, evaluated)
     found = [with_utilisation(finding, mfu) for finding in merged(findings, world, document)]
