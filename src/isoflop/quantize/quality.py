@@ -104,7 +104,7 @@ def _tokens(transformers: ModuleType, folder: Path, text: Path, window: int, mos
         raise BadInput(f"a window of {window:,} tokens out of {most:,}: give from 2 up to all of them.")
     words = text.read_text(encoding="utf-8", errors="replace")[: 16 * most]
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadFile(
             f"{shorten(str(folder), most=200)}: no tokenizer that transformers reads: {shorten(str(error))}"
@@ -117,9 +117,7 @@ def _tokens(transformers: ModuleType, folder: Path, text: Path, window: int, mos
 
 def _losses(torch: ModuleType, transformers: ModuleType, folder: Path, batch: Tensor) -> Tensor:
     """Loss of every token but the first of each window."""
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
-    ).eval()
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
     losses = []
     with torch.inference_mode():
         for row in batch:
