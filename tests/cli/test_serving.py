@@ -122,3 +122,15 @@ def test_a_whole_life(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, *words)
     assert code == 0
     assert "whole life" in out
+
+
+def test_devices_that_would_do_are_listed_the_cheapest_first(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, *PLAIN, "--devices", "--json")
+    found = json.loads(out)["devices"]
+    assert code == 0
+    assert len(found) > 20
+    prices = [one["price"] for one in found if one["price"] is not None]
+    assert prices == sorted(prices)
+    assert any(one["output_rate"] for one in found)
+    assert "h100-sxm-80gb" in {one["device"] for one in found}
+    assert "Devices that hold all requests" in run(capsys, *PLAIN, "--devices")[1]

@@ -29,6 +29,7 @@ WISHES = ("provider", "commitment", "region", "as_of")
 def load_options(function: click.decorators.FC) -> click.decorators.FC:
     """What is asked of the deployment."""
     for option in (
+        click.option("--devices", is_flag=True, help="Every catalogued device that would hold it, the cheapest first."),
         click.option("--prefix-share", help="Share of the input that requests have in common and that is cached: 50%."),
         click.option("--tpot", help="Limit on the time between tokens: '30 ms'."),
         click.option("--ttft", help="Limit on the time to the first token: '2 s'."),
@@ -162,6 +163,7 @@ def wish_of(device: Device, options: dict[str, object]) -> Wish:
         train_cost=_median(given["train_cost"], "train_cost") if "train_cost" in given else 0.0,
         serve_tokens=_median(given["serve_tokens"], "serve_tokens") if "serve_tokens" in given else 0.0,
         use=_share(given["use"], "--use") if "use" in given else 1.0,
+        devices=bool(options["devices"]),
     )
 
 

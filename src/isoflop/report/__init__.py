@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from isoflop.report.plan import plan_blocks, plan_html, plan_json, plan_markdown, plan_text
     from isoflop.report.quantize import quantize_blocks, quantize_html, quantize_markdown, quantize_text
     from isoflop.report.serving import front_table, serving_blocks, serving_html, serving_markdown, serving_text
-    from isoflop.report.serving_json import serving_json
+    from isoflop.report.serving_object import serving_json
     from isoflop.report.table import Cell, Column, table_csv, table_html, table_markdown, table_text
     from isoflop.report.text import answer_text, ledger_text
     from isoflop.report.training import (
@@ -167,7 +167,7 @@ _HOMES = {
     "quantize": ("quantize_blocks", "quantize_html", "quantize_markdown", "quantize_text"),
     "chart_serving": ("serving_chart",),
     "serving": ("front_table", "serving_blocks", "serving_html", "serving_markdown", "serving_text"),
-    "serving_json": ("serving_json",),
+    "serving_object": ("serving_json",),
     "table": ("Cell", "Column", "table_csv", "table_html", "table_markdown", "table_text"),
     "text": ("answer_text", "ledger_text"),
     "training": (

@@ -240,7 +240,7 @@ def _help_sections(service: Service) -> list[Section]:
         few = service.fewest
         line = f"{few.chips:,} x {service.deployment.device.name} hold all: {few.words()}"
         sections.append(Section(heading="Enough", lines=(line,)))
-    if service.devices:
+    if service.devices and not service.wish.devices:
         sections.append(Section(heading="Other devices", lines=tuple(_device_line(found) for found in service.devices)))
     return sections
 
@@ -315,6 +315,24 @@ def shown_front(service: Service) -> list[Candidate]:
     return [found[place] for place in places]
 
 
+def device_table(service: Service) -> tuple[list[Column | str], list[tuple[Cell, ...]]]:
+    """Every catalogued device that holds what is asked: how many, at what price, how fast."""
+    columns: list[Column | str] = [Column(name="chips", right=True, written=_whole), "device", "placement"]
+    columns += [
+        Column(name="usd_per_hour", title="$/h", right=True, written=_short),
+        Column(name="decode_time_per_token", title="ms/token", right=True, written=_thousandths),
+        Column(name="serve_rate", title="tokens/s", right=True, written=_short),
+        Column(name="usd_per_token", title="$/M", right=True, written=_millions),
+    ]
+    rows: list[tuple[Cell, ...]] = []
+    for found in service.devices:
+        price = None if found.price is None else found.price * 3600
+        each = None if found.price is None or not found.rate else found.price / found.rate
+        names = (found.device.name, found.placement.words())
+        rows.append((float(found.placement.chips), *names, price, found.token, found.rate, each))
+    return columns, rows
+
+
 def serving_text(
     service: Service, *, explain: bool = False, width: int = 80, color: bool = False, ascii_only: bool = False
 ) -> str:
@@ -327,6 +345,9 @@ def serving_text(
     if service.searched is not None and len(service.searched.pareto) > 1:
         parts.append("Placements and loads that no other beats in time a token and tokens a second")
         parts.append(table_text(*front_table(service), width=width, color=color, ascii_only=ascii_only))
+    if service.wish.devices:
+        parts.append("Devices that hold all requests, the cheapest first")
+        parts.append(table_text(*device_table(service), width=width, color=color, ascii_only=ascii_only))
     if explain:
         parts.append("\n\n".join(derivation(service)))
     return "\n\n".join(parts)
@@ -339,6 +360,7 @@ def serving_markdown(service: Service) -> str:
     parts = [blocks_markdown(serving_blocks(service)), ledger_markdown(service.memory)]
     parts += [ledger_markdown(service.step)] if service.step is not None else []
     parts += [table_markdown(*front_table(service))] if service.searched is not None else []
+    parts += [table_markdown(*device_table(service))] if service.wish.devices else []
     return "\n\n".join(parts)
 
 
@@ -349,4 +371,5 @@ def serving_html(service: Service) -> str:
     parts = [blocks_html(serving_blocks(service)), ledger_html(service.memory)]
     parts += [ledger_html(service.step)] if service.step is not None else []
     parts += [table_html(*front_table(service))] if service.searched is not None else []
+    parts += [table_html(*device_table(service))] if service.wish.devices else []
     return page("isoflop serving", *parts)

@@ -44,7 +44,8 @@ class Wish:
     """What is asked of a deployment: requests at once or a second, their tokens, limits, a price, an offer to compare.
 
     `context` is the longest a request may get (input and output), 0 for what input and output make. `train_cost` [USD]
-    and `serve_tokens` ask for the whole life; `use` is the share of the time in which there is such a load.
+    and `serve_tokens` ask for the whole life; `use` is the share of the time in which there is such a load. `devices`
+    asks for every catalogued device that would do.
     """
 
     concurrency: float = 0.0
@@ -59,6 +60,7 @@ class Wish:
     train_cost: float = 0.0
     serve_tokens: float = 0.0
     use: float = 1.0
+    devices: bool = False
 
     def __post_init__(self) -> None:
         if self.concurrency and self.request_rate:
@@ -286,7 +288,9 @@ def _answered(
     bill = None if timed is None else bill_of(timed, one.chips, wish.tariff, tokens, wish.use)
     short = holds.verdict in {"does not fit", "queues"}
     fewest = fewest_chips(deployment, float(length), max(wish.concurrency, 1.0)) if short else None
-    others = devices_that_fit(deployment, float(length), max(wish.concurrency, 1.0)) if short else []
+    wants = short or wish.devices
+    others = devices_that_fit(deployment, float(length), max(wish.concurrency, 1.0)) if wants else []
+    others = [_timed(deployment, traffic, other) for other in others] if wish.devices else others[:MOST_DEVICES]
     return Service(
         deployment=deployment,
         traffic=traffic,
@@ -303,11 +307,21 @@ def _answered(
         lifetime=_lifetime(deployment, wish, bill),
         changes=tuple(changes(deployment, length, wanted)) if short else (),
         fewest=fewest,
-        devices=tuple(others[:MOST_DEVICES]),
+        devices=tuple(others),
         untimed=untimed,
         assumed=assumed,
         notes=(*_outrun(timed, wish, tokens[1]), *_notes(deployment, length)),
     )
+
+
+def _timed(deployment: Deployment, traffic: Traffic, other: Hardware) -> Hardware:
+    """A device with how fast it would be."""
+    there = replace(deployment, device=other.device, node=None, memory=0.0, placement=other.placement)
+    try:
+        found = pace(there, traffic)
+    except MissingData:
+        return other
+    return replace(other, token=_one(found.tpot.middle), rate=_one(found.output_rate.middle))
 
 
 def _comparison(

@@ -138,11 +138,17 @@ def fewest_chips(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """Chips of a device that hold what is asked, with the price [USD/s] of all of them, None where none is known."""
+    """Chips of a device that hold what is asked, with the price [USD/s] of all of them, None where none is known.
+
+    `token` seconds between tokens and `rate` tokens a second of all chips under the load asked for, None where nothing
+    was timed.
+    """
 
     device: Device
     placement: Placement
     price: float | None
+    token: float | None = None
+    rate: float | None = None
 
 
 def devices_that_fit(deployment: Deployment, length: float, sequences: float, most: int = 16) -> list[Hardware]:

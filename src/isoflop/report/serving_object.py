@@ -54,7 +54,13 @@ def serving_json(service: Service) -> dict[str, Json]:
         "changes": [{"says": one.says, **room_json(one.room)} for one in service.changes],
         "fewest": None if service.fewest is None else placement_json(service.fewest),
         "devices": [
-            {"device": one.device.name, "placement": placement_json(one.placement), "price": one.price}
+            {
+                "device": one.device.name,
+                "placement": placement_json(one.placement),
+                "price": one.price,
+                "tpot": one.token,
+                "output_rate": one.rate,
+            }
             for one in service.devices
         ],
         "steps": list(derivation(service)),
