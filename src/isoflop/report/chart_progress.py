@@ -12,7 +12,7 @@ from isoflop.report.words import percent, say
 if TYPE_CHECKING:
     import altair as alt
 
-    from isoflop.laws import Design
+    from isoflop.laws import Design, Outlook
     from isoflop.report.chart import Datum
     from isoflop.report.chart_theme import Mode
     from isoflop.report.laws_running import Foreseen
@@ -83,28 +83,37 @@ def running_chart(found: Foreseen, *, width: int = 720, mode: Mode = "light") ->
     scale = alt.Scale(domain=[low - pad, high + pad], zero=False, nice=False, clamp=False)
     y = alt.Y("loss:Q", scale=scale, axis=alt.Axis(title=curve.column.replace("_", " "), tickCount=6, format="~g"))
     base = alt.Chart(alt.Data(values=rows))
-    end: Datum = {
+    layers = [
+        alt.Chart(alt.Data(values=dots)).mark_point(filled=True, size=10, opacity=0.35, clip=True).encode(x=x, y=y),
+        base.mark_area(clip=True, opacity=0.28).encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q"),
+        base.mark_line(clip=True).encode(x=x, y=y),
+        alt.Chart(alt.Data(values=[{"at": float(curve.end)}])).mark_rule(style="limit").encode(x=x),
+        *_ending(one, (x, y)),
+    ]
+    said = f"{one.schedule.kind}, {percent(one.share)} done; band: {percent(one.level)} interval of the smoothed loss"
+    title = titled("Where the run will end", said, inner)
+    return finished(alt.layer(*layers).properties(width=inner, height=_HEIGHT, title=title), mode)
+
+
+def _ending(one: Outlook, axes: tuple[alt.X, alt.Y]) -> list[alt.Chart]:
+    """The final loss with its interval, at the end of the run."""
+    alt = library()
+    x, y = axes
+    row: Datum = {
         "at": float(one.schedule.total),
         "loss": float(one.final.value),
         "low": float(one.final.low),
         "high": float(one.final.high),
         "label": f"{one.final.value:.4g}",
     }
-    mark = alt.Chart(alt.Data(values=[end]))
+    mark = alt.Chart(alt.Data(values=[row]))
     text = mark.encode(x=x, y=y, text=alt.Text("label:N"))
-    layers = [
-        alt.Chart(alt.Data(values=dots)).mark_point(filled=True, size=10, opacity=0.35, clip=True).encode(x=x, y=y),
-        base.mark_area(clip=True, opacity=0.28).encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q"),
-        base.mark_line(clip=True).encode(x=x, y=y),
-        alt.Chart(alt.Data(values=[{"at": float(curve.end)}])).mark_rule(style="limit").encode(x=x),
-        mark.mark_rule(style="plan-interval").encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q"),
+    return [
+        mark.mark_rule(style="plan-interval").encode(x=x, y=alt.Y("low:Q", scale=y["scale"]), y2="high:Q"),
         mark.mark_point(style="plan", filled=True).encode(x=x, y=y),
         text.mark_text(style="halo", align="right", dx=-10, dy=-12),
         text.mark_text(style="label", align="right", dx=-10, dy=-12),
     ]
-    said = f"{one.schedule.kind}, {percent(one.share)} done; band: {percent(one.level)} interval of the smoothed loss"
-    title = titled("Where the run will end", said, inner)
-    return finished(alt.layer(*layers).properties(width=inner, height=_HEIGHT, title=title), mode)
 
 
 def _progress_axis(measure: str) -> alt.Axis:
