@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,7 +27,8 @@ SLOWER, UNEXPLAINED = 1.5, 6.0
 """A row is doubted where it is so much slower than its twin of another task, and the difference so many times what
 reading the longer state takes."""
 
-DOUBTED_DEVICES = "names no device"
+SLOWEST = 0.05
+"""Share of the dense peak below which no engine reads prompts under load."""
 
 
 def doubts_of(rows: Sequence[Triple]) -> dict[str, str]:
@@ -45,7 +48,7 @@ def _alone(row: ServingRow, reading: Reading, case: Case) -> str:
     """What a row says against itself."""
     said = row.settings
     if not said.gpu:
-        return DOUBTED_DEVICES
+        return "names no device"
     if any("do not fit" in text for text in reading.assumed):
         return "its weights do not fit the chips it names"
     if any("does not hold so many" in text for text in reading.assumed):
@@ -58,6 +61,17 @@ def _alone(row: ServingRow, reading: Reading, case: Case) -> str:
         if float(done / (case.dp * case.replicas)) > UNREACHED * float(case.rate):
             return "more FLOP than its chips have: prompts came from a cache"
     return ""
+
+
+def late_of(row: ServingRow, case: Case) -> str:
+    """Why a first token came too late for prompts to be the cause: by then even a slow engine had read them all."""
+    first, requests = row.measured.ttft, row.settings.concurrency
+    if first is None or not requests or float(np.asarray(case.room)) < requests / float(np.asarray(case.replicas)):
+        return ""
+    weights = case.dense + case.experts * case.active * case.dp
+    work = 2 * weights * (row.settings.isl or 0.0) * requests
+    slowest = float(np.asarray(work / (SLOWEST * case.rate * case.dp * case.replicas)))
+    return "its first token came later than all open prompts take at a twentieth of the peak" if first > slowest else ""
 
 
 def _contradicted(rows: Sequence[Triple]) -> dict[str, str]:

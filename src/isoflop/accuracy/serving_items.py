@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from isoflop.accuracy.serving import QUANTITIES, named
-from isoflop.accuracy.serving_doubts import doubts_of
+from isoflop.accuracy.serving_doubts import doubts_of, late_of
 from isoflop.accuracy.serving_read import read_row
 from isoflop.errors import IsoflopError
 from isoflop.serving.case import case_of, keys_of
@@ -35,13 +35,17 @@ Places = npt.NDArray[np.intp]
 
 
 class Item(NamedTuple):
-    """A row with what it was read as; `doubt` says why nothing should be fitted to it, "" where it may."""
+    """A row with what it was read as; `doubt` says why nothing should be fitted to it, "" where it may.
+
+    `late` says why its time to the first token is no matter of queues and prompts, "" where it may be.
+    """
 
     row: ServingRow
     reading: Reading
     case: Case
     keys: Keys
     doubt: str
+    late: str = ""
 
 
 class Target(NamedTuple):
@@ -83,7 +87,7 @@ def items_of(rows: Iterable[ServingRow], library: dict[str, Description]) -> lis
             continue
         found.append(Item(row, reading, case, keys, ""))
     doubts = doubts_of([(one.row, one.reading, one.case) for one in found])
-    return [one._replace(doubt=doubts.get(one.row.id, "")) for one in found]
+    return [one._replace(doubt=doubts.get(one.row.id, ""), late=late_of(one.row, one.case)) for one in found]
 
 
 def stacked(cases: Sequence[Case]) -> Case:
@@ -121,6 +125,8 @@ def table_of(items: Sequence[Item]) -> Table:
 
 def _its_own(one: Item, quantity: str) -> bool:
     """Whether a value stands for itself: the rate of a single stream is its time a token again."""
+    if quantity == "ttft" and one.late:
+        return False
     return not (quantity == "output_rate" and one.reading.kind == "stream")
 
 

@@ -177,8 +177,8 @@ IDEAL = {
 def _doubts(items: dict[str, Item]) -> str:
     reasons: dict[str, list[str]] = {}
     for key, item in items.items():
-        if item.doubt:
-            reasons.setdefault(item.doubt, []).append(key)
+        for reason in filter(None, (item.doubt, item.late)):
+            reasons.setdefault(reason, []).append(key)
     return table(("why", "rows"), [(why, ", ".join(keys)) for why, keys in reasons.items()])
 
 

@@ -152,7 +152,7 @@ def _matrices(deployment: Deployment, degrees: _Degrees) -> dict[str, Real]:
         "targets": work.active * work.experts_each,
         "head": work.head / tp,
         "head_bytes": stored.head / tp,
-        "vocabulary": work.vocabulary / tp,
+        "vocabulary": float(work.vocabulary),
         "width": float(work.width),
         "layers": float(work.layers),
         "expert_layers": float(work.expert_layers),

@@ -29,8 +29,9 @@ LARGE_PROMPT = 4096.0
 MOST_SEQUENCES = 2048.0
 """Sequences a group of attention at most, where nobody says (TensorRT-LLM's default)."""
 
-FEW, MANY = 0.7, 6.0
-"""Prompts a step from which the middle token waits for one too, and how sharply."""
+STEP_TOKENS, SHARP = 8192.0, 10.0
+"""Prompt tokens that a step takes along at most: requests end in bursts, so that prompts fill some steps and leave the
+others alone; the middle token waits for prompts where more than half of the steps are full, so sharply."""
 
 FULLEST = 0.95
 """Share of its time that an engine reads prompts at most in the estimate of the wait."""
@@ -132,7 +133,8 @@ def closed_loop(case: Case, rates: Rates, requests: Real, guess: Guess = PLAIN) 
 
 def _flow(case: Case, rates: Rates, batch: Real, found: _Prompt, guess: Guess) -> Flow:
     step, token = _token(case, rates, batch, found.busy, guess)
-    seen = 1 / (1 + np.exp(-(batch / case.output - FEW) * MANY))
+    full = batch / case.output * case.input / STEP_TOKENS
+    seen = 1 / (1 + np.exp(-(full - 0.5) * SHARP))
     rate = batch / token * case.replicas
     return Flow(
         batch=batch,

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 ACTIVATION = 2.0
 """Bytes an element of what is sent between chips."""
 
-LOGIT = 8.0
-"""Bytes moved an entry of the logits to choose a token: written, scaled and searched in 16 or 32 bit."""
-
 HEAD_SHARE = 0.6
 """Share of the 16-bit peak that the output layer reaches."""
 
@@ -105,12 +102,15 @@ class Rates(NamedTuple):
     uneven: Real
     attend: Real
     unpack: Real
+    logit: Real
     layer: Real
     expert_layer: Real
     latent_layer: Real
     step: Real
     sequence: Real
     prompt_token: Real
+    prompt_layer: Real
+    prompt_expert_layer: Real
     reduce: Real
     reduce_parts: Real
     reduce_share: Real
@@ -212,7 +212,7 @@ def one_pass(case: Case, rates: Rates, load: Load) -> Pass:
         2 * case.head * load.outputs / (case.wide_rate * HEAD_SHARE),
         rates.blend,
     )
-    head = head + load.outputs * case.vocabulary * LOGIT / (case.bandwidth * rates.read)
+    head = head + load.outputs * case.vocabulary * rates.logit / case.bandwidth
     attention = either(
         load.state / (case.bandwidth * rates.read_state), load.flops / (case.wide_rate * load.attend), 4.0
     )
@@ -273,7 +273,8 @@ def prompt_pass(case: Case, rates: Rates, tokens: Real, prompts: Real = 1.0) -> 
         attend=rates.attend,
     )
     found = one_pass(case, rates, load)
-    return found._replace(host=found.host + rates.prompt_token * tokens)
+    launched = case.layers * rates.prompt_layer + case.expert_layers * rates.prompt_expert_layer
+    return found._replace(host=found.host + rates.prompt_token * tokens + launched)
 
 
 def local_prompt_time(case: Case, rates: Rates) -> Real:
