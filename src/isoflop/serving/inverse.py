@@ -193,6 +193,7 @@ def changes(deployment: Deployment, length: int, wanted: float) -> list[Change]:
             continue
         found.append(Change(says=says, deployment=other, room=room(other, tokens, wanted)))
     better = [change for change in found if change.room.sequences[0] > 1.02 * max(now, 0.0)]
+    better = [change for change in better if change.room.verdict != "does not fit"] or better
     return sorted(better, key=lambda change: change.room.verdict not in {"fits", "tight"})
 
 
