@@ -284,11 +284,9 @@ def _inputs_used(
         if own is None or count >= MOST_READINGS:
             break
         apart = _apart(found.said, own)
-        if apart < nearest:
+        if apart < nearest or (count and best is printed and apart < nearest + extra):
             best, nearest = values, apart
-        elif count and best is printed and apart < nearest + extra:
-            best, nearest = values, apart
-            found.tolerance = max(found.tolerance, apart)
+            found.tolerance = max(found.tolerance, apart if count else 0.0)
     return best
 
 
