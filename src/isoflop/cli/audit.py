@@ -62,7 +62,7 @@ def command(
     report = (
         audit(file, mfu=mfu, given=values)
         if file is not None
-        else audit_text(claim or "", "claim.md", mfu=mfu, given=values)
+        else audit_text(claim or "", "The claim", mfu=mfu, given=values)
     )
     asked: tuple[Needed, ...] = ()
     if within is not None and report.result is not None:
