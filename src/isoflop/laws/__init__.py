@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from isoflop.laws.approach2 import IsoFlop, Line, isoflop_bias, isoflop_line, isoflop_profiles
     from isoflop.laws.chain import chained
     from isoflop.laws.checks import Check, check
+    from isoflop.laws.choose.backtest import Backtest, backtest
     from isoflop.laws.decide.allocate import Decision, allocate
     from isoflop.laws.decide.belief import Belief, Estimate, believed
     from isoflop.laws.decide.budget import Aim
@@ -71,6 +72,7 @@ __all__ = [
     "Aim",
     "Allocation",
     "Allocator",
+    "Backtest",
     "Belief",
     "Cell",
     "Check",
@@ -120,6 +122,7 @@ __all__ = [
     "allocate",
     "allocate_lifetime",
     "approaches",
+    "backtest",
     "believed",
     "chained",
     "check",
@@ -157,6 +160,7 @@ _HOMES = {
     "approach1": ("Envelope", "envelope"),
     "approach2": ("IsoFlop", "Line", "isoflop_bias", "isoflop_line", "isoflop_profiles"),
     "chain": ("chained",),
+    "choose.backtest": ("Backtest", "backtest"),
     "checks": ("Check", "check"),
     "decide.allocate": ("Decision", "allocate"),
     "decide.belief": ("Belief", "Estimate", "believed"),

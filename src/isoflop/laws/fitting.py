@@ -79,7 +79,7 @@ def fit(runs: Runs, law: str | Shape = "chinchilla", options: Options | None = N
         return fit_auto(runs, asked)
     shape = shape_of(law)
     found = fit_point(runs, shape, asked)
-    from isoflop.laws.backtest import drift
+    from isoflop.laws.drift import drift
 
     moved, bias = drift(runs, shape, asked, found) if asked.bootstrap else (0.0, 0.0)
     found = replace(found, doubt=replace(found.doubt, drift=moved, bias=bias))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.laws.backtest import widening
 from isoflop.laws.choose.blend import Blend
+from isoflop.laws.drift import widening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

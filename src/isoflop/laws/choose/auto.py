@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.errors import UntrustworthyFit
-from isoflop.laws.backtest import Ahead, drift_of
+from isoflop.errors import BadInput, UntrustworthyFit
 from isoflop.laws.choose.blend import Blend, Part
-from isoflop.laws.choose.candidate import Candidate, candidates, plain_candidates
+from isoflop.laws.choose.candidate import Candidate, candidates, form_label, plain_candidates
 from isoflop.laws.choose.rolling import cuts, rolled, rolling_error, scores, thinned, weights
+from isoflop.laws.drift import Ahead, drift_of
 from isoflop.laws.fitting import fit_point, origin_of, refuse_thin
 from isoflop.laws.result import Doubt, Fit, Tried
 from isoflop.laws.shape import PowerSum
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from isoflop.laws.choose.rolling import Cut
     from isoflop.laws.fitting import Options
     from isoflop.laws.runs import Runs
-    from isoflop.laws.shape import Shape
     from isoflop.quantity import FloatArray
 
 _COSTLY = 20_000  # rows times constants of forms that are no sums
@@ -49,6 +48,8 @@ class Choice:
 
 def choose(runs: Runs, options: Options) -> Choice:
     """Weigh every candidate; UntrustworthyFit where not even a law of one column can be fitted."""
+    if options.fixed or options.ties or options.bounds:
+        raise BadInput("fixed, tied and bounded constants belong to one form; --law auto weighs several: name one")
     kept = _common(runs)
     few = thinned(kept)
     at = cuts(few)
@@ -56,14 +57,15 @@ def choose(runs: Runs, options: Options) -> Choice:
         left_out: dict[str, str] = {}
         taken: list[Candidate] = []
         errors: list[list[FloatArray | None]] = []
-        for shape, trims in _by_shape(tried):
+        for ways in _by_shape(tried):
+            shape = ways[0].shape
             try:
                 refuse_thin(shape, kept, options)
             except UntrustworthyFit as error:
                 left_out[shape.name] = str(error)
                 continue
-            taken += [Candidate(shape=shape, trim=trim) for trim in trims]
-            errors += rolled(shape, trims, few, at, options)[0]
+            taken += ways
+            errors += rolled(shape, [one.trim for one in ways], few, at, options)
         if taken:
             break
     else:
@@ -81,11 +83,11 @@ def choose(runs: Runs, options: Options) -> Choice:
     )
 
 
-def _by_shape(tried: Sequence[Candidate]) -> list[tuple[Shape, list[str]]]:
-    """Each form with its trims."""
-    found: dict[str, tuple[Shape, list[str]]] = {}
+def _by_shape(tried: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Candidates of one form together."""
+    found: dict[str, list[Candidate]] = {}
     for one in tried:
-        found.setdefault(one.shape.name, (one.shape, []))[1].append(one.trim)
+        found.setdefault(form_label(one.shape), []).append(one)
     return list(found.values())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from isoflop.errors import MissingData, UntrustworthyFit
 from isoflop.laws.choose.auto import fit_auto
-from isoflop.laws.choose.candidate import candidates, varies
+from isoflop.laws.choose.candidate import candidates, form_label, varies
 from isoflop.laws.fitting import Options, fit_point
 from isoflop.laws.shapes import SHAPES
 
@@ -143,7 +143,7 @@ def _forms(cheap: Runs, dear: Runs, options: Options) -> list[Held]:
         except UntrustworthyFit:
             continue
         with np.errstate(over="ignore"):
-            found.append(_held(one.shape.name, "form", fit.predict(dear.columns), dear.loss))
+            found.append(_held(form_label(one.shape), "form", fit.predict(dear.columns), dear.loss))
     return found
 
 

@@ -55,16 +55,18 @@ class Candidate:
 
     shape: Shape
     trim: str = ""
+    share: float = 1.0
 
     @property
     def label(self) -> str:
         """How tables call it."""
-        return self.shape.name + {"": "", "low-loss": ", low losses", "dear": ", dear runs"}[self.trim]
+        return form_label(self.shape) + {"": "", "low-loss": ", low losses", "dear": ", dear runs"}[self.trim]
 
     @property
     def prior(self) -> float:
-        """Its weight before any evidence."""
-        return UNLIKELY.get(self.shape.name, 1.0) * float(np.exp(-SIMPLER * len(self.shape.coordinates)))
+        """Its weight before any evidence; a form that is tried in several ways shares one between them."""
+        simple = float(np.exp(-SIMPLER * len(self.shape.coordinates)))
+        return UNLIKELY.get(self.shape.name, 1.0) * simple * self.share
 
     def kept(self, runs: Runs) -> BoolArray:
         """The runs that it is fitted to, of those given."""
@@ -85,12 +87,14 @@ def candidates(runs: Runs) -> tuple[Candidate, ...]:
     found = []
     for columns, forms in FORMS:
         if varies(runs, columns):
-            found += [_at_middle(SHAPES[name], runs) for name in forms]
+            found += [shape for name in forms for shape in _in_units(SHAPES[name], runs)]
     known = {"experts", "learning_rate"} & {name for name in runs.columns if varies(runs, (name,))}
     if not found or known == {"experts"}:
         found += [SHAPES[name] for column, forms in PLAIN[1:2] if varies(runs, (column,)) for name in forms]
     trims = TRIMS if runs.rows >= _LEAST_TRIMMED and "flops" in runs.columns else ("",)
-    return tuple(Candidate(shape=shape, trim=trim) for shape in found for trim in trims if not trim or _robust(shape))
+    tried = [(shape, trim) for shape in found for trim in trims if not trim or _robust(shape)]
+    ways = [shape.name for shape, _ in tried]
+    return tuple(Candidate(shape=shape, trim=trim, share=1.0 / ways.count(shape.name)) for shape, trim in tried)
 
 
 def plain_candidates(runs: Runs) -> tuple[Candidate, ...]:
@@ -123,9 +127,17 @@ def _robust(shape: Shape) -> bool:
 _FEW = 7
 
 
-def _at_middle(shape: Shape, runs: Runs) -> Shape:
-    """Farseer's form in units of the middle of the runs, so that the units of the table do not matter."""
+def form_label(shape: Shape) -> str:
+    """The name of a form, with the unit of tokens where that makes it another one."""
+    if isinstance(shape, Farseer) and shape.tokens_unit != Farseer().tokens_unit:
+        return f"farseer, tokens in {shape.tokens_unit:.2g}"
+    return shape.name
+
+
+def _in_units(shape: Shape, runs: Runs) -> list[Shape]:
+    """Farseer's form from the middle of the runs, and from the fewest tokens: no unit of the table moves these."""
     if not isinstance(shape, Farseer):
-        return shape
-    middle = {name: float(np.exp(np.mean(np.log(runs.columns[name])))) for name in ("params", "tokens")}
-    return Farseer(params_unit=middle["params"], tokens_unit=middle["tokens"])
+        return [shape]
+    params, tokens = (np.log(runs.columns[name]) for name in ("params", "tokens"))
+    size = float(np.exp(params.mean()))
+    return [Farseer(params_unit=size, tokens_unit=float(np.exp(at))) for at in (tokens.mean(), tokens.min())]

@@ -74,7 +74,7 @@ def thinned(runs: Runs) -> Runs:
 
 def rolled(
     shape: Shape, trims: Sequence[str], runs: Runs, at: Sequence[Cut], options: Options
-) -> tuple[list[list[FloatArray | None]], list[str]]:
+) -> list[list[FloatArray | None]]:
     """Errors of ln(loss) above each cut of fits to the runs below it, for each trim; None where no fit is possible."""
     parts = []
     for trim in trims:
@@ -82,12 +82,12 @@ def rolled(
             part = cut.below.copy()
             part[cut.below] = trimmed(runs.where(cut.below), trim)
             parts.append(part)
-    found, whys = fit_parts(shape, runs, parts, options)
+    found = fit_parts(shape, runs, parts, options)
     errors: list[list[FloatArray | None]] = []
     for index in range(len(trims)):
         own = found[index * len(at) : (index + 1) * len(at)]
         errors.append([_off(shape, fit, runs, cut) for fit, cut in zip(own, at, strict=True)])
-    return errors, whys
+    return errors
 
 
 def _off(shape: Shape, fit: FloatArray | None, runs: Runs, cut: Cut) -> FloatArray | None:

@@ -33,22 +33,20 @@ _WIDER = 10.0
 _STEPS = 40
 
 
-def fit_parts(
-    shape: Shape, runs: Runs, parts: Sequence[BoolArray], options: Options
-) -> tuple[list[FloatArray | None], list[str]]:
-    """Coordinates for each part, None where it cannot carry the form, and why the first of those could not."""
-    able, whys = [], []
+def fit_parts(shape: Shape, runs: Runs, parts: Sequence[BoolArray], options: Options) -> list[FloatArray | None]:
+    """Coordinates for each part; None where it cannot carry the form."""
+    able = []
     for index, part in enumerate(parts):
         try:
             refuse_thin(shape, runs.where(part), options)
             able.append(index)
-        except UntrustworthyFit as error:
-            whys.append(str(error))
+        except UntrustworthyFit:
+            continue
     found: list[FloatArray | None] = [None] * len(parts)
     if able:
         for index, at in zip(able, _descend(shape, runs, [parts[index] for index in able], options), strict=True):
             found[index] = at
-    return found, whys
+    return found
 
 
 def _descend(shape: Shape, runs: Runs, parts: Sequence[BoolArray], options: Options) -> list[FloatArray]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.errors import UntrustworthyFit
-from isoflop.laws.backtest import LEAST, ahead, widening
+from isoflop.laws.drift import LEAST, ahead, widening
 from isoflop.laws.fitting import Options, fit_point, resolved, usable, weights_of
 from isoflop.laws.newton import minimise
 from isoflop.laws.objective import Objective
