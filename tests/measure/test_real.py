@@ -12,10 +12,11 @@ from tests.measure.recorded import machine  # noqa: E402
 from isoflop.measure import kernels  # noqa: E402
 from isoflop.measure.collectives import measure_collective  # noqa: E402
 from isoflop.measure.decode import Serve, measure_decode, measure_prefill, weights_for  # noqa: E402
-from isoflop.measure.decoder import Cache, Decoder, Shape, built, turns_of  # noqa: E402
 from isoflop.measure.rows import serving_row, training_row  # noqa: E402
 from isoflop.measure.runs import layout_of, model_of, run_of  # noqa: E402
 from isoflop.measure.steps import Step, measure_memory, measure_step  # noqa: E402
+from isoflop.torchmodel.decoder import Cache, Decoder, built, turns_of  # noqa: E402
+from isoflop.torchmodel.shape import Shape  # noqa: E402
 from isoflop.training import peak  # noqa: E402
 
 CPU = torch.device("cpu")

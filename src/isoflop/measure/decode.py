@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from isoflop.measure.clock import Measured, attempt, synchronize, timed
-from isoflop.measure.decoder import Cache, Decoder, Shape, built, turns_of
+from isoflop.torchmodel.decoder import Cache, Decoder, built, turns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from isoflop.torchmodel.shape import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

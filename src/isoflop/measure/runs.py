@@ -4,39 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.model.parts import Attention, Embedding, Head, Mlp, Norm
-from isoflop.model.spec import Group, Layer, ModelSpec, Stack
+from isoflop.torchmodel.shape import Shape, spec_of
 from isoflop.training import Layout, Recipe, Run
 from isoflop.training.spec import Execution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from isoflop.model.spec import ModelSpec
+
 GENERATIONS = {"efficient": 1, "flash": 2, "": 2, "cudnn": 3}
 """Kernels of torch's attention -> their generation in a profile."""
 
 
 def model_of(settings: Mapping[str, str | float]) -> ModelSpec:
-    """The decoder of `measure.decoder` as a model."""
-    size = {name: int(settings[f"shape.{name}"]) for name in ("layers", "width", "inner", "vocabulary")}
-    layer = Layer(
-        mixers=(
-            Attention(
-                heads=int(settings["shape.heads"]),
-                kv_heads=int(settings["shape.kv_heads"]),
-                head_width=int(settings["shape.head_width"]),
-                positions="rope",
-            ),
-        ),
-        mlp=Mlp(width=size["inner"], gated=True, activation="silu"),
-        norms=(Norm(kind="rms"), Norm(kind="rms")),
-    )
-    return ModelSpec(
-        name=str(settings["name"]),
-        embedding=Embedding(vocabulary=size["vocabulary"]),
-        stack=Stack(groups=(Group(size["layers"], layer),), width=size["width"], norm=Norm(kind="rms")),
-        head=Head(tied=bool(settings["shape.tied"])),
-    )
+    """The decoder of a measured step as a model."""
+    names = ("layers", "width", "heads", "kv_heads", "head_width", "inner", "vocabulary")
+    size = {name: int(settings[f"shape.{name}"]) for name in names}
+    return spec_of(Shape(**size, tied=bool(settings["shape.tied"])), str(settings["name"]))
 
 
 def run_of(settings: Mapping[str, str | float]) -> Run:

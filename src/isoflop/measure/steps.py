@@ -10,11 +10,13 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from isoflop.measure.clock import Measured, attempt, timed
-from isoflop.measure.decoder import Decoder, Shape, built, compiled, turns_of
 from isoflop.measure.memory import peak_of
+from isoflop.torchmodel.decoder import Decoder, built, compiled, turns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from isoflop.torchmodel.shape import Shape
 
 FORMS = ("bf16", "mixed", "fp32", "tf32")
 """bf16: everything in it. mixed: fp32 weights, products in bf16 (autocast). fp32, and with products in tf32."""

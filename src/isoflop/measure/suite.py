@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from isoflop.measure import kernels
 from isoflop.measure.collectives import measure_collective
 from isoflop.measure.decode import Serve, measure_decode, measure_prefill, weights_for
-from isoflop.measure.decoder import Shape
 from isoflop.measure.steps import Step, measure_step
+from isoflop.torchmodel.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

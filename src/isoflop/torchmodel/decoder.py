@@ -1,11 +1,10 @@
-"""A plain decoder like Llama in torch, to be trained and decoded for a while on the device that is measured.
+"""The one real decoder: like Llama, in plain torch. The laboratory trains it, measuring times it.
 
 RMS norms, rotary positions, grouped queries, gated feed-forward parts, scaled dot-product attention; random weights.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,26 +15,7 @@ from torch.utils.checkpoint import checkpoint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """Layers and widths of a decoder; `inner` is that of a feed-forward part, `tied` one matrix at both ends."""
-
-    layers: int
-    width: int
-    heads: int
-    kv_heads: int
-    head_width: int
-    inner: int
-    vocabulary: int
-    tied: bool = False
-
-    @property
-    def params(self) -> int:
-        """Parameters, all."""
-        attention = 2 * self.width * self.head_width * (self.heads + self.kv_heads)
-        layer = attention + 3 * self.width * self.inner + 2 * self.width
-        return self.layers * layer + self.width + self.vocabulary * self.width * (1 if self.tied else 2)
+    from isoflop.torchmodel.shape import Shape
 
 
 class Cache:
@@ -124,13 +104,25 @@ class Decoder(nn.Module):  # type: ignore[misc]
         if shape.tied:
             self.head.weight = self.embedding.weight
 
-    def loss(self, tokens: Tensor, turns: Tensor) -> Tensor:
-        """Mean cross entropy of each token from those before it; logits are brought to fp32 first."""
+    def logits(self, tokens: Tensor, turns: Tensor) -> Tensor:
+        """Scores of the token after each (batch, tokens, vocabulary)."""
         x = self.embedding(tokens)
         for layer in self.layers:
             x = checkpoint(layer, x, turns, use_reentrant=False) if self.recompute else layer(x, turns)
-        logits = self.head(self.norm(x))
-        return f.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten())
+        out: Tensor = self.head(self.norm(x))
+        return out
+
+    def loss(self, tokens: Tensor, turns: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Mean cross entropy of `targets`, in nats; logits are brought to fp32 first.
+
+        `targets` are the tokens one place on. Without them the tokens themselves stand in: the same work, for timing.
+        """
+        wanted = tokens if targets is None else targets
+        return f.cross_entropy(self.logits(tokens, turns).flatten(0, 1).float(), wanted.flatten())
+
+    def forward(self, tokens: Tensor, turns: Tensor, targets: Tensor | None = None) -> Tensor:
+        """As `loss`: what wraps a module (DDP, FSDP2, torch.func) calls it by this name."""
+        return self.loss(tokens, turns, targets)
 
     def prefill(self, tokens: Tensor, turns: Tensor, cache: Cache) -> Tensor:
         """The likeliest next token of each sequence, with keys and values of all its tokens kept."""
