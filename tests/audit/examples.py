@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from isoflop.audit import Document, Report
 
 EXAMPLES = ROOT / "examples"
-WITH_SLIPS = frozenset({"gpt4_price", "own_budget", "petaflop_days", "training_memory"})
+WITH_SLIPS = frozenset({"gpt4_price", "model_sizes", "own_budget", "petaflop_days", "training_memory"})
 """Examples that quote chains with slips in them; all others are clean."""
 
 NAPKINS = {path.stem: path for path in sorted([*EXAMPLES.glob("*.toml"), *Path(__file__).parent.glob("chains/*.toml")])}

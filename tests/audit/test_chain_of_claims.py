@@ -74,6 +74,7 @@ def test_four_thousand_dollars_train_three_billion_parameters_on_sixty_billion_t
 def test_other_documents_claims() -> None:
     assert wrong(audited("petaflop_days")) == [("9", "arithmetic", "arithmetic")]
     assert wrong(audited("training_memory")) == [("12", "arithmetic", "arithmetic")]
+    assert wrong(audited("model_sizes")) == [("4", "world", "model_figure"), ("5", "world", "model_figure")]
     factors = [f.factor for name in ("petaflop_days", "training_memory") for f in audited(name).findings if f.is_wrong]
     assert factors == [pytest.approx(0.624, rel=0.01), pytest.approx(5.0)]
 

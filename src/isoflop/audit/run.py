@@ -19,6 +19,7 @@ from isoflop.audit.library import check_library
 from isoflop.audit.merged import merged, with_utilisation
 from isoflop.audit.napkin import find_quantity, parse_napkin
 from isoflop.audit.reconciled import reconciled
+from isoflop.audit.subjects import check_subjects
 from isoflop.errors import BadFile, BadInput, UnitError, UnknownName
 from isoflop.quantity import quantity, read_text
 
@@ -133,7 +134,12 @@ def _audited(document: Document, checks: Sequence[Check], mfu: Spread | None) ->
     steps, findings = _judged(document)
     evaluated = {key: found.outcome() for key, found in steps.items()}
     claims, contradictions = reconciled(steps, document)
-    world = [*check_library(steps, document), *check_devices(steps, document), *contradictions]
+    world = [
+        *check_library(steps, document),
+        *check_devices(steps, document),
+        *check_subjects(steps, document),
+        *contradictions,
+    ]
     for check in checks:
         world += check(document, evaluated)
     found = [with_utilisation(finding, mfu) for finding in merged(findings, world, document)]

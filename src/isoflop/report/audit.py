@@ -116,7 +116,8 @@ def step_words(step: Step) -> str:
     named = step.label if step.label != step.number else ""
     how = step.text if step.text not in {says, step.words} else ""
     head = " = ".join(part for part in (named, how, says) if part and not (part == says and says in how))
-    more = step.words if step.words != says else ""
+    told = (step.subject, step.words if step.words != says else "")
+    more = ": ".join(part for part in told if part)
     return shorten(f"{head} ({more})" if head and more else head or more, most=_LONGEST)
 
 
