@@ -57,7 +57,7 @@ def flow_of_kind(kind: Kind, case: Case, rates: Rates, requests: float, limits: 
         return closed_loop(case, rates, np.maximum(requests, 1.0))
     if kind == "limited":
         return limited(case, rates, *limits)
-    return saturated(case, rates)
+    return saturated(case, rates, tuned=kind == "tuned")
 
 
 def named(kind: Kind, case: Case, rates: Rates, keys: Keys, flow: Flow) -> dict[str, Real]:

@@ -169,6 +169,11 @@ def _largest(case: Case, rates: Rates, requests: FloatArray, limits: tuple[Float
     return saturated(case, rates)
 
 
+def _tuned(case: Case, rates: Rates, requests: FloatArray, limits: tuple[FloatArray, FloatArray]) -> Flow:
+    del requests, limits
+    return saturated(case, rates, tuned=True)
+
+
 def _limited(case: Case, rates: Rates, requests: FloatArray, limits: tuple[FloatArray, FloatArray]) -> Flow:
     del requests
     return limited(case, rates, *limits)
@@ -182,7 +187,7 @@ FLOWS: Mapping[str, Callable[[Case, Rates, FloatArray, tuple[FloatArray, FloatAr
     "closed": _closed,
     "steady": _closed,
     "largest": _largest,
-    "tuned": _largest,
+    "tuned": _tuned,
     "limited": _limited,
 }
 """How each kind of row is computed."""

@@ -27,7 +27,7 @@ LARGE_PROMPT = 4096.0
 """Tokens from which the weights that are read for a prompt no longer count; busy engines read prompts together."""
 
 MOST_SEQUENCES = 2048.0
-"""Sequences a group of attention at most, where nobody says (TensorRT-LLM's default)."""
+"""Sequences of an instance at most, where nobody says (TensorRT-LLM's default)."""
 
 STEP_TOKENS, SHARP = 8192.0, 10.0
 """Prompt tokens that a step takes along at most: requests end in bursts, so that prompts fill some steps and leave the
@@ -149,15 +149,19 @@ def _flow(case: Case, rates: Rates, batch: Real, found: _Prompt, guess: Guess) -
     )
 
 
-def most_requests(case: Case, rates: Rates) -> Real:
-    """Requests at an instance under the largest load: as many as fit at full length, or as its scheduler takes."""
-    found: Real = np.maximum(np.minimum(case.whole_room, MOST_SEQUENCES * case.dp) * rates.load, 1.0)
+def most_requests(case: Case, rates: Rates, *, tuned: bool = False) -> Real:
+    """Requests at an instance under the largest load: as many as fit at full length, or as its scheduler takes.
+
+    `tuned`: each group of attention takes as many, not only all of them together.
+    """
+    taken = MOST_SEQUENCES * case.dp if tuned else MOST_SEQUENCES
+    found: Real = np.maximum(np.minimum(case.whole_room, taken) * rates.load, 1.0)
     return found
 
 
-def saturated(case: Case, rates: Rates, guess: Guess = PLAIN) -> Flow:
+def saturated(case: Case, rates: Rates, guess: Guess = PLAIN, *, tuned: bool = False) -> Flow:
     """As many requests as an instance can take."""
-    return closed_loop(case, rates, most_requests(case, rates), guess)
+    return closed_loop(case, rates, most_requests(case, rates, tuned=tuned), guess)
 
 
 def limited(case: Case, rates: Rates, first_limit: Real, token_limit: Real) -> Flow:
@@ -166,7 +170,7 @@ def limited(case: Case, rates: Rates, first_limit: Real, token_limit: Real) -> F
     The batch is cut until the mean token stays under a share of the limit (`token_limit` of the constants); a prompt
     that is long against the limit on the first token leaves less room for queues.
     """
-    full = saturated(case, rates)
+    full = saturated(case, rates, tuned=True)
     batch, found = full.batch, _prompt(case, rates)
     for _ in range(ROUNDS):
         _, token = _token(case, rates, batch, found.busy, PLAIN)

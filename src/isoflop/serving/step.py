@@ -33,9 +33,6 @@ DISPATCHED = 0.75
 SOFT = 4.0
 """How sharply runtimes change from sums in which each rank reads all others at once to sums in parts."""
 
-STAGE_WAIT = 20e-6
-"""Seconds to hand over from one pipeline stage to the next, beside the bytes."""
-
 UBATCH = 512.0
 """Tokens of a prompt that llama.cpp works on at once."""
 
@@ -108,6 +105,7 @@ class Rates(NamedTuple):
     latent_layer: Real
     step: Real
     sequence: Real
+    stage: Real
     prompt_token: Real
     prompt_layer: Real
     prompt_expert_layer: Real
@@ -240,7 +238,7 @@ def _communication(case: Case, rates: Rates, load: Load) -> Real:
     reduced = (case.tp > 1) * 2 * case.layers * (rates.reduce + at_once * in_parts / either(at_once, in_parts, SOFT))
     sent = size * np.minimum(case.targets, case.dp) * DISPATCHED / link
     apart = (case.dp > 1) * 2 * case.expert_layers * (rates.reduce + sent)
-    passed = (case.pp - 1) * (STAGE_WAIT + size / (case.link * HEAD_SHARE))
+    passed = (case.pp - 1) * size / (case.link * HEAD_SHARE)
     found: Real = reduced + apart + passed
     return found
 
@@ -259,7 +257,8 @@ def decode_pass(case: Case, rates: Rates, batch: Real, checked: Real = 1.0) -> P
         attend=LEAST_ATTENTION,
     )
     found = one_pass(case, rates, load)
-    return found._replace(host=found.host + rates.sequence * sequences)
+    stages = (case.pp - 1) * (rates.stage + rates.sequence * sequences)
+    return found._replace(host=found.host + rates.sequence * sequences + stages)
 
 
 def prompt_pass(case: Case, rates: Rates, tokens: Real, prompts: Real = 1.0) -> Pass:
