@@ -47,10 +47,19 @@ def serving_json(service: Service) -> dict[str, Json]:
         "bill": _bill_json(service),
         "comparison": _comparison_json(service),
         "lifetime": _lifetime_json(service),
-        "best": None
-        if service.searched is None or service.searched.best is None
-        else candidate_json(service.searched.best),
-        "pareto": [] if service.searched is None else [candidate_json(found) for found in service.searched.pareto],
+        **_choices_json(service),
+        "steps": list(derivation(service)),
+        "assumptions": list(service.assumed),
+        "warnings": [*service.notes, *([service.untimed] if service.untimed else [])],
+    }
+
+
+def _choices_json(service: Service) -> dict[str, Json]:
+    """What was found beside: the best under the goal, the front, what would hold more, other devices."""
+    found = service.searched
+    return {
+        "best": None if found is None or found.best is None else candidate_json(found.best),
+        "pareto": [] if found is None else [candidate_json(one) for one in found.pareto],
         "changes": [{"says": one.says, **room_json(one.room)} for one in service.changes],
         "fewest": None if service.fewest is None else placement_json(service.fewest),
         "devices": [
@@ -63,9 +72,6 @@ def serving_json(service: Service) -> dict[str, Json]:
             }
             for one in service.devices
         ],
-        "steps": list(derivation(service)),
-        "assumptions": list(service.assumed),
-        "warnings": [*service.notes, *([service.untimed] if service.untimed else [])],
     }
 
 
