@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 MASK = "\ue000"
 
-TIMES, PERCENT, BARE = "#times", "%", ""
+MOST_NUMBERS = 80
+"""Numbers in a sentence beyond which it is data and no prose."""
+
+TIMES, PERCENT, BARE, ZERO = "#times", "%", "", "#zero"
 
 _MONTH = (
     r"(?:January|February|March|April|May|June|July|August|September|October|November|"
@@ -99,11 +102,12 @@ class Amount:
 
 
 class Read(NamedTuple):
-    """A sentence's names and amounts, in order."""
+    """A sentence's names and amounts, in order; `crowded` where it has too many numbers to be read."""
 
     names: tuple[Name, ...]
     amounts: tuple[Amount, ...]
     masked: str
+    crowded: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -114,6 +118,8 @@ def read_amounts(text: str) -> Read:
     amounts: list[Amount] = []
     ends = 0
     listed = numbers(masked)
+    if len(listed) > MOST_NUMBERS:
+        return Read(tuple(found), (), masked, crowded=True)
     for number in listed:
         if number.start < ends or _is_year(masked, number):
             continue
@@ -281,6 +287,8 @@ def _finished(text: str, number: Number, unit: str, rest: tuple[int, str, Name |
         low, high, kind = low / 100, high / 100, PERCENT
     if number.money and not unit:
         kind = "$"
+    if low <= 0:
+        kind = ZERO
     return Amount(
         low=low,
         high=high,

@@ -16,6 +16,7 @@ from isoflop.audit.prose.amounts import Amount, read_amounts
 from isoflop.audit.prose.holdings import LOT, NOUNS, Chain, completed, references, without_references
 from isoflop.audit.prose.terms import NoExpression, Reader
 from isoflop.audit.prose.values import value_of
+from isoflop.errors import BadFile
 from isoflop.relation.expr import name
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from isoflop.audit.prose.facts import Told
     from isoflop.quantity import Unit, Value
 
+MOST_ITEMS = 2_000
 _NUMBERED = re.compile(r"[0-9]{1,4}")
 _EQUALS = re.compile(r"\s*(?:=|≈|≃|⇒|=>|→)\s*")
 _OR = re.compile(r"\s*(?:=|≈|\bor\b|\bi\.e\.|,)\s*(?:about|roughly|approximately|cost|~|just)?\s*$")
@@ -100,7 +102,10 @@ def items_of(text: tuple[Told, ...]) -> list[Item]:
 def read_chain(items: Iterable[Item]) -> tuple[tuple[Step, ...], Mapping[str, Unit], tuple[Unread, ...]]:
     """The steps of a chain, what its nouns are made of, and what was not understood."""
     chain = Chain()
-    for item in items:
+    listed = list(items)
+    if len(listed) > MOST_ITEMS:
+        raise BadFile(f"a chain of {len(listed):,} numbered items; {MOST_ITEMS:,} are read. Audit it in parts.")
+    for item in listed:
         step = _step(item, chain)
         chain.steps[step.number] = step
     return tuple(chain.steps.values()), chain.nouns, tuple(chain.unread)
@@ -194,8 +199,8 @@ def _computed(step: Step, item: Item, chain: Chain, refs: tuple[str, ...]) -> St
     equals = next((match for match in _EQUALS.finditer(text) if _inputs_before(text, match.start())), None)
     if equals is None:
         return _repeated(step, item, chain, refs)
-    reader = Reader(text[: equals.start()], chain)
     try:
+        reader = Reader(text[: equals.start()], chain)
         tree = reader.whole()
     except NoExpression as error:
         chain.unread.append(Unread(span=step.span, text=text[:120], why=f"no expression can be read from it: {error}"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_LINES = 20_000
-MOST_CHARACTERS = 1_000_000
+MOST_CHARACTERS = 500_000
 LONGEST_LINE = 20_000
 LONGEST_SENTENCE = 2_000
 """Characters of a sentence that are read; the rest of it counts as a sentence of its own."""

@@ -75,9 +75,17 @@ def device_figures(text: tuple[Told, ...]) -> Iterator[Finding]:
             yield from _figure(told, amount, name, block_text[told.scope])
 
 
+_COMPARED_WITH = re.compile(
+    r"\b(?:as|than|like|unlike|versus|vs\.?|over|compared (?:to|with)|relative to|successor (?:to|of)|beyond)\s+"
+    r"(?:the\s+|an?\s+|its\s+|older\s+)*$",
+    re.IGNORECASE,
+)
+
+
 def _whose(told: Told, amount: Amount, named: list[Name]) -> Name | None:
     """The device that a figure is of: the nearest, with no other clause between."""
     text = told.sentence.text
+    named = [name for name in named if not _COMPARED_WITH.search(text[: name.start])]
     before = [name for name in named if name.end <= amount.start]
     after = [name for name in named if name.start >= amount.end]
     if after and re.fullmatch(
@@ -104,7 +112,7 @@ def _figure(told: Told, amount: Amount, name: Name, block: str) -> Iterator[Find
         yield from _memory(told, amount, (name, boards))
     elif (
         amount.kind in {"J/s", "J/s/chip"}
-        and re.search(r"\bTDP\b|thermal design", text)
+        and re.search(r"\bTDP\b|thermal design", text[max(0, amount.start - 30) : amount.end + 30])
         and not re.search(r"\bmeasured|system|server|against|versus|vs\b", text)
     ):
         values = [figure.value for board in boards if (figure := board.tdp)]

@@ -45,7 +45,7 @@ _AWAY = re.compile(
     re.IGNORECASE,
 )
 _COUNTED = re.compile(
-    r"(?P<k>[0-9]+(?:\.[0-9]+)?)\s*(?:×|x|\*|⋅)?\s*(?:N\s*(?:×|x|\*|⋅)?\s*D|ND|P\s*(?:×|x|"
+    r"(?<![0-9.])(?P<k>[0-9]{1,3}(?:\.[0-9]{1,3})?)\s*(?:×|x|\*|⋅)?\s*(?:N\s*(?:×|x|\*|⋅)?\s*D|ND|P\s*(?:×|x|"
     r"\*)?\s*D|PD|N\s*(?:×|x|\*)\s*T|params?\s*(?:×|x|\*)\s*tokens|parameters\s*(?:×|x|\*|"
     r"times)\s*tokens)(?![\w])"
 )

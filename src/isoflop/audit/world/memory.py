@@ -95,7 +95,7 @@ def _need(told: Told, amount: Amount, context: Context) -> Iterator[Finding]:
         ),
         None,
     )
-    if _OTHER.search(clause):
+    if _OTHER.search(clause) or re.search(r"\b(?:vs\.?|versus|against)\b", clause) or _is_dense(told, text):
         return
     told_purpose = (
         "tune"
@@ -120,6 +120,11 @@ def _need(told: Told, amount: Amount, context: Context) -> Iterator[Finding]:
         yield from _in_format(told, amount, size, dtype)
     else:
         yield from _in_any(told, amount, size, told_purpose)
+
+
+def _is_dense(told: Told, text: str) -> bool:
+    """Whether a sentence holds so many figures that what each is of is not to be told, and caches among them."""
+    return len(told.read.amounts) > 6 and re.search(r"\b(?:KV|cache|activations?|logits?|buffers?)\b", text) is not None
 
 
 def _in_format(told: Told, amount: Amount, size: float, dtype: str) -> Iterator[Finding]:

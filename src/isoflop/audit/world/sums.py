@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from math import log
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ def _equations(told: Told) -> Iterator[Finding]:
 def _closing(text: str, last: Amount) -> int:
     """Where the last term of a sum ends, with the words after it and its closing brackets."""
     match = re.compile(
-        r"(?:\s*(?:of|per|in|each|total|training|for|a)?\s*[A-Za-z][\w/-]*){0,3}?\s*\)*(?=\s*(?:=|"
+        r"(?:\s{0,2}(?!for\b)[A-Za-z][\w/-]{0,24}(?![\w/-])){0,3}?\s{0,2}\){0,8}(?=\s{0,2}(?:=|"
         r"≈|→|⇒|≃|equals|gives|is about|comes to|makes|yields))"
     ).match(text, last.end)
     return match.end() if match else last.end
@@ -135,6 +136,9 @@ def _with_bracket(text: str, first: Amount, terms: list[Amount | str]) -> list[A
 def _sum(told: Told, terms: list[Amount | str], says: Amount) -> Iterator[Finding]:
     """A sum on the numbers as written and in base units: where it comes out in neither, it is wrong."""
     if says.kind == PERCENT or any(isinstance(one, Amount) and one.number.bound for one in terms):
+        return
+    first = next(one for one in terms if isinstance(one, Amount))
+    if told.sentence.line_of(first.start) != told.sentence.line_of(says.start) or _is_upside_down(terms, says):
         return
     written = evaluate(terms, lambda amount: amount.number.middle)
     base = evaluate(terms, lambda amount: amount.value)
@@ -239,6 +243,13 @@ def _is_forward(told: Told, terms: list[Amount | str], says: Amount) -> bool:
             text,
             re.IGNORECASE,
         )
+    )
+
+
+def _is_upside_down(terms: list[Amount | str], says: Amount) -> bool:
+    """Whether it divides by what it claims to give: no sum, but two figures beside each other."""
+    return any(
+        sign == "/" and isinstance(one, Amount) and one.kind and one.kind == says.kind for sign, one in pairwise(terms)
     )
 
 

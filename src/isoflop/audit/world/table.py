@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 IMPOSSIBLE = 1.45
 """A factor below which rows of good sources miss each other: recomputation and attention are counted or not."""
 
-MOST_ROWS = 20_000
+MOST_ROWS = 3_000
 MOST_COLUMNS = 200
-MOST_CHECKED = 5_000
-"""Rows that are checked in one go, at some milliseconds each."""
 
 _HEADERS: tuple[tuple[str, str, str], ...] = (
     # pattern of the whole header in lower case, quantity, unit where the header names none
@@ -197,7 +195,7 @@ def _unit_of(key: str, unit: str) -> str:
 
 def audit_rows(table: Table) -> tuple[RowResult, ...]:
     """Every row against itself. Devices that no catalogue has are left out, with what hangs on them."""
-    rows = [_usable(row, table.columns) for row in table.rows[:MOST_CHECKED]]
+    rows = [_usable(row, table.columns) for row in table.rows]
     return check_rows(rows, table.columns)
 
 
