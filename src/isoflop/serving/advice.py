@@ -288,9 +288,6 @@ def _answered(
     bill = None if timed is None else bill_of(timed, one.chips, wish.tariff, tokens, wish.use)
     short = holds.verdict in {"does not fit", "queues"}
     fewest = fewest_chips(deployment, float(length), max(wish.concurrency, 1.0)) if short else None
-    wants = short or wish.devices
-    others = devices_that_fit(deployment, float(length), max(wish.concurrency, 1.0)) if wants else []
-    others = [_timed(deployment, traffic, other) for other in others] if wish.devices else others[:MOST_DEVICES]
     return Service(
         deployment=deployment,
         traffic=traffic,
@@ -307,11 +304,19 @@ def _answered(
         lifetime=_lifetime(deployment, wish, bill),
         changes=tuple(changes(deployment, length, wanted)) if short else (),
         fewest=fewest,
-        devices=tuple(others),
+        devices=tuple(_others(deployment, wish, traffic, float(length), short=short)),
         untimed=untimed,
         assumed=assumed,
         notes=(*_outrun(timed, wish, tokens[1]), *_notes(deployment, length)),
     )
+
+
+def _others(deployment: Deployment, wish: Wish, traffic: Traffic, length: float, *, short: bool) -> list[Hardware]:
+    """Devices that hold all requests: all of them, timed, where they are asked for; a few where these chips do not."""
+    if not (short or wish.devices):
+        return []
+    found = devices_that_fit(deployment, length, max(wish.concurrency, 1.0))
+    return [_timed(deployment, traffic, one) for one in found] if wish.devices else found[:MOST_DEVICES]
 
 
 def _timed(deployment: Deployment, traffic: Traffic, other: Hardware) -> Hardware:
