@@ -419,6 +419,7 @@ def optimum(entry: Published, flops: float) -> str:
 def accuracy() -> str:
     """Predictions held against the measured rows that come with isoflop."""
     from isoflop.accuracy import committed_rows, read_configs, validate_training
+    from isoflop.accuracy.run_tables import energy_tables, epoch_table, hours_tables, measured_tables, rumour_table
     from isoflop.accuracy.state_rows import committed_state_rows
     from isoflop.accuracy.state_tables import state_tables
     from isoflop.accuracy.state_validate import validate_state
@@ -436,9 +437,36 @@ def accuracy() -> str:
         "## Peak memory of training",
         introduction("accuracy_memory"),
         training_tables(report),
+        "## Steps measured here, seen by no fit",
+        introduction("accuracy_measured"),
+        measured_tables(read_configs(None)),
+        "## Chip-hours of published runs",
+        introduction("accuracy_hours"),
+        hours_tables(),
+        "## Energy and money of published runs",
+        introduction("accuracy_energy"),
+        energy_tables(),
+        introduction("accuracy_rumour"),
+        rumour_table(),
+        introduction("accuracy_costs"),
+        epoch_table(),
         "## Memory of serving",
         introduction("accuracy_state"),
         state_tables(validate_state(committed_state_rows(), {})),
+    )
+
+
+def accuracy_serving() -> str:
+    """Predictions of serving held against the measured rows that come with isoflop."""
+    from isoflop.accuracy.serving_rows import committed_serving_rows
+    from isoflop.accuracy.serving_tables import serving_tables
+    from isoflop.accuracy.serving_validate import validate_serving
+
+    return page(
+        "accuracy_serving",
+        "Accuracy of serving",
+        serving_tables(validate_serving(committed_serving_rows(), {})),
+        introduction("accuracy_serving_misses"),
     )
 
 
@@ -498,7 +526,17 @@ def printed(command: str) -> str:
 
 # --- writing ---------------------------------------------------------------------------------------------------------
 
-WRITTEN = ("README.md", "docs/plan.md", "docs/solve.md", "docs/check.md", "docs/audit.md", "docs/model.md", "docs/training.md", "docs/serving.md", "docs/quantize.md")
+WRITTEN = (
+    "README.md",
+    "docs/plan.md",
+    "docs/solve.md",
+    "docs/check.md",
+    "docs/audit.md",
+    "docs/model.md",
+    "docs/training.md",
+    "docs/serving.md",
+    "docs/quantize.md",
+)
 """Pages written by hand whose console blocks are refreshed."""
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -510,6 +548,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "models.md": models,
     "laws.md": laws,
     "accuracy.md": accuracy,
+    "accuracy_serving.md": accuracy_serving,
     "commands.md": commands,
 }
 

@@ -9,6 +9,9 @@ The rule, written down before any prediction was looked at:
 - Predicted: the fastest of the usual layouts (`training.usual_layout`) with software of the year of the run, 16-bit
   formats, sequences of at most 4,096 tokens (the model's context where shorter), the batch that `plan` would take, and
   a goodput of 90 %. Chip-hours as stated hold failures and restarts, so predicted ones do.
+- Changed after the first look, for what was wrong and not for what was far off: a batch is no smaller than a quarter of
+  a sequence a chip; recomputation is looked for where it was taken as given; a number of chips that no layout divides is
+  rounded down to a multiple of 64; hours of GPT-3 and BERT are taken from the table that states them.
 - Nobody runs the best layout all the time. By how much hours exceed the prediction is taken from other rows: those that
   state chip-hours and no number of chips, which do not count above; they are taken to have lasted 30 days. Their
   median, and how they scatter about it, are the factor `PRACTICE` and the interval. No counted row is used.
@@ -16,12 +19,13 @@ The rule, written down before any prediction was looked at:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil, exp, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
 import numpy as np
 
 from isoflop import hardware
@@ -31,8 +35,8 @@ from isoflop.accuracy.software import entries, year_of
 from isoflop.ask.alternatives import settings as advised
 from isoflop.errors import IsoflopError
 from isoflop.kernel import chip_of, profile_of
-from isoflop.model import counts, preset, published
-from isoflop.model.sizes import model_of_size
+from isoflop.model import counts, model, published
+from isoflop.model.sizes import shape_for
 from isoflop.quantity.toml_file import read_toml
 from isoflop.training import Run
 from isoflop.training.goodput import GOODPUT
@@ -46,11 +50,18 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("published_hours.toml")
 
 SEQUENCE = 4096
+LEVEL = 0.8
+"""What the intervals should hold."""
+
+CHIPS_A_SEQUENCE = 4
+"""Chips that share one sequence of a batch at most: runs on many chips take larger batches. Added after a first look at
+the predictions, in which two runs whose batch was too small for their chips stood out."""
+
+WHOLE = 64
+"""Chips that a fleet is a multiple of where its own number has no layout that fits."""
+
 MONTH = 30 * 86400.0
 """Seconds that a run lasted which does not say on how many chips."""
-
-TO_80 = 1.2816
-"""Half-width of an 80 % interval in standard deviations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +88,34 @@ class Hours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Practice:
-    """By how much stated hours exceed bare predictions: median factor, and its spread (a standard deviation, logs)."""
+    """By how much stated hours exceed bare predictions: the median, and the factor about it that 80 % of rows stay in."""
 
     factor: float
-    spread: float
+    wide: float
     rows: int
+
+
+class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What others computed that a run cost [USD], by three methods, and what ours takes for the same chips.
+
+    `chip_capital` is a chip with its server [USD], `chip_power` its share of the server's power [W], `rent` a price of
+    those years [USD an hour].
+    """
+
+    run: str
+    device: str
+    capital: float
+    cloud: float
+    purchase: float
+    chip_capital: float
+    chip_power: float
+    rent: float
+    source: str
+
+
+def costs() -> tuple[Cost, ...]:
+    """Published costs by several methods."""
+    return msgspec.convert(read_toml(FILE)["cost"], tuple[Cost, ...])
 
 
 def hours_of(run: Published) -> Hours:
@@ -98,10 +132,15 @@ def hours_of(run: Published) -> Hours:
     reason = _outside(run, stated)
     if reason:
         return _left_out(base, reason)
+    chips = _chips(run, stated)
     try:
         device = hardware.device(run.use.device)
         spec, shape = _model(run)
-        found = _predicted(run, device, spec, _chips(run, stated))
+        found = _predicted(run, device, spec, chips)
+        if found is None and chips > WHOLE:  # 10,000 chips have no layout of 8 x 16: a few then stand idle
+            fewer = chips // WHOLE * WHOLE
+            less = _predicted(run, device, spec, fewer)
+            found = None if less is None else (less[0] * chips / fewer, less[1])
     except IsoflopError as error:
         return _left_out(base, str(error))
     if found is None:
@@ -121,11 +160,11 @@ def _left_out(base: Hours, reason: str) -> Hours:
 
 
 @cache
-def _named() -> dict[str, str]:
-    """What the file says of runs by name: reasons why they do not count."""
-    found = read_toml(FILE).get("left_out", {})
+def _named(table: str) -> dict[str, str]:
+    """What the file says of runs by name: reasons why they do not count, presets that the table does not name."""
+    found = read_toml(FILE)[table]
     assert isinstance(found, dict)
-    return {name: str(reason) for name, reason in found.items()}
+    return {name: str(said) for name, said in found.items()}
 
 
 def _outside(run: Published, stated: float | None) -> str:
@@ -136,20 +175,21 @@ def _outside(run: Published, stated: float | None) -> str:
         return "no tokens are stated"
     if not run.use.device:
         return "no device is stated"
-    return _named().get(run.model, "")
+    return _named("left_out").get(run.model, "")
 
 
 def _model(run: Published) -> tuple[ModelSpec, str]:
     """The architecture, and where it is from."""
-    if run.preset:
-        spec = preset(run.preset)
+    name = run.preset or _named("presets").get(run.model, "")
+    if name:
+        spec = model(name)
         if spec.encoder is not None:
             raise _unknown("an encoder and a decoder: the table does not say which tokens pass which")
         return spec, "preset"
     params = run.work.params
     if params is None or (run.work.active_params and run.work.active_params < 0.95 * params):
         raise _unknown("a mixture without a preset: its shape is not known")
-    return model_of_size(params), "by size"
+    return shape_for(params), "by size"
 
 
 def _unknown(reason: str) -> IsoflopError:
@@ -174,9 +214,10 @@ def _predicted(run: Published, device: Device, spec: ModelSpec, chips: int) -> t
     precision = "bf16" if "bf16" in device.peak_rates else "fp16"
     row = Settings(gpu=device.name, n_gpus=chips, framework="Megatron-LM", software_era=str(year), precision=precision)
     software = next(one for one in entries() if one.name == "Megatron-LM")
-    recipe = recipe_of(row, software, year)[0][0]
+    recipe = replace(recipe_of(row, software, year)[0][0], recompute=("none",))  # what has to be is looked for
     flops = 6.0 * counts(spec).active_params * tokens
     batch = float(advised(spec, tokens, flops).batch_tokens) / sequence
+    batch = max(batch, chips / CHIPS_A_SEQUENCE)
     whole = max(chips, chips * round(batch / chips)) if batch > chips else _near_divisor(batch, chips)
     nodes = hardware.nodes_of(device.name)
     domain = max((node.fabric.domain for node in nodes), default=8)
@@ -198,8 +239,13 @@ def _near_divisor(batch: float, chips: int) -> int:
 
 @cache
 def all_hours() -> tuple[Hours, ...]:
-    """Every published run of the history."""
-    return tuple(hours_of(run) for run in published.table("history"))
+    """Every published run; where its own table states no chips and hours, those that the table of energy states."""
+    others = {run.model: run.use for run in published.table("energy") if run.use.chips and run.use.time}
+    found = []
+    for run in published.runs():
+        bare = run.use.chip_time is None and run.use.chips is None and run.model in others
+        found.append(hours_of(replace(run, use=others[run.model]) if bare else run))
+    return tuple(found)
 
 
 @cache
@@ -207,8 +253,8 @@ def practice() -> Practice:
     """The factor of practice and its spread, from the rows that state no chips."""
     ratios = [log(one.stated / one.bare) for one in all_hours() if one.use == "practice" and one.stated and one.bare]
     middle = float(np.median(ratios))
-    scatter = 1.4826 * float(np.median(np.abs(np.array(ratios) - middle)))
-    return Practice(factor=exp(middle), spread=scatter, rows=len(ratios))
+    wide = float(np.quantile(np.abs(np.array(ratios) - middle), LEVEL))
+    return Practice(factor=exp(middle), wide=exp(wide), rows=len(ratios))
 
 
 def predicted(one: Hours) -> tuple[float, float, float]:
@@ -216,5 +262,4 @@ def predicted(one: Hours) -> tuple[float, float, float]:
     assert one.bare is not None
     usual = practice()
     middle = one.bare * usual.factor
-    wide = exp(TO_80 * usual.spread)
-    return middle, middle / wide, middle * wide
+    return middle, middle / usual.wide, middle * usual.wide

@@ -1,0 +1,202 @@
+"""The tables of the accuracy page on one's own devices, and on chip-hours, money and energy of published runs."""
+
+from __future__ import annotations
+
+from math import log
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from isoflop.accuracy.published_energy import energies
+from isoflop.accuracy.published_hours import all_hours, costs, practice, predicted
+from isoflop.accuracy.rows import read_rows
+from isoflop.accuracy.tables import table
+from isoflop.accuracy.validate import time_pair, validate_training
+from isoflop.book.money import owned_price
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from isoflop.accuracy.predict import Prediction
+    from isoflop.accuracy.published_hours import Hours
+    from isoflop.accuracy.rows import Row
+    from isoflop.accuracy.shapes import Known
+
+MEASURED = Path(__file__).with_name("rows") / "measured_training.csv"
+
+CONSTANTS = (0.3, 0.35, 0.375, 0.4)
+"""Constant utilisations that napkins take, as baselines."""
+
+HOUR = 3600.0
+_HEAD = ("median", "mean", "p90", "largest")
+
+
+def measured_tables(library: tuple[Known, ...]) -> str:
+    """Our own steps on an H200 and an H100, which no fit has seen, under the shipped profiles: time and memory."""
+    report = validate_training(read_rows(MEASURED).rows, library)
+    pairs = list(zip(report.rows, report.predictions, strict=True))
+    lines = []
+    for device in dict.fromkeys(row.settings.gpu for row in report.rows):
+        for kind, holds in _KINDS:
+            own = [pair for pair in pairs if pair[0].settings.gpu == device and holds(pair[0])]
+            lines += [(device, kind, *line) for line in _errors_of(own)]
+    over = sum(row.measured.step_time is None for row, _ in pairs)
+    said = sum(row.measured.step_time is None and one.status == "does_not_fit" for row, one in pairs)
+    counted = f"{over} steps ran out of memory; {said} of them were predicted not to fit."
+    return table(("device", "steps", "of", "n", *_HEAD, "inside 80 %"), lines) + f"\n\n{counted}"
+
+
+_KINDS: tuple[tuple[str, Callable[[Row], bool]], ...] = (
+    ("bf16, eager", lambda row: _form(row) == "bf16" and "compile" not in row.settings.framework),
+    ("bf16, layers compiled", lambda row: _form(row) == "bf16" and "compile" in row.settings.framework),
+    ("autocast to bf16", lambda row: _form(row) == "autocast"),
+    ("fp32 and tf32", lambda row: _form(row) == "fp32"),
+)
+
+
+def _form(row: Row) -> str:
+    if row.settings.precision != "bf16":
+        return "fp32"
+    return "bf16" if "master=bf16" in row.settings.optimizer_dtypes else "autocast"
+
+
+def _errors_of(pairs: Sequence[tuple[Row, Prediction]]) -> list[tuple[str, ...]]:
+    """A line for step time and one for peak memory."""
+    found = []
+    times = [four for row, one in pairs if (four := time_pair(row, one)) is not None]
+    memory = [
+        (row.measured.peak_memory, one.peak_memory, one.low, one.high)
+        for row, one in pairs
+        if row.measured.peak_memory and one.peak_memory and one.low and one.high
+    ]
+    for name, fours in (("step time", times), ("peak memory", memory)):
+        if fours:
+            real, middle, low, high = np.array(fours).T
+            errors = np.abs(middle / real - 1)
+            inside = float(((low <= real) & (real <= high)).mean())
+            found.append((name, str(len(errors)), *_figures(errors), f"{100 * inside:.0f} %"))
+    return found
+
+
+def hours_tables() -> str:
+    """Chip-hours of published runs: errors beside baselines, the counted rows, the rows left out."""
+    counted = [one for one in all_hours() if one.use == "counted"]
+    return "\n\n".join((_hours_summary(counted), _hours_rows(counted), _left_out()))
+
+
+def _hours_summary(counted: Sequence[Hours]) -> str:
+    usual = practice()
+    inside = [low <= _stated(one) <= high for one in counted for _, low, high in [predicted(one)]]
+    first = [predicted(one)[0] / _stated(one) for one in counted]
+    lines = [("this prediction", *_figures(np.abs(np.array(first) - 1)), f"{100 * float(np.mean(inside)):.0f} %")]
+    bare = [(one.bare or 0) / _stated(one) for one in counted]
+    lines.append(("the same without the factor of practice", *_figures(np.abs(np.array(bare) - 1)), ""))
+    for share in CONSTANTS:
+        lines.append((f"6 N D at a constant MFU of {share:.1%}", *_figures(_constant_errors(counted, share)), ""))
+    best = min(np.linspace(0.15, 0.6, 91), key=lambda share: float(np.median(_constant_errors(counted, float(share)))))
+    said = f"6 N D at the best constant for these rows, {best:.1%}, fitted on them"
+    lines.append((said, *_figures(_constant_errors(counted, float(best))), ""))
+    head = (
+        f"{len(counted)} runs. The factor of practice is {usual.factor:.2f}, from {usual.rows} other rows; 80 % of those lie "
+        f"within a factor of {usual.wide:.2f} of it."
+    )
+    return f"{head}\n\n" + table(("chip-hours from", *_HEAD, "inside 80 %"), lines)
+
+
+def _constant_errors(counted: Sequence[Hours], share: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    made = [(one.flops or 0) / ((one.peak or 1) * share) / _stated(one) for one in counted]
+    return np.abs(np.array(made) - 1)
+
+
+def _stated(one: Hours) -> float:
+    assert one.stated is not None
+    return one.stated
+
+
+def _hours_rows(counted: Sequence[Hours]) -> str:
+    lines = []
+    for one in sorted(counted, key=lambda one: -abs(log(predicted(one)[0] / _stated(one)))):
+        middle, low, high = (value / HOUR for value in predicted(one))
+        stated = _stated(one) / HOUR
+        off = f"{100 * (middle / stated - 1):+.0f} %"
+        span = f"{_thousands(low)} to {_thousands(high)}"
+        chips = f"{one.chips or 0:,.0f} {one.device}"
+        lines.append((one.name, chips, _thousands(stated), _thousands(middle), span, off, one.shape, one.evidence))
+    return table(("run", "chips", "stated", "predicted", "80 %", "off", "shape", "evidence"), lines)
+
+
+def _left_out() -> str:
+    lines = [(one.name, one.reason) for one in all_hours() if one.use == "left out" and one.stated is not None]
+    return "Left out:\n\n" + table(("run", "why"), lines)
+
+
+def energy_tables() -> str:
+    """Energy of published runs: predicted, from stated hours, and by TDP alone."""
+    every = energies()
+    lines = []
+    for name, take in (
+        ("from model, chips, tokens and site", "predicted"),
+        ("from stated chip-hours", "from_hours"),
+        ("TDP x stated hours, no PUE", "by_tdp"),
+    ):
+        errors = np.array([abs(getattr(one, take) / one.printed - 1) for one in every if not one.in_practice])
+        lines.append((name, str(len(errors)), *_figures(errors)))
+    rows = [
+        (one.name, one.device, _mwh(one.printed), _mwh(one.predicted), f"{100 * (one.predicted / one.printed - 1):+.0f} %",
+         _mwh(one.from_hours), f"{100 * (one.from_hours / one.printed - 1):+.0f} %", "yes" if one.in_practice else "")
+        for one in every
+    ]  # fmt: skip
+    head = ("run", "device", "printed", "predicted", "off", "from stated hours", "off", "in the factor of practice")
+    return table(("energy", "n", *_HEAD), lines) + "\n\n" + table(head, rows)
+
+
+GPT4 = {"active_params": 280e9, "tokens": 13e12, "chips": 25_000, "cost": 63e6, "peak": 312e12}
+"""The figures that were rumoured of GPT-4 together: whether they close, not whether they are true."""
+
+
+def rumour_table() -> str:
+    """GPT-4's rumoured set: what 90 and 100 days on 25,000 A100 come to."""
+    work = 6 * GPT4["active_params"] * GPT4["tokens"]
+    lines = []
+    for days in (90, 95, 100):
+        chip_time = GPT4["chips"] * days * 86400.0
+        share = work / chip_time / GPT4["peak"]
+        price = GPT4["cost"] / (chip_time / HOUR)
+        lines.append((f"{days} days", f"{work:.3g}", f"{chip_time / HOUR / 1e6:.0f}M", f"{share:.1%}", f"${price:.2f}"))
+    return table(("on 25,000 A100", "6 N D", "chip-hours", "MFU", "$63M come to, a chip-hour"), lines)
+
+
+def epoch_table() -> str:
+    """Epoch AI's three methods beside the same two of ours, on stated chip-hours."""
+    hours = {one.name: (one.stated or 0) / HOUR for one in all_hours()}
+    year, kwh = 8766 * HOUR, 3.6e6
+    lines = []
+    for one in costs():
+        owned = float(owned_price(one.chip_capital, 4 * year, 0.8, one.chip_power, 0.08 / kwh)) * HOUR
+        spent = hours[one.run]
+        lines.append((
+            f"{one.run}, {spent / 1e6:.1f}M h of {one.device}", _money(one.capital), f"{_money(spent * owned)} "
+            f"(${owned:.2f} an hour)", _money(one.cloud), f"{_money(spent * one.rent)} (${one.rent:.2f} an hour)",
+            _money(one.purchase),
+        ))  # fmt: skip
+    head = ("run", "Epoch: capital + energy", "ours", "Epoch: cloud", "ours", "Epoch: buying all chips")
+    return table(head, lines)
+
+
+def _figures(errors: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[str, str, str, str]:
+    found = (np.median(errors), np.mean(errors), np.quantile(errors, 0.9), np.max(errors))
+    first, second, third, fourth = (f"{100 * float(value):.1f} %" for value in found)
+    return first, second, third, fourth
+
+
+def _thousands(value: float) -> str:
+    return f"{value / 1e6:.3g}M" if value >= 1e6 else f"{value / 1e3:.3g}k" if value >= 1e3 else f"{value:.3g}"
+
+
+def _mwh(joules: float) -> str:
+    return f"{joules / 3.6e9:,.4g} MWh"
+
+
+def _money(value: float) -> str:
+    return f"${value / 1e6:,.3g}M"
