@@ -48,9 +48,11 @@ docs: $(VENV)/core.stamp
 
 profiles: $(VENV)/core.stamp
 	$(BIN)/python docs/fit_profiles.py
+	$(BIN)/python docs/fit_serving.py
 
 accuracy: $(VENV)/core.stamp
 	$(BIN)/isoflop validate training src/isoflop/accuracy/rows/training.csv
+	$(BIN)/isoflop validate serving src/isoflop/accuracy/rows/serving.csv
 	$(BIN)/isoflop validate serving-memory src/isoflop/accuracy/rows/serving_memory.csv
 	$(BIN)/python docs/generate.py
 

@@ -70,7 +70,7 @@ def serving_tables(report: ServingReport) -> str:
     for name, key in (("source", _source), ("runtime", _runtime)):
         parts.append(f"### By {name}")
         parts.append(_by(items, roofline, name, key))
-    return "\n\n".join((*parts, "### Rows that nothing is fitted to", _doubts(items)))
+    return "\n\n".join((*parts, "### Largest misses", _misses(items), "### Rows in doubt", _doubts(items)))
 
 
 def _source(item: Item) -> str:
@@ -147,7 +147,7 @@ def _roofline(items: Sequence[Item]) -> dict[tuple[str, str], float]:
     from isoflop.serving.step import Rates
 
     joined = table_of(items)
-    ideal = Rates(**{name: np.full(len(items), IDEAL.get(name, 1.0)) for name in Rates._fields})
+    ideal = Rates(**{name: np.full(len(items), IDEAL.get(name, NOTHING)) for name in Rates._fields})
     found = predicted(joined, ideal)
     return {
         (target.quantity, joined.items[target.item].row.id): abs(
@@ -160,18 +160,34 @@ def _roofline(items: Sequence[Item]) -> dict[tuple[str, str], float]:
 IDEAL = {
     **dict.fromkeys(
         (
-            "unpack", "layer", "expert_layer", "latent_layer", "step", "sequence", "prompt_token", "reduce",
-            "reduce_parts", "uneven", "tile", "start", "late", "burst", "queue", "prompt_limit",
+            "read", "read_experts", "read_state", "multiply", "multiply_experts", "attend", "reduce_share", "stall",
+            "load", "token_limit", "power_idle",
         ),
-        1e-12,
+        1.0,
     ),
     "blend": 50.0,
     "blend_experts": 50.0,
-    "local_scores": 1e-12,
-    "power_idle": 1.0,
-    **dict.fromkeys(("power_experts", "power_multiply", "power_read"), 1e-12),
+    "local_multiply": 0.5,
 }  # fmt: skip
-"""Constants under which the model of time is a roofline, and power what the board may take."""
+"""Constants under which the model of time is a roofline, and power what the board may take; all others are nothing."""
+
+NOTHING = 1e-12
+
+
+MISSES = 6
+"""Of each quantity so many of the largest misses are listed."""
+
+
+def _misses(items: dict[str, Item]) -> str:
+    rows = []
+    for quantity in ("tpot", "output_rate", "ttft", "energy"):
+        for key, error in worst(items.values(), quantity, MISSES):
+            said, traffic = items[key].row.settings, items[key].reading.traffic
+            what = f"{said.model}, {said.n_gpus or 1} x {said.gpu}, {items[key].keys.software}"
+            asked = f"{traffic.input_tokens:,.0f} in, {traffic.output_tokens:,.0f} out"
+            open_ = f"{said.concurrency:,.0f} requests, " if said.concurrency else ""
+            rows.append((WORDS[quantity], key, what, open_ + asked, f"{100 * error:+.0f} %"))
+    return table(("quantity", "row", "what", "traffic", "predicted against measured, its family kept apart"), rows)
 
 
 def _doubts(items: dict[str, Item]) -> str:
