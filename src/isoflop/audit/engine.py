@@ -57,9 +57,9 @@ class Recalculated:
     `values` its inputs as used, `powers` the elasticity of the result to each input, `scales` the base units of the
     unit that each is written in, `input_units` those units, `input_quantities` what each is. `tolerance` is the largest
     |ln(said/own)| that the digits, the calendar and the inputs' spreads leave open; `rounding` is what the digits of
-    printed steps add to it where reasons are sought. `wrong_below` says that a step it builds on is wrong. `trouble`
-    says why there is no value, `clash` why there is no unit. `stands_in` says that a bare number among the factors can
-    stand for a unit.
+    printed steps add to it where reasons are sought, `drift` what all digits on the way leave open. `wrong_below` says
+    that a step it builds on is wrong. `trouble` says why there is no value, `clash` why there is no unit. `stands_in`
+    says that a bare number among the factors can stand for a unit.
     """
 
     step: Step
@@ -78,6 +78,7 @@ class Recalculated:
     input_quantities: dict[str, str] = field(default_factory=dict)
     tolerance: float = 0.0
     rounding: float = 0.0
+    drift: float = 0.0
     wrong: bool = False
     wrong_below: bool = False
     trouble: str = ""
@@ -163,6 +164,7 @@ def _compute(found: Recalculated, tree: Expr, done: Mapping[str, Recalculated], 
     found.own_raw = number(found.tree, {key: found.values[key] / _untie(found, key, before, nouns) for key in printed})
     found.tolerance = max(FLOOR, found.tolerance + _spreads(found, before))
     found.rounding = min(_MOST_ROUNDING, _roundings(found, before))
+    found.drift = sum(abs(found.powers.get(key, 0.0)) * _printed(one) for key, one in before.items())
     found.roots = _from_roots(found, before)
 
 
@@ -319,6 +321,13 @@ def _roundings(found: Recalculated, before: Mapping[str, Recalculated]) -> float
     """What the digits of printed steps leave open, where the claim was computed on unrounded ones."""
     printed = {key: one.step.says for key, one in before.items() if not one.is_root}
     return sum(abs(found.powers.get(key, 0.0)) * digit_slack(says) for key, says in printed.items() if says is not None)
+
+
+def _printed(before: Recalculated) -> float:
+    """What the digits of a step and of all behind it leave open."""
+    says = before.step.says
+    own = digit_slack(says) if says is not None and not before.is_root else 0.0
+    return before.drift + own
 
 
 def _from_roots(found: Recalculated, before: Mapping[str, Recalculated]) -> float | None:

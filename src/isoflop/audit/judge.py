@@ -218,7 +218,7 @@ def _from_roots(found: Recalculated, nouns: Nouns) -> Iterator[Finding]:
         yield _finding(
             found, "inherits", "inherited", f"Right in itself; from the roots it is {forward}.", nouns, found.roots
         )
-    elif apart > found.tolerance + _DRIFT:
+    elif apart > found.tolerance + found.drift + _DRIFT:
         reason = f"Rounding on the way has added up: from the roots it is {forward}."
         yield _finding(found, "roots", "rounding", reason, nouns, found.roots)
 

@@ -254,7 +254,7 @@ class _Reader:
         except UnitError:
             return None
         self.units[entry.number] = found
-        return tie(found, self.ties)
+        return tie(found, self.ties).base
 
     def step(self, entry: _Written) -> Step:
         table, where = entry.table, self.where(entry)
