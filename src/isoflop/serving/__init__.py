@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from isoflop.serving.advice import Service, Wish, deployment_for, formats_for, serve, traffic_of
     from isoflop.serving.caches import Cache, caches_of, ideal_bytes
     from isoflop.serving.cost import Bill, Comparison, Offer, bill_of, compared
+    from isoflop.serving.disaggregate import Slow, Split, slow, split
     from isoflop.serving.inverse import (
         Change,
         Hardware,
@@ -58,6 +59,7 @@ _HOMES = {
     "advice": ("Service", "Wish", "deployment_for", "formats_for", "serve", "traffic_of"),
     "caches": ("Cache", "caches_of", "ideal_bytes"),
     "cost": ("Bill", "Comparison", "Offer", "bill_of", "compared"),
+    "disaggregate": ("Slow", "Split", "slow", "split"),
     "life": ("Lifetime", "lifetime"),
     "inverse": (
         "Change",
@@ -106,7 +108,9 @@ __all__ = [
     "Searched",
     "Service",
     "Settings",
+    "Slow",
     "Speculation",
+    "Split",
     "Traffic",
     "Wish",
     "bill_of",
@@ -132,6 +136,8 @@ __all__ = [
     "room",
     "search_placements",
     "serve",
+    "slow",
+    "split",
     "step_ledger",
     "traffic_of",
 ]

@@ -223,6 +223,19 @@ def open_loop(case: Case, rates: Rates, rate: Real, guess: Guess = PLAIN) -> Flo
     return flow._replace(first=np.where(too_much, np.inf, first))
 
 
+def prompts_only(case: Case, rates: Rates) -> tuple[Real, Real]:
+    """(seconds of one prompt alone, seconds that it occupies a busy instance) where nothing is decoded beside."""
+    found = _prompt(case, rates)
+    return found.alone, found.busy
+
+
+def decode_only(case: Case, rates: Rates, batch: Real, guess: Guess = PLAIN) -> Real:
+    """Seconds a token where no prompts are read beside."""
+    step, _ = _token(case, rates, batch, 0.0, guess)
+    found: Real = step.total / guess.gain
+    return found
+
+
 def quantile_factors(level: float, use: Real) -> tuple[Real, Real]:
     """(first token, token) at a quantile over the mean: waits are spread like those of one server's queue.
 
