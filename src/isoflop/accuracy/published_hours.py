@@ -9,9 +9,9 @@ The rule, written down before any prediction was looked at:
 - Predicted: the fastest of the usual layouts (`training.usual_layout`) with software of the year of the run, 16-bit
   formats, sequences of at most 4,096 tokens (the model's context where shorter), the batch that `plan` would take, and
   a goodput of 90 %. Chip-hours as stated hold failures and restarts, so predicted ones do.
-- Changed after the first look, for what was wrong and not for what was far off: a batch is no smaller than a quarter of
-  a sequence a chip; recomputation is looked for where it was taken as given; a number of chips that no layout divides is
-  rounded down to a multiple of 64; hours of GPT-3 and BERT are taken from the table that states them.
+- Changed after the first look, for what was wrong and not for what was far off: a batch is no smaller than a quarter
+  of a sequence a chip; recomputation is looked for where it was taken as given; a number of chips that no layout
+  divides is rounded down to a multiple of 64; hours of GPT-3 and BERT are taken from the table that states them.
 - Nobody runs the best layout all the time. By how much hours exceed the prediction is taken from other rows: those that
   state chip-hours and no number of chips, which do not count above; they are taken to have lasted 30 days. Their
   median, and how they scatter about it, are the factor `PRACTICE` and the interval. No counted row is used.
@@ -66,7 +66,7 @@ MONTH = 30 * 86400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
-    """A published run beside its prediction, in chip-seconds; `reason` says why there is none, or why it does not count.
+    """A published run beside its prediction, in chip-seconds; `reason` says why there is none, or it does not count.
 
     `bare` is without the factor of practice; `flops` 6 N D; `peak` of the device. `use`: "counted", "practice" (states
     no chips: decides the factor), or "left out".
@@ -88,7 +88,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Practice:
-    """By how much stated hours exceed bare predictions: the median, and the factor about it that 80 % of rows stay in."""
+    """By how much stated hours exceed bare predictions: the median, and the factor that 80 % of rows stay in."""
 
     factor: float
     wide: float

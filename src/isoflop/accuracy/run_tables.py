@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from isoflop.accuracy.published_hours import Hours
     from isoflop.accuracy.rows import Row
     from isoflop.accuracy.shapes import Known
+    from isoflop.quantity.types import FloatArray
 
 MEASURED = Path(__file__).with_name("rows") / "measured_training.csv"
 
@@ -63,7 +64,7 @@ def _form(row: Row) -> str:
 
 def _errors_of(pairs: Sequence[tuple[Row, Prediction]]) -> list[tuple[str, ...]]:
     """A line for step time and one for peak memory."""
-    found = []
+    found: list[tuple[str, ...]] = []
     times = [four for row, one in pairs if (four := time_pair(row, one)) is not None]
     memory = [
         (row.measured.peak_memory, one.peak_memory, one.low, one.high)
@@ -92,21 +93,22 @@ def _hours_summary(counted: Sequence[Hours]) -> str:
     lines = [("this prediction", *_figures(np.abs(np.array(first) - 1)), f"{100 * float(np.mean(inside)):.0f} %")]
     bare = [(one.bare or 0) / _stated(one) for one in counted]
     lines.append(("the same without the factor of practice", *_figures(np.abs(np.array(bare) - 1)), ""))
-    for share in CONSTANTS:
-        lines.append((f"6 N D at a constant MFU of {share:.1%}", *_figures(_constant_errors(counted, share)), ""))
-    best = min(np.linspace(0.15, 0.6, 91), key=lambda share: float(np.median(_constant_errors(counted, float(share)))))
+    lines += [
+        (f"6 N D at a constant MFU of {share:.1%}", *_figures(_constant_errors(counted, share)), "")
+        for share in CONSTANTS
+    ]
+    shares = np.linspace(0.15, 0.6, 91).tolist()
+    best = min(shares, key=lambda share: float(np.median(_constant_errors(counted, share))))
     said = f"6 N D at the best constant for these rows, {best:.1%}, fitted on them"
-    lines.append((said, *_figures(_constant_errors(counted, float(best))), ""))
-    head = (
-        f"{len(counted)} runs. The factor of practice is {usual.factor:.2f}, from {usual.rows} other rows; 80 % of those lie "
-        f"within a factor of {usual.wide:.2f} of it."
-    )
+    lines.append((said, *_figures(_constant_errors(counted, best)), ""))
+    head = f"{len(counted)} runs. The factor of practice is {usual.factor:.2f}, from {usual.rows} other rows; "
+    head += f"80 % of those lie within a factor of {usual.wide:.2f} of it."
     return f"{head}\n\n" + table(("chip-hours from", *_HEAD, "inside 80 %"), lines)
 
 
-def _constant_errors(counted: Sequence[Hours], share: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    made = [(one.flops or 0) / ((one.peak or 1) * share) / _stated(one) for one in counted]
-    return np.abs(np.array(made) - 1)
+def _constant_errors(counted: Sequence[Hours], share: float) -> FloatArray:
+    made = [abs((one.flops or 0) / ((one.peak or 1) * share) / _stated(one) - 1) for one in counted]
+    return np.array(made)
 
 
 def _stated(one: Hours) -> float:
@@ -119,10 +121,20 @@ def _hours_rows(counted: Sequence[Hours]) -> str:
     for one in sorted(counted, key=lambda one: -abs(log(predicted(one)[0] / _stated(one)))):
         middle, low, high = (value / HOUR for value in predicted(one))
         stated = _stated(one) / HOUR
-        off = f"{100 * (middle / stated - 1):+.0f} %"
         span = f"{_thousands(low)} to {_thousands(high)}"
         chips = f"{one.chips or 0:,.0f} {one.device}"
-        lines.append((one.name, chips, _thousands(stated), _thousands(middle), span, off, one.shape, one.evidence))
+        lines.append(
+            (
+                one.name,
+                chips,
+                _thousands(stated),
+                _thousands(middle),
+                span,
+                _off(middle, stated),
+                one.shape,
+                one.evidence,
+            )
+        )
     return table(("run", "chips", "stated", "predicted", "80 %", "off", "shape", "evidence"), lines)
 
 
@@ -134,7 +146,7 @@ def _left_out() -> str:
 def energy_tables() -> str:
     """Energy of published runs: predicted, from stated hours, and by TDP alone."""
     every = energies()
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for name, take in (
         ("from model, chips, tokens and site", "predicted"),
         ("from stated chip-hours", "from_hours"),
@@ -143,10 +155,14 @@ def energy_tables() -> str:
         errors = np.array([abs(getattr(one, take) / one.printed - 1) for one in every if not one.in_practice])
         lines.append((name, str(len(errors)), *_figures(errors)))
     rows = [
-        (one.name, one.device, _mwh(one.printed), _mwh(one.predicted), f"{100 * (one.predicted / one.printed - 1):+.0f} %",
-         _mwh(one.from_hours), f"{100 * (one.from_hours / one.printed - 1):+.0f} %", "yes" if one.in_practice else "")
+        (
+            *(one.name, one.device, _mwh(one.printed)),
+            *(_mwh(one.predicted), _off(one.predicted, one.printed)),
+            *(_mwh(one.from_hours), _off(one.from_hours, one.printed)),
+            "yes" if one.in_practice else "",
+        )
         for one in every
-    ]  # fmt: skip
+    ]
     head = ("run", "device", "printed", "predicted", "off", "from stated hours", "off", "in the factor of practice")
     return table(("energy", "n", *_HEAD), lines) + "\n\n" + table(head, rows)
 
@@ -175,19 +191,22 @@ def epoch_table() -> str:
     for one in costs():
         owned = float(owned_price(one.chip_capital, 4 * year, 0.8, one.chip_power, 0.08 / kwh)) * HOUR
         spent = hours[one.run]
-        lines.append((
-            f"{one.run}, {spent / 1e6:.1f}M h of {one.device}", _money(one.capital), f"{_money(spent * owned)} "
-            f"(${owned:.2f} an hour)", _money(one.cloud), f"{_money(spent * one.rent)} (${one.rent:.2f} an hour)",
-            _money(one.purchase),
-        ))  # fmt: skip
+        run = f"{one.run}, {spent / 1e6:.1f}M h of {one.device}"
+        ours = f"{_money(spent * owned)} (${owned:.2f} an hour)"
+        rented = f"{_money(spent * one.rent)} (${one.rent:.2f} an hour)"
+        lines.append((run, _money(one.capital), ours, _money(one.cloud), rented, _money(one.purchase)))
     head = ("run", "Epoch: capital + energy", "ours", "Epoch: cloud", "ours", "Epoch: buying all chips")
     return table(head, lines)
 
 
-def _figures(errors: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[str, str, str, str]:
+def _figures(errors: FloatArray) -> tuple[str, str, str, str]:
     found = (np.median(errors), np.mean(errors), np.quantile(errors, 0.9), np.max(errors))
     first, second, third, fourth = (f"{100 * float(value):.1f} %" for value in found)
     return first, second, third, fourth
+
+
+def _off(found: float, real: float) -> str:
+    return f"{100 * (found / real - 1):+.0f} %"
 
 
 def _thousands(value: float) -> str:

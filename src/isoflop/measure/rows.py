@@ -44,39 +44,12 @@ _ATTENTION = {
 
 def training_row(one: Measured, machine: Machine) -> dict[str, str]:
     """A row of a training table; `peak_mem_gb` is what the allocator gave to tensors."""
-    said = {key: one.settings[f"shape.{key}"] for key in ("layers", "heads", "kv_heads", "head_width", "inner")}
-    form, timing = str(one.settings["form"]), one.timing
-    tokens = one.number("sequence") * one.number("batch") * one.number("pieces")
     row: dict[str, object] = {
+        **_shape_cells(one),
+        **_run_cells(one, machine),
         "id": f"{SOURCE}-{machine.date}".replace(" ", "-"),
         "source": f"{SOURCE}: {machine.name}",
         "gpu": machine.name,
-        "n_gpus": 1,
-        "gpus_per_node": 1,
-        "model": one.settings["name"],
-        "n_params": one.figures.get("params", ""),
-        "layers": said["layers"],
-        "hidden": one.settings["shape.width"],
-        "heads": said["heads"],
-        "kv_heads": said["kv_heads"],
-        "head_dim": said["head_width"],
-        "ffn": said["inner"],
-        "vocab": one.settings["shape.vocabulary"],
-        "gated_mlp": 1,
-        "seq": one.settings["sequence"],
-        "global_batch": int(one.number("batch") * one.number("pieces")),
-        "micro_batch": one.settings["batch"],
-        **dict.fromkeys(("tp", "pp", "dp"), 1),
-        "zero_stage": 0,
-        "recompute": "full" if one.settings["recompute"] else "none",
-        "recompute_modules": "whole layer" if one.settings["recompute"] else "none",
-        "precision": "bf16" if form == "mixed" else form,
-        "attention_impl": _ATTENTION.get(str(one.settings["attention"]), "SDPA"),
-        "framework": f"plain PyTorch {machine.versions['torch']} "
-        + ("torch.compile of each layer" if one.settings["compile"] else "eager"),
-        "software_era": f"PyTorch {machine.versions['torch']} ({machine.date[:4]})",
-        "optimizer_dtypes": _STATES[form],
-        "remarks": "weights tied" if one.settings["shape.tied"] else "",
         "settings_source": "the program that measured it: benchmarks/gpu_rows.py",
         "memory_kind": "allocated",
         "peak_mem_gb": _giga(one.figures.get("peak.allocated")),
@@ -84,15 +57,50 @@ def training_row(one: Measured, machine: Machine) -> dict[str, str]:
         "device_memory_gb": _giga(one.figures.get("peak.device")),
         **_common(one, machine),
     }
-    if timing is not None:
+    tokens = one.number("sequence") * one.number("batch") * one.number("pieces")
+    if one.timing is not None:
         row |= {
-            "step_time_s": f"{timing.seconds:.6g}",
-            "tokens_per_s_per_gpu": f"{tokens / timing.seconds:.6g}",
-            "step_time_low_s": f"{timing.low:.6g}",
-            "step_time_high_s": f"{timing.high:.6g}",
-            "joules": "" if timing.joules is None else f"{timing.joules:.5g}",
+            "step_time_s": f"{one.timing.seconds:.6g}",
+            "tokens_per_s_per_gpu": f"{tokens / one.timing.seconds:.6g}",
+            "step_time_low_s": f"{one.timing.low:.6g}",
+            "step_time_high_s": f"{one.timing.high:.6g}",
+            "joules": "" if one.timing.joules is None else f"{one.timing.joules:.5g}",
         }
     return {column: str(row.get(column, "")) for column in TRAINING_COLUMNS}
+
+
+def _shape_cells(one: Measured) -> dict[str, object]:
+    """Columns of the model."""
+    names = {"layers": "layers", "heads": "heads", "kv_heads": "kv_heads", "head_dim": "head_width", "ffn": "inner"}
+    found: dict[str, object] = {column: one.settings[f"shape.{name}"] for column, name in names.items()}
+    return found | {
+        "model": one.settings["name"],
+        "n_params": one.figures.get("params", ""),
+        "hidden": one.settings["shape.width"],
+        "vocab": one.settings["shape.vocabulary"],
+        "gated_mlp": 1,
+        "remarks": "weights tied" if one.settings["shape.tied"] else "",
+    }
+
+
+def _run_cells(one: Measured, machine: Machine) -> dict[str, object]:
+    """Columns of how it was run."""
+    form, again, torch = str(one.settings["form"]), one.settings["recompute"], machine.versions["torch"]
+    return {
+        **dict.fromkeys(("n_gpus", "gpus_per_node", "tp", "pp", "dp"), 1),
+        "zero_stage": 0,
+        "seq": one.settings["sequence"],
+        "global_batch": int(one.number("batch") * one.number("pieces")),
+        "micro_batch": one.settings["batch"],
+        "recompute": "full" if again else "none",
+        "recompute_modules": "whole layer" if again else "none",
+        "precision": "bf16" if form == "mixed" else form,
+        "attention_impl": _ATTENTION.get(str(one.settings["attention"]), "SDPA"),
+        "framework": f"plain PyTorch {torch} "
+        + ("torch.compile of each layer" if one.settings["compile"] else "eager"),
+        "software_era": f"PyTorch {torch} ({machine.date[:4]})",
+        "optimizer_dtypes": _STATES[form],
+    }
 
 
 def serving_row(one: Measured, machine: Machine) -> dict[str, str]:
