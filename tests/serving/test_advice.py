@@ -59,7 +59,7 @@ def test_an_answer_fits_and_has_everything() -> None:
 
 
 def test_without_a_number_it_takes_the_fewest_chips() -> None:
-    assert answer("llama-3.1-70b", "h100-sxm", replace(WISH, concurrency=1)).chips == 2
+    assert answer("llama-3.1-70b", "h100-sxm", replace(WISH, concurrency=1)).chips == 4
     assert answer("llama-3.1-8b", "h100-sxm", replace(WISH, concurrency=1)).chips == 1
 
 

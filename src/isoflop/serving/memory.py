@@ -13,21 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.errors import MissingData
-from isoflop.model.parts import LatentAttention, Moe
 from isoflop.model.spec import Group
-from isoflop.model.state import kv_elements_per_token
 from isoflop.relation.answer import Ledger, Term
 from isoflop.serving.activation import activation_bytes
+from isoflop.serving.loaded import PRODUCTS, absorbed_bytes, draft_state, loaded_bytes
 from isoflop.serving.pool import Paging, Pool, pool_of
 from isoflop.serving.runtime import Era, era_of
-from isoflop.serving.spec import Formats
-from isoflop.serving.weights import apart_bytes, held_of, load, scheme_of
+from isoflop.serving.weights import held_of, load
 
 if TYPE_CHECKING:
     from isoflop.hardware import Device
     from isoflop.model.spec import ModelSpec
     from isoflop.quantity.types import FloatArray, Real
-    from isoflop.serving.spec import Deployment, Placements
+    from isoflop.serving.spec import Deployment
 
 SEEN_BY_SOFTWARE = 0.995
 """Memory that software is told of over what nvidia-smi prints: 79.22 of 79.65 GiB on an H100, 139.8 of 140.4 on an H200
@@ -122,23 +120,26 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     size = capacity or own or capacity_of(deployment.device)
     total = np.full_like(many.tp, size)
     held = load(held_of(base, deployment.formats, era.mxfp4_pad), many)
-    weights = held.bytes - on_host(deployment, base, era, many) + deployment.beside / many.tp + era.loaded
-    weights = weights + _draft_weights(deployment, many)
-    weights = weights + absorbed_bytes(base, era.absorbed) / many.tp * (held.beyond - held.first) / base.layers
+    weights = loaded_bytes(deployment, era, held)
     length = length_of(deployment)
     step, sequences = steps_of(deployment, era, length, float(total.flat[0]))
     active = activation_bytes(model, era, many, step, sequences)
-    wants_graphs = deployment.runtime.graphs is not False
-    graphs = era.graphs * (held.beyond - held.first) * wants_graphs
-    each = era.communication if linked(deployment.device) else era.communication_bus
-    outside = np.where(many.instance_chips > 1, era.outside + each * many.tp, era.outside)
+    graphs = _graphs(deployment, era, size) * (held.beyond - held.first)
+    outside = _outside(deployment, era)
     last = np.where(held.beyond == base.layers, model.layers, held.beyond)  # the end guesses ahead
     pages = _pages(deployment, era, model, held.first, last, step)
     fraction = fraction_of(deployment, era)
     taken = _Taken(weights=weights, activation=active, graphs=graphs, outside=outside, fraction=fraction)
     running = np.maximum(_running(deployment, era), 1) * (era.of == "asked")
     asked = (pages.needs(length) * pages.unit + pages.apart) * pages.kept * running
-    spread = era.spread
+    pools = [
+        taken.pool(era, total),
+        taken.at(1 / WEIGHTS_SPREAD, era.spread).pool(era, total / CAPACITY_SPREAD),
+        taken.at(WEIGHTS_SPREAD, 1 / era.spread).pool(era, total * CAPACITY_SPREAD),
+    ]
+    if era.state_pool:
+        pools = [pool - _apart(deployment, era, pages, pool) for pool in pools]
+        pages = replace(pages, apart=np.zeros_like(pages.apart))
     return Budget(
         capacity=total,
         weights=weights,
@@ -146,14 +147,36 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
         graphs=graphs,
         outside=outside + era.context,
         kept_free=total * (1 - fraction),
-        pool=taken.pool(era, total),
-        pool_low=taken.at(1 / WEIGHTS_SPREAD, spread).pool(era, total / CAPACITY_SPREAD),
-        pool_high=taken.at(WEIGHTS_SPREAD, 1 / spread).pool(era, total * CAPACITY_SPREAD),
+        pool=pools[0],
+        pool_low=pools[1],
+        pool_high=pools[2],
         length=length,
         pages=pages,
         era=era,
         asked=asked,
     )
+
+
+def _outside(deployment: Deployment, era: Era) -> FloatArray:
+    """Bytes beside weights and activations that are taken from the share."""
+    many = deployment.placements
+    each = era.communication if linked(deployment.device) else era.communication_bus
+    return np.asarray(np.where(many.instance_chips > 1, era.outside + each * many.tp, era.outside))
+
+
+def _graphs(deployment: Deployment, era: Era, size: float) -> float:
+    """Bytes of captured graphs a layer, 0 where none are wanted."""
+    if deployment.runtime.graphs is False:
+        return 0.0
+    each = era.graphs_large if era.graphs_large and _large(deployment, era, size) else era.graphs
+    return each * deployment.model.width
+
+
+def _apart(deployment: Deployment, era: Era, pages: Pool, pool: FloatArray) -> FloatArray:
+    """Bytes of a second pool for memories of recurrences: as many as sequences may run, else a share."""
+    running = np.asarray(deployment.settings.max_sequences, dtype=np.float64)
+    share = np.where(pages.apart > 0, era.state_pool * np.maximum(pool, 0), 0.0)
+    return np.asarray(np.where(running > 0, np.minimum(running * pages.apart, np.maximum(pool, 0)), share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,43 +222,6 @@ def linked(device: Device) -> bool:
     return rate is not None and rate.value >= LINKED
 
 
-def _draft_weights(deployment: Deployment, many: Placements) -> FloatArray | float:
-    """Bytes of what guesses ahead, divided as the model is: a small model, or layers for further tokens."""
-    draft, formats = deployment.speculation.draft, deployment.formats
-    if draft is not None:
-        return held_of(draft, Formats(weights=formats.rest)).total / many.tp
-    if deployment.speculation.method != "mtp":
-        return 0.0
-    return apart_bytes(deployment.model, scheme_of(formats)) / (many.tp * many.dp)
-
-
-def _draft_state(deployment: Deployment) -> float:
-    """State a token of the small model over that of the large one."""
-    draft = deployment.speculation.draft
-    if draft is None:
-        return 0.0
-    own = kv_elements_per_token(deployment.model)
-    return kv_elements_per_token(draft) / own if own else 0.0
-
-
-def on_host(deployment: Deployment, model: ModelSpec, era: Era, many: Placements) -> FloatArray:
-    """Bytes of weights of the fullest chip that stay in the memory of the host instead."""
-    off = deployment.offload
-    if not off.any:
-        return np.zeros_like(many.tp)
-    held = held_of(model, deployment.formats, era.mxfp4_pad)
-    tensor, heads, expert, vocabulary, whole = held.layers
-    share = min(1.0, off.layers / model.layers)
-    experts = min(1.0, max(share, off.expert_layers / max(_expert_layers(model), 1)))
-    kv = np.minimum(many.tp, held.kv_heads)
-    dense = (tensor + vocabulary) / many.tp + heads / kv + whole
-    return np.asarray((share * dense + experts * expert / (many.tp * many.dp)) / many.pp)
-
-
-def _expert_layers(model: ModelSpec) -> int:
-    return sum(times for times, layer in model.stack.groups if isinstance(layer.mlp, Moe))
-
-
 def _kept(deployment: Deployment, model: ModelSpec) -> float:
     """Share of the state that is on chips: that of layers on the host stays there, all of it where asked."""
     off = deployment.offload
@@ -253,7 +239,7 @@ def _pages(
     paging = Paging(kv_bytes=deployment.formats.kv_bytes, block=block, step_tokens=step, drafts=drafts)
     encoder = model.encoder.layers if model.encoder is not None else 0
     spans = {(int(a), int(b)) for a, b in zip(first, beyond, strict=True)}
-    kept = _kept(deployment, model) * (1 + _draft_state(deployment))
+    kept = _kept(deployment, model) * (1 + draft_state(deployment))
     if len(spans) == 1:
         a, b = spans.pop()
         return replace(pool_of(model, era, many, paging, (max(a - encoder, 0), max(b - encoder, 0))), kept=kept)
@@ -285,9 +271,7 @@ def steps_of(
 ) -> tuple[FloatArray, FloatArray]:
     """(tokens that a step works on at most, sequences that may run): as set, else the era's for such a device."""
     settings = deployment.settings
-    device = deployment.device
-    size = capacity_of(device) if capacity is None else capacity
-    large = size >= era.large and not device.name.startswith(LARGE_BUT_SMALL_STEPS)
+    large = _large(deployment, era, capacity_of(deployment.device) if capacity is None else capacity)
     tokens = np.asarray(era.large_tokens if large and era.large_tokens else era.step_tokens, dtype=np.float64)
     if era.sequence_profiled:
         whole = np.maximum(length, tokens)
@@ -299,6 +283,11 @@ def steps_of(
     )
     step = np.where(asked > 0, asked, tokens)
     return np.broadcast_to(step, length.shape), np.broadcast_to(np.where(running > 0, running, most), length.shape)
+
+
+def _large(deployment: Deployment, era: Era, size: float) -> bool:
+    """Whether the runtime takes the device for a large one."""
+    return size >= era.large and not deployment.device.name.startswith(LARGE_BUT_SMALL_STEPS)
 
 
 def _running(deployment: Deployment, era: Era) -> FloatArray:
@@ -314,28 +303,6 @@ def fraction_of(deployment: Deployment, era: Era) -> FloatArray:
         usual = np.where(many.tp >= ranks, share, usual)
     asked = np.asarray(deployment.settings.memory_fraction, dtype=np.float64)
     return np.asarray(np.where(asked > 0, asked, usual))
-
-
-PRODUCTS = 2
-"""Value of `absorbed` where products of matrices are kept, in 8 bits."""
-
-
-@lru_cache(maxsize=256)
-def absorbed_bytes(model: ModelSpec, kind: int) -> float:
-    """What is kept so as to work in the latent, all layers.
-
-    Nothing (0), the matrices that rebuild keys and values once more in 16 bits (1), or their products with those of
-    queries and outputs in 8 (2).
-    """
-    total = 0.0
-    for times, mixer in model.stack.mixers():
-        if not isinstance(mixer, LatentAttention) or not kind:
-            continue
-        rank, wide = mixer.kv_rank, mixer.nope_width + mixer.value_width
-        into = mixer.q_rank or model.width
-        each = 2.0 * wide * rank if kind == 1 else (into + model.width) * rank
-        total += times * mixer.heads * each
-    return total
 
 
 def memory_ledger(deployment: Deployment, found: Budget | None = None) -> Ledger:

@@ -50,6 +50,7 @@ class Era(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     draft_slots: _Flag = 0
     graphs_inside: _Flag = 0
     graphs: _Bytes = 0.0
+    graphs_large: _Bytes = 0.0
     large_tokens: int = 0
     large_sequences: int = 0
     sequence_profiled: _Flag = 0
