@@ -114,10 +114,8 @@ def budget(deployment: Deployment, *, month: str = "", capacity: float | None = 
     states it.
     """
     era = era_of(deployment.runtime, month)
-    model, base = served(deployment), deployment.model
-    many = deployment.placements
-    own = deployment.memory or None
-    size = capacity or own or capacity_of(deployment.device)
+    model, base, many = served(deployment), deployment.model, deployment.placements
+    size = capacity or deployment.memory or capacity_of(deployment.device)
     total = np.full_like(many.tp, size)
     held = load(held_of(base, deployment.formats, era.mxfp4_pad), many)
     weights = loaded_bytes(deployment, era, held)
