@@ -7,8 +7,8 @@ Of each study the dearest tenth of the runs is held out as the target. A few of 
 each round a plan is made for what is left of a third of the full grid's FLOP, its first eight runs are done (their
 losses revealed), and it is made anew. The interval is that of the law at the target (80 %, doubt and drift); the error
 is what the law then says against what was measured. Compared: a design by `isoflop laws design`, random runs (median of
-five), the cheapest first, and a grid that grows finer. FLOP count the first runs too, as a share of all runs that are
-not held out.
+three), the cheapest first, a grid that grows finer, and runs chosen by one who knew the law. FLOP count the first runs
+too, as a share of all runs that are not held out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from isoflop.errors import UntrustworthyFit
 from isoflop.laws import Runs, read_runs
 from isoflop.laws.decide.design import State, best_order
 from isoflop.laws.decide.ensemble import Ensemble, ensemble
+from isoflop.laws.shape import gradient_of
 
 FOLDER = Path(__file__).parent.parent / "tests" / "laws" / "runs"
 STUDIES = {
@@ -42,7 +44,8 @@ LEVEL = 0.8
 HELD_OUT = 0.1
 FIRST = 15
 BATCH = 8
-SEEDS = 5
+SEEDS = 3
+SLACKS = {"as narrow": 1.0, "within a tenth": 1.1, "within a quarter": 1.25}
 THIRD = 1.0 / 3.0
 
 
@@ -127,7 +130,41 @@ class Replay:
             found.append(self.stage(rows))
             if not left:
                 return found
-            rows, left = rows + left[:BATCH], left[BATCH:]
+            step = BATCH if len(rows) < 4 * BATCH else len(rows) // 4
+            rows, left = rows + left[:step], left[step:]
+
+    def bound(self) -> float:
+        """Times the full grid's interval that a third of its FLOP leaves at best: runs chosen by one who knows the law.
+
+        In linear theory about the fit to all runs, each run done once, every scatter alike; drift as in the full grid.
+        """
+        held = self.of(list(self.pool))[1]
+        fit = held.members[0].fit
+        slopes = gradient_of(fit.shape, fit.at, {name: self.runs.columns[name] for name in fit.shape.inputs})
+        values, vectors = np.linalg.eigh(slopes[self.pool].T @ slopes[self.pool])
+        kept = values > 1e-12 * values.max()
+        slopes = slopes @ (vectors[:, kept] / np.sqrt(values[kept]))
+        tiny = 1e-6 * np.eye(slopes.shape[1])
+
+        def spread(rows: list[int]) -> float:
+            inverse = np.linalg.inv(slopes[rows].T @ slopes[rows] + tiny)
+            return float(np.mean(np.einsum("rp,pq,rq->r", slopes[self.target], inverse, slopes[self.target])))
+
+        rows, left = list(self.first), [int(row) for row in self.pool if row not in set(self.first)]
+        allowance = THIRD * float(self.flops[self.pool].sum())
+        while True:
+            inverse = np.linalg.inv(slopes[rows].T @ slopes[rows] + tiny)
+            across = slopes[left] @ inverse
+            noisy = 1.0 + np.einsum("rp,rp->r", across, slopes[left])
+            gains = ((across @ slopes[self.target].T) ** 2).mean(axis=1) / noisy / self.flops[left]
+            payable = self.flops[left] <= allowance - self.flops[rows].sum()
+            if not payable.any():
+                break
+            rows.append(left.pop(int(np.argmax(np.where(payable, gains, -1.0)))))
+        targets = {name: values[self.target] for name, values in self.runs.columns.items()}
+        drift = NormalDist().inv_cdf(0.5 + LEVEL / 2) ** 2 * float(np.mean(np.diagonal(held.drifted(targets))))
+        doubt = self.full.width**2 - drift
+        return float(np.sqrt(doubt * spread(rows) / spread(list(self.pool)) + drift) / self.full.width)
 
     def finer(self) -> list[int]:
         """The grid, every 32nd run first, then every 16th, ..."""
@@ -137,23 +174,20 @@ class Replay:
         return order
 
 
-def reached(stages: list[Stage], width: float) -> Stage | None:
-    """The first stage whose interval is no wider."""
-    return next((one for one in stages if one.width <= width), None)
+def reached(stages: list[Stage], width: float) -> float:
+    """The share of FLOP at the first stage whose interval is no wider; 1 where that takes all."""
+    return next((one.share for one in stages if one.width <= width), 1.0)
 
 
-def say(name: str, stages: list[Stage], full: Stage) -> float:
-    """Print when a strategy got where the full grid is; its share at a tenth above."""
-    words = []
-    for slack in (1.0, 1.1):
-        one = reached(stages, full.width * slack)
-        if one is None:
-            words.append(f"{'not before the end':<44}")
-        else:
-            words.append(f"{one.share:6.1%} of the FLOP, {one.runs:3} runs, error {one.error:6.2%}  ")
-    print(f"  {name:<16} as narrow: {words[0]} within a tenth: {words[1]}", flush=True)
-    one = reached(stages, full.width * 1.1)
-    return 1.0 if one is None else one.share
+def say(name: str, stages: list[Stage], full: Stage) -> None:
+    """Print what a strategy has at a third of the full grid's FLOP, and what it takes to get near the full grid."""
+    tenth, third = ([one for one in stages if one.share <= share + 1e-9][-1] for share in (0.1, THIRD))
+    shares = "  ".join(f"{words} {reached(stages, full.width * slack):6.1%}" for words, slack in SLACKS.items())
+    print(
+        f"  {name:<15} at a tenth {tenth.width / full.width:4.2f}, at a third {third.width / full.width:4.2f} times as"
+        f" wide, error {third.error:.2%}, {third.runs:3} runs; FLOP to be {shares}",
+        flush=True,
+    )
 
 
 def replay(name: str) -> None:
@@ -165,17 +199,21 @@ def replay(name: str) -> None:
         f" {full.error:.2%}; {len(study.first)} known at first",
         flush=True,
     )
-    share = say("design", study.design(), full)
+    chosen = study.design()
+    say("design", chosen, full)
+    print(f"  who knew the law: at a third {study.bound():4.2f} times as wide, in linear theory", flush=True)
     tracks = []
     for seed in range(SEEDS):
         order = [int(row) for row in np.random.default_rng(seed).permutation(study.pool)]
         tracks.append(study.ordered(order))
-    ranked = sorted(tracks, key=lambda one: getattr(reached(one, full.width * 1.1), "share", 1.0))
+    ranked = sorted(tracks, key=lambda one: reached(one, full.width * SLACKS["within a quarter"]))
     say("random, median", ranked[SEEDS // 2], full)
     say("cheapest first", study.ordered([int(row) for row in study.pool]), full)
     say("finer grid", study.ordered(study.finer()), full)
-    verdict = "kept" if share <= THIRD else f"MISSED by {share - THIRD:.1%} of the FLOP"
-    print(f"  within a tenth of the full grid's interval at {share:.1%} of its FLOP: asked <= 33.3 %: {verdict}")
+    narrowest = min(one.width for one in chosen if one.share <= THIRD + 1e-9)
+    # What falls short of the full grid may still be all that a third of its FLOP can give.
+    kept = "kept" if narrowest <= full.width else f"short by {narrowest / full.width - 1:.0%} of the interval"
+    print(f"  asked: the full grid's interval for a third of its FLOP: {kept}", flush=True)
 
 
 if __name__ == "__main__":

@@ -166,7 +166,8 @@ def test_units_change_no_decision() -> None:
 def test_approaches_agree_on_one_law_and_differ_on_a_bent_one() -> None:
     runs = study(0.001)
     sides = approaches(runs, allocate(fit(runs, options=Options(bootstrap=200)), 1e22), resamples=100)
-    assert [one.disagrees for one in sides] == [False, False, False]
+    assert [one.disagrees for one in sides[:3]] == [False, False, False]
+    assert {one.approach for one in sides[3:]} <= {"3, by chinchilla-tied", "3, by kaplan-joint", "3, by farseer"}
     assert sides[1].params is not None
     far = approaches(lopsided(), allocate(fit(lopsided(), options=Options(bootstrap=200)), 1e25), resamples=100)
     assert far[1].disagrees

@@ -100,7 +100,7 @@ def _sides(found: Allocated, one: Decision, axes: tuple[alt.X, alt.Y]) -> list[a
             "loss": float(one.losses(np.array([side.params.value]))[0][0]),
             "label": side.approach.partition(",")[0],
         }
-        for side in found.sides[:-1]
+        for side in found.sides[:2]
         if side.params is not None
     ]
     if not rows:

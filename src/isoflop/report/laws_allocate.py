@@ -151,11 +151,11 @@ def _side_section(sides: Sequence[Side]) -> list[Section]:
     if not sides:
         return []
     lines = [_side_line(one) for one in sides]
-    apart = [one.approach.partition(",")[0] for one in sides if one.disagrees]
+    apart = [one.approach.replace(",", "") for one in sides if one.disagrees]
     if apart:
         lines.append(
-            f"Approach {' and '.join(apart)} disagrees with approach 3: the intervals do not meet. Run near both sizes"
-            " before spending this."
+            f"Approach {' and '.join(apart)} disagrees with the fitted law: the intervals do not meet. Run near both"
+            " sizes before spending this."
         )
     else:
         lines.append("They agree as far as their intervals tell.")
@@ -168,7 +168,7 @@ def _side_line(one: Side) -> str:
     said = f"{one.approach}: {say(one.params.value, 'params')} ({_ends(one.params, 'params')})"
     said += f", params ~ FLOP^{one.exponent.value:.3f} ({one.exponent.low:.3f} to {one.exponent.high:.3f})"
     if one.regret:
-        said += f"; {100 * one.regret:.2g} % of loss above the best of 3"
+        said += f"; costs {100 * one.regret:.2g} % of loss under the fitted law"
     if one.bias is not None:
         said += f"; its bias here {one.bias:+.3f}"
     return said

@@ -112,7 +112,7 @@ def design_steps(found: Design) -> tuple[str, ...]:
     left_open = (
         "what the runs leave open: draws of the constants from refits of resampled runs, from every minimum nearly"
     )
-    far = "1 % for the square root of each decade between it and the target"
+    far = "1 % a decade below the dearest run"
     return (
         f"{left_open} as good, of every form, weighed by how its fits to the cheaper runs foretold the dearer ones",
         "their joint covariance of ln(loss) at target and cells, and a drift of 0.6 % a decade beyond the dearest run",

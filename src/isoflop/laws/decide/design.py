@@ -2,8 +2,8 @@
 
 What is known after the runs there are is a joint covariance of ln(loss) at target and cells: of resamples, of local
 minima, of forms, of drift beyond the runs. A run at a cell conditions it as a measurement with the scatter of runs
-does, so that the gain of every cell, and of cells together, follows without a fit. The further a cell lies from the
-target, the less it is taken to say of it.
+does, so that the gain of every cell, and of cells together, follows without a fit. Cells far below the dearest run are
+taken to say less of the target than the law alone would have it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ COST = 0.85
 and FAR were chosen on replays (see docs/laws_decide.md)."""
 
 FAR = 0.01
-"""ln(loss) that a run a decade of compute away from the target may mislead by, beside its scatter: no form is true, and
-runs far off hold it where nobody asks."""
+"""ln(loss) that a run a decade of compute below the dearest one may mislead by, beside its scatter: no form is true,
+and runs far off hold it where nobody asks."""
 
 NEIGHBOURS = 0.5
 """Decades of params and tokens over which cells mislead alike."""
@@ -169,7 +169,7 @@ class State:
         columns = _columns([*targets, *cells])
         covariance = held.covariance(columns)
         first = len(targets)
-        covariance[first:, first:] += _misleading(columns, first)
+        covariance[first:, first:] += _misleading({name: one[first:] for name, one in columns.items()}, held.top)
         return cls(covariance=covariance, flops=columns["flops"][first:], scatter=held.scatter, targets=first)
 
     def gains(self) -> FloatArray:
@@ -192,14 +192,15 @@ class State:
         return NormalDist().inv_cdf(0.5 + level / 2) * float(np.sqrt(max(variance, 0.0)))
 
 
-def _misleading(columns: Mapping[str, FloatArray], first: int) -> FloatArray:
-    """Covariance of what cells say beside the law, growing with their distance from the targets.
+def _misleading(cells: Mapping[str, FloatArray], top: float) -> FloatArray:
+    """Covariance of what cells say beside the law, growing with their distance below the dearest run.
 
-    Cells near one another, and repeats of one, share it: more of them do not average it away.
+    Cells near one another, and repeats of one, share it: more of them do not average it away. Beyond the runs the
+    drift takes its place.
     """
-    size, data, flops = (np.log10(columns[name]) for name in ("params", "tokens", "flops"))
-    away = np.sqrt(np.abs(flops[first:] - flops[:first].mean()))
-    apart = np.hypot(size[first:, None] - size[None, first:], data[first:, None] - data[None, first:])
+    size, data, flops = (np.log10(cells[name]) for name in ("params", "tokens", "flops"))
+    away = np.sqrt(np.maximum(np.log10(top) - flops, 0.0))
+    apart = np.hypot(size[:, None] - size[None], data[:, None] - data[None])
     found: FloatArray = FAR**2 * np.outer(away, away) * np.exp(-apart / NEIGHBOURS)
     return found
 

@@ -74,11 +74,7 @@ class Ensemble:
         return np.asarray(sum(found, np.zeros(())))
 
     def covariance(self, columns: Mapping[str, FloatArray]) -> FloatArray:
-        """Joint covariance of ln(loss) at points: of draws, within and between members, and of drift beyond the runs.
-
-        The drift goes as a walk over decades: two points beyond the runs share it as far as the nearer one, less so
-        the more their tokens per parameter differ.
-        """
+        """Joint covariance of ln(loss) at points: of draws, within and between members, and of drift beyond runs."""
         middle = self.middle(columns)
         total = np.zeros((len(middle), len(middle)))
         for one in self.members:
@@ -86,10 +82,17 @@ class Ensemble:
             low, high = np.quantile(off, (_OUTER, 1.0 - _OUTER), axis=0)
             off = np.clip(off, low, high)
             total += one.weight * (off.T @ off) / len(off)
+        return total + self.drifted(columns)
+
+    def drifted(self, columns: Mapping[str, FloatArray]) -> FloatArray:
+        """Covariance of the drift alone, which goes as a walk over decades beyond the runs.
+
+        Two points share it as far as the nearer one, less so the more their tokens per parameter differ.
+        """
         beyond = widening(np.maximum(np.log10(columns["flops"] / self.top), 0.0))
         ratio = np.log10(columns["tokens_per_param"])
         alike = np.exp(-np.abs(ratio[:, None] - ratio[None]))
-        found: FloatArray = total + self.drift**2 * np.minimum.outer(beyond, beyond) * alike
+        found: FloatArray = self.drift**2 * np.minimum.outer(beyond, beyond) * alike
         return found
 
 

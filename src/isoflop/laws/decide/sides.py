@@ -10,9 +10,14 @@ import numpy as np
 from isoflop.errors import MissingData, UntrustworthyFit
 from isoflop.laws.approach1 import envelope
 from isoflop.laws.approach2 import isoflop_bias, isoflop_line
+from isoflop.laws.decide.allocate import allocate
 from isoflop.laws.decide.belief import Estimate
+from isoflop.laws.decide.budget import Aim
+from isoflop.laws.decide.ensemble import usual_forms
+from isoflop.laws.fitting import Options, fit_point
 from isoflop.laws.forms import Chinchilla, TiedChinchilla
 from isoflop.laws.result import interval_of
+from isoflop.laws.shapes import SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +49,10 @@ class Side:
 
 
 def approaches(runs: Runs, decision: Decision, *, resamples: int = 1000, seed: int = 0) -> tuple[Side, ...]:
-    """Approaches 1, 2 and 3 at the compute of a plain decision; those that the runs cannot carry say why."""
+    """Approaches 1, 2 and 3 at the compute of a plain decision, and 3 by other forms.
+
+    Those that the runs cannot carry say why.
+    """
     plain = decision.plain or decision
     third = Side(approach="3, the fitted law", params=plain.params, exponent=plain.exponent, regret=0.0)
 
@@ -57,7 +65,39 @@ def approaches(runs: Runs, decision: Decision, *, resamples: int = 1000, seed: i
         side = _side("2, IsoFLOP valleys", found, found.exponent, found.draws, found.intercepts, plain)
         return replace(side, bias=_bias(runs, plain))
 
-    return (_tried("1, the envelope", first), _tried("2, IsoFLOP valleys", second), third)
+    sides = (_tried("1, the envelope", first), _tried("2, IsoFLOP valleys", second), third)
+    return (*sides, *_other_forms(runs, plain))
+
+
+def _other_forms(runs: Runs, plain: Decision) -> list[Side]:
+    """Approach 3 by the other forms that these runs could follow; those that they cannot carry are left out."""
+    found = []
+    budget = plain.aim.flops or plain.train_flops.value
+    aim = Aim(flops=budget, flops_per_param_token=plain.aim.flops_per_param_token, level=plain.aim.level)
+    for name in usual_forms(runs):
+        if name == plain.belief.shape.name or "params" not in SHAPES[name].inputs:
+            continue
+        try:
+            other = allocate(fit_point(runs, SHAPES[name], Options(bootstrap=0)), aim)
+        except (UntrustworthyFit, MissingData):
+            continue
+        there = plain.losses(np.array([other.params.value]))[0][0]
+        found.append(
+            Side(
+                approach=f"3, by {name}",
+                params=other.params,
+                exponent=other.exponent,
+                regret=float(there / plain.losses(np.array([plain.params.value]))[0][0] - 1.0),
+                disagrees=_apart(other.params, plain.params),
+            )
+        )
+    return found
+
+
+def _apart(one: Estimate, other: Estimate) -> bool:
+    """Whether two sizes disagree: intervals that do not meet, and points far from one another."""
+    meets = one.low <= other.high and other.low <= one.high
+    return not meets and max(one.value / other.value, other.value / one.value) > APART
 
 
 def _tried(name: str, asked: Callable[[], Side]) -> Side:
@@ -86,14 +126,12 @@ def _side(
     ends = interval_of(exponent, slopes, level)
     there = plain.losses(np.array([params.value]))[0][0]
     ours = plain.params
-    meets = params.low <= ours.high and ours.low <= params.high
-    apart = max(params.value / ours.value, ours.value / params.value)
     return Side(
         approach=name,
         params=params,
         exponent=Estimate(exponent, *ends),
         regret=float(there / plain.losses(np.array([ours.value]))[0][0] - 1.0),
-        disagrees=not meets and apart > APART,
+        disagrees=_apart(params, ours),
     )
 
 
