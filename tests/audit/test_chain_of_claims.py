@@ -192,3 +192,17 @@ device = "a100-sxm-80gb"
 def test_figures_of_a_named_device(peak: str, memory: str, kinds: list[tuple[str, str, float]]) -> None:
     found = napkin(DEVICE.format(peak=peak, memory=memory)).findings
     assert [(one.step, one.kind, pytest.approx(one.factor)) for one in found] == kinds
+
+
+def test_work_in_a_document_of_training_is_that_of_training_unless_it_says_otherwise() -> None:
+    text = """
+    title = "Training a 7B model"
+    [assume]
+    1 = { name = "params", value = "7B params" }
+    2 = { name = "tokens", value = "2T tokens" }
+    [imply]
+    3 = { name = "compute", expr = "2 * params * tokens", says = "2.8e22 FLOP" }
+    4 = { name = "forward", expr = "2 * params * tokens", says = "2.8e22 FLOP" }
+    5 = { name = "whole", expr = "6 * params * tokens", says = "8.4e22 FLOP" }
+    """
+    assert wrong(napkin(text)) == [("3", "world", "forward_for_training")]

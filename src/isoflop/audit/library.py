@@ -7,6 +7,7 @@ are choices (bytes a parameter, PUE) prove nothing, and a step that rests on one
 
 from __future__ import annotations
 
+import re
 from math import log
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ MOST = 500
 """Steps that are held against the library; a napkin has twenty."""
 
 _AGREES = 0.04
+_TRAINING = re.compile(r"(?<![a-z])(?:pre-?)?train(?:s|ed|ing)?(?![a-z])", re.IGNORECASE)
+_INFERENCE = re.compile(r"forward|inference|infer|serv|prefill|decod|generat|prompt", re.IGNORECASE)
 _RULES = ("flops_per_param_token", "forward_flops_per_param_token")
 _UTILISATIONS = ("mfu", "serve_mfu", "bandwidth_efficiency")
 _SHARES = frozenset({"mfu", "hfu", "serve_mfu", "utilisation", "goodput"})
@@ -59,14 +62,24 @@ def check_library(steps: Mapping[str, Recalculated], document: Document) -> Iter
 
 
 def quantity_of(found: Recalculated, document: Document) -> Quantity | None:
-    """What a step is: by `is`, else by a name that is a quantity's own, in that quantity's unit."""
+    """What a step is: by `is`, else by a name that is a quantity's own, in that quantity's unit.
+
+    Work that is computed in a document of training is that of training, unless it says otherwise.
+    """
     if found.step.quantity:
         return find_quantity(found.step.quantity)
-    entry = quantities().get(found.step.label)
     unit = found.said_unit or found.unit
-    if entry is None or unit is None or not tie(unit, document.nouns).same_kind(entry.unit):
+    if unit is None:
         return None
-    return entry
+    names = (found.step.label, *(("train_flops",) if not found.is_root and _is_training(found, document) else ()))
+    entries = [entry for name in names if (entry := quantities().get(name)) is not None]
+    return next((entry for entry in entries if tie(unit, document.nouns).same_kind(entry.unit)), None)
+
+
+def _is_training(found: Recalculated, document: Document) -> bool:
+    """Whether a document of training computes something that it does not say is for inference."""
+    own = f"{found.step.label} {found.step.words}"
+    return bool(_TRAINING.search(f"{document.name} {own}")) and not _INFERENCE.search(own)
 
 
 def _unknown(found: Recalculated) -> Finding:

@@ -30,6 +30,7 @@ _NEAR = 0.006
 _PAIR = 1.0
 _DECADES = frozenset({"decimal_slip", "prefix"})
 _SMALL = 7.5
+_LEAST_PAIR = log(10)  # a smaller factor is too easily a ratio of two
 _DECIMALS = (1, 2, 3, 4, 5, 6, 9, 12)
 _TIMES = (
     (24.0, "days taken for hours, or hours for days"),
@@ -78,7 +79,7 @@ def explain(found: Recalculated, rows: Mapping[str, Sequence[Value]], nouns: Nou
         for slip in slips
         if abs(log(slip.makes) - due) <= allowed
     ]
-    ranked = singles or list(_pairs(slips, due, allowed))
+    ranked = singles or (list(_pairs(slips, due, allowed)) if abs(due) > _LEAST_PAIR else [])
     ranked.sort(key=lambda pair: pair[0])
     return tuple(dict.fromkeys(one for _, one in ranked))[:MOST]
 
@@ -258,6 +259,7 @@ def _of_flop(dims: Mapping[str, Sequence[str]]) -> Iterator[Slip]:
         yield from _both(2.0, "sparse_for_dense", "a peak for sparse matrices, twice the dense one", 1.2)
     else:
         yield from _both(2.0, "mac_for_flop", "multiply-accumulates taken for FLOP (2)", 1.3)
-    if {"param", "token"} & dims.keys():
-        yield from _both(3.0, "forward_for_training", "a forward pass (2 N) taken for training (6 N), or reverse", 1.0)
+    near = bool({"param", "token"} & dims.keys())
+    words = "a forward pass (2 N) taken for training (6 N), or reverse"
+    yield from _both(3.0, "forward_for_training", words, 1.0 if near else 1.6)
     yield from _both(4 / 3, "constant", "recomputation counted, or not (8 N for 6 N)", 1.5)

@@ -48,7 +48,10 @@ def is_right(finding: Finding, slip: Slip) -> bool:
     return finding.kind in slip["kinds"] and near
 
 
-@pytest.mark.parametrize("doc", docs("wild_open"), ids=lambda doc: f"{doc['style']}: {doc['text'].strip()[:40]}")
+OPEN = [*docs("wild_open"), *docs("wild_open2"), *docs("wild_clean")]
+
+
+@pytest.mark.parametrize("doc", OPEN, ids=lambda doc: f"{doc['style']}: {doc['text'].strip()[:40]}")
 def test_what_is_wrong_is_found_and_nothing_else(doc: Doc) -> None:
     text = doc["text"].strip("\n")
     found = wrong_in(text)
