@@ -34,6 +34,14 @@ _GIVEN_TO = re.compile(
 _BECAUSE_OF_IT = re.compile(
     r"\b(?:is|was|has|had|as|becomes?|being|,|with|:)\s+(?:an?|the|its)?\s*(?:[\w-]+\s+){0,2}$", re.IGNORECASE
 )
+_COMPARED = re.compile(
+    r"(?:\b(?:than|like|unlike|versus|vs\.?|compared (?:to|with)|that of|relative to|"
+    r"footprint of|(?:same|much|many)\b[^.;]{0,30}\bas)"
+    r"\s+(?:the\s+|in\s+)?)$",
+    re.IGNORECASE,
+)
+_OWN = re.compile(r"\s*(?:\(|with|at|which has|has|,\s*which has|'s)?\s*(?:its\s+|about\s+|~)?")
+_RESPECTIVELY = re.compile(r"\brespectively\b")
 _LIKE = re.compile(
     r"\b(?:like|such as|e\.g\.?|including|similar to|compared|than|relative to|similar|vs\.?)\b", re.IGNORECASE
 )
@@ -178,6 +186,8 @@ def _subject(sentence: Sentence, state: _State, models: list[Name], sized: Amoun
         return Subject(key=first.key, name=first, size=first.size, scope=state.scope)
     if sized is not None and (not state.subject.key or _ANOTHER.search(sentence.text[: sized.start])):
         return Subject(size=sized.value, scope=state.scope)
+    if sized is not None and state.subject.size and abs(sized.value / state.subject.size - 1) > 0.1:
+        return Subject(key="?") if _RESPECTIVELY.search(sentence.text) else Subject(size=sized.value, scope=state.scope)
     return state.subject if state.subject.key or state.subject.size else Subject(scope=state.scope)
 
 
@@ -189,8 +199,14 @@ def _whose(text: str, amount: Amount, models: list[Name], subject: Subject) -> S
     after = [name for name in models if name.start >= amount.end]
     if after and (_GIVEN_TO.fullmatch(text[amount.end : after[0].start]) or _is_its_size(text, amount, after[0])):
         return _about(after[0], subject)
+    if (
+        before
+        and _COMPARED.search(text[: before[-1].start])
+        and not _OWN.fullmatch(text[before[-1].end : amount.start])
+    ):
+        return Subject(key="?")
     if before:
-        if len(before) > 1 and re.search(r"\brespectively\b", text[amount.end :]):
+        if len(before) > 1 and _RESPECTIVELY.search(text, amount.end):
             return Subject(key="?")
         if (
             amount.kind == "param"

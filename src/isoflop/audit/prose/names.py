@@ -38,7 +38,8 @@ _TAIL = re.compile(
 _SPEECH = re.compile(
     r"[- ](?:optimal|scaling|law|paper|ratio|rule|style|recommend|prediction|point|compute|"
     r"frontier|heuristic|recipe|loss|team|authors|result|finding|guideline|suggest|budget|"
-    r"regime|curve|fit|target|number|threshold|approach)",
+    r"regime|curve|fit|target|number|threshold|approach|wants?|says?|predicts?|implies|calls? "
+    r"for|asks?|prescribes?|tells|found|finds|shows?|showed|would)",
     re.IGNORECASE,
 )
 
@@ -67,9 +68,26 @@ def _model_pattern() -> re.Pattern[str]:
 
 
 _SERIES = (
-    "tpu v2", "tpu v3", "tpu v4", "tpu v5e", "tpu v5p", "tpu v6e", "tpu v7", "tpu v5", "trillium", "ironwood",
-    "gaudi 2", "gaudi 3", "trainium 2", "trainium 1", "trainium", "trn1", "trn2", "inferentia 2", "dgx spark",
-)  # fmt: skip
+    "tpu v2",
+    "tpu v3",
+    "tpu v4",
+    "tpu v5e",
+    "tpu v5p",
+    "tpu v6e",
+    "tpu v7",
+    "tpu v5",
+    "trillium",
+    "ironwood",
+    "gaudi 2",
+    "gaudi 3",
+    "trainium 2",
+    "trainium 1",
+    "trainium",
+    "trn1",
+    "trn2",
+    "inferentia 2",
+    "dgx spark",
+)
 _UNNAMED = ("cpu", "arc", "ascend", "jetson", "tpu", "gaudi", "trainium", "m1", "m2", "m3", "m4")
 
 
@@ -136,7 +154,7 @@ def _devices(text: str) -> list[Name]:
         if stem in {"l4", "t4", "a10", "a30", "a40", "h20", "l20", "l40"} and not match["stem"][0].isupper():
             continue
         if stem.isdigit() and not re.search(
-            r"(?:^|[×x]\s?|\b(?:an?|the|one|two|four|eight|single|RTX|GPUs?)\s)$", text[: match.start()][-14:]
+            r"(?:^|[×x]\s?|\b(?:an?|the|one|two|four|eight|single|RTX|GPUs?|or|and)\s)$", text[: match.start()][-14:]
         ):
             continue
         words = tuple(word for word in re.split(r"[\s-]+", re.sub(r"\s(?=Gi?B)", "", match["tail"].lower())) if word)

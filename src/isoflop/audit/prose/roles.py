@@ -100,10 +100,17 @@ _BY_KIND = {
 }
 
 
+_EACH_TRILLION = re.compile(
+    r"\b(?:per|each|every)\s+(?:1\s?T|trillion|billion|1\s?B)\s*(?:training\s+)?tokens\b", re.IGNORECASE
+)
+
+
 def role_of(text: str, amount: Amount) -> str:
     """The quantity that an amount is, by its unit and the words around it; "" where it is not clear."""
     around = text[max(0, amount.start - 60) : amount.end + 50]
     kind = amount.kind
+    if kind in {"chip s", "s", "$", "J"} and _EACH_TRILLION.search(text):
+        return ""  # a rate of cost, and no total
     if kind == "param":
         return _param_role(text, amount)
     if kind in {"token", "word"}:
@@ -145,7 +152,7 @@ def _param_role(text: str, amount: Amount) -> str:
     near = (
         text[max(0, amount.start - 32) : amount.start].rpartition(";")[2].rpartition(",")[2]
         + amount.text
-        + re.split(r"[,;.(]", text[amount.end : amount.end + 30])[0]
+        + re.split(r"[,;.(0-9]|\bwith\b", text[amount.end : amount.end + 30])[0]
     )
     if _ACTIVE.search(amount.about) or _ACTIVE.search(near):
         return "active_params"
@@ -212,7 +219,9 @@ def _money_role(text: str, around: str) -> str:
     ):
         return ""
     if re.search(
-        r"\b(?:cost|costs|costing|spent|spend|price|priced|bill|budget|expens\w*|worth|pay|paid|dollars?|compute)\b",
+        r"\b(?:cost|costs|costing|spent|spend|price|priced|bill|budget|expens\w*|worth|pay|paid|"
+        r"dollars?|compute|quote\w*|charge\w*|fees?|invoice\w*|rent\w*|wants?|asks?|per "
+        r"GPU-hour)\b",
         text,
         re.IGNORECASE,
     ):

@@ -6,7 +6,7 @@ import re
 from math import log
 from typing import TYPE_CHECKING
 
-from isoflop.audit.prose.boards import SAME, devices_of, rates_of
+from isoflop.audit.prose.boards import SAME, devices_of, peaks_of, rates_of
 from isoflop.audit.prose.kinds import kind_of
 from isoflop.audit.world.equivalents import equivalents, slices
 from isoflop.audit.world.found import finding, middle, near, shown, slip_of
@@ -43,6 +43,11 @@ _CLUSTER = re.compile(
 )
 
 
+_OF_MANY = re.compile(
+    r"\s*(?:\w+\s+)?(?:for|in|across|per|of)\s+(?:the|a|each|all|our)?\s*(?:whole\s|entire\s|full\s)?"
+    r"(?:node|cluster|pod|total|aggregate|system|server|box|rack|machine|all)",
+    re.IGNORECASE,
+)
 _HAS = re.compile(
     r"'?s?\s*(?:GPUs?|chips?|cards?)?\s*(?:\(|,|:|has|have|with|offers?|comes? with|provides?|"
     r"features?|ships? with|packs?|holds?|carries|only has|of|is equipped with|each (?:with|"
@@ -136,10 +141,14 @@ def _rate(told: Told, amount: Amount, which: tuple[Name, tuple[Device, ...]], bl
     text = told.sentence.text
     near_text = text[max(0, amount.start - 70) : amount.end + 40]
     count = _counted(told, name)
-    if amount.device is not None or (
-        count == 1.0
-        and _CLUSTER.search(text)
-        and not re.search(r"\b(?:per|each|single|one|an?)\s+(?:GPU|TPU|chip|A100|H100|V100|accelerator)", text)
+    if (
+        amount.device is not None
+        or _OF_MANY.search(text[amount.end : amount.end + 30])
+        or (
+            count == 1.0
+            and _CLUSTER.search(text)
+            and not re.search(r"\b(?:per|each|single|one|an?)\s+(?:GPU|TPU|chip|A100|H100|V100|accelerator)", text)
+        )
     ):
         return
     dtypes = _dtypes_near(told, amount)
@@ -196,7 +205,8 @@ def _unknown_rate(
 ) -> Iterator[Finding]:
     best = min(dense, key=lambda value: abs(log(middle(amount) / value)))
     ratio = middle(amount) / best
-    if 0.25 < ratio < 0.93 and not dtypes and not _PEAKY.search(told.sentence.text):
+    top = peaks_of(name)[1] or max(dense)
+    if middle(amount) < 1.03 * top and not dtypes and not _PEAKY.search(told.sentence.text) and ratio > 0.02:
         return  # a rate that is reached, perhaps, and nobody says so
     slip = slip_of(ratio)
     if near(ratio, 0.5, 0.03):

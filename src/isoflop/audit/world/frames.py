@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from math import inf, sqrt
@@ -85,13 +86,22 @@ def span_of(amount: Amount) -> Span:
     return Span(low, high)
 
 
+_DISPUTED = re.compile(
+    r"\b(?:claims?|claimed|reports?|reported|says?|said|alleged\w*|supposed\w*)\b.*\b(?:but|"
+    r"however|actually|in fact|yet|"
+    r"though|whereas)\b",
+    re.IGNORECASE,
+)
+"""A figure that the text quotes in order to take it apart."""
+
+
 def frames(text: tuple[Told, ...]) -> list[Frame]:
     """Facts grouped by what they are about: a named model, a sized one, or a paragraph about one run."""
     found: dict[tuple[object, ...], Frame] = {}
     for told in text:
         for fact in told.facts:
             subject = fact.subject
-            if fact.role not in _ROLES or subject.key == "?" or is_denied(fact):
+            if fact.role not in _ROLES or subject.key == "?" or is_denied(fact) or _DISPUTED.search(told.sentence.text):
                 continue
             key = (subject.key, subject.size, told.sentence.section) if subject.key else ("", told.scope)
             frame = found.setdefault(key, Frame(name=subject.name))

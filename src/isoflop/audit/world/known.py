@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
@@ -138,8 +139,8 @@ def of_name(name: Name) -> tuple[Variant, ...]:
         name.key, name.key
     )
     wanted = [one for one in _keys() if one == key or _later(one, key)]
-    if key == "llama" and name.key != "llama1":
-        wanted = [one for one in _keys() if one.startswith("llama")]  # "LLaMA" is all of them
+    if not re.search("[0-9]", name.key) and any(re.match(rf"{re.escape(key)}v?[0-9]", one) for one in _keys()):
+        wanted = [one for one in _keys() if one.startswith(key)]  # "LLaMA" is all of them, whatever their version
     return _narrowed(tuple(one for family in wanted for one in _family(family)), name)
 
 

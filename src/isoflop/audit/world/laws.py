@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from math import log
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,11 @@ _COUNTED = re.compile(
     r"\*)?\s*D|PD|N\s*(?:×|x|\*)\s*T|params?\s*(?:×|x|\*)\s*tokens|parameters\s*(?:×|x|\*|"
     r"times)\s*tokens)(?![\w])"
 )
+_COUNTED_N = re.compile(
+    r"(?<![0-9.])(?P<k>[0-9]{1,2})\s?(?:×|x|\*)?\s?[NP]\s+(?:FLOPs?|FLOPS|floating[- ]point "
+    r"operations|operations|ops)\s+"
+    r"(?:(?:are|is)\s+\w+\s+)?(?:per|for each|for every|/)\s*(?:\w+\s+){0,2}token"
+)
 _PER = re.compile(r"FLOP/(?:param/token|token/param)")
 
 
@@ -60,6 +66,7 @@ def law_figures(text: tuple[Told, ...]) -> Iterator[Finding]:
         yield from _named(told)
         yield from _constants(told)
         yield from _ratio_of_run(told)
+        yield from _words_and_tokens(told)
 
 
 def _ratios(told: Told) -> Iterator[Finding]:
@@ -171,6 +178,7 @@ def _constants(told: Told) -> Iterator[Finding]:
     text = told.sentence.text
     training, forward = _phase(text)
     found: list[tuple[float, Amount | None]] = [(float(match["k"]), None) for match in _COUNTED.finditer(text)]
+    found += [(float(match["k"]), None) for match in _COUNTED_N.finditer(text)]
     found += [
         (amount.low, amount)
         for amount in told.read.amounts
@@ -200,6 +208,35 @@ def _constants(told: Told) -> Iterator[Finding]:
                 says=value,
                 recomputed=2.0,
             )
+
+
+TOKENS_PER_WORD = (1.0, 3.0)
+"""Tokens of a word: from tokenizers of whole words to those of other languages and code."""
+
+
+def _words_and_tokens(told: Told) -> Iterator[Finding]:
+    """As in "2 trillion tokens, or about 1.5 trillion words": a word is a token and a third."""
+    for one, other in pairwise(told.read.amounts):
+        kinds = {one.kind, other.kind}
+        joined = re.fullmatch(
+            r"\s*(?:\(|,?\s*or\b|,?\s*i\.e\.,?|=|≈|are|is|,\s*which is|,\s*about)\s*(?:roughly|about|"
+            r"around|some|~|≈|=|are|is|only|just)?\s*"
+            r"(?:roughly|about|around)?\s*",
+            told.sentence.text[one.end : other.start],
+        )
+        if kinds != {"token", "word"} or joined is None or min(one.low, other.low) < 1e3:
+            continue
+        tokens, words = (one, other) if one.kind == "token" else (other, one)
+        low = tokens.low * (1 - tokens.slack) / (words.high * (1 + words.slack))
+        high = tokens.high * (1 + tokens.slack) / (words.low * (1 - words.slack))
+        if high < TOKENS_PER_WORD[0] or low > TOKENS_PER_WORD[1]:
+            due = by(work.tokens_of_words, 1.0)
+            said, counted = middle(words), middle(tokens)
+            reason = (
+                f"a word is about {due:.3g} tokens, so {shown(counted, 'tokens')} are {shown(counted / due, 'words')}"
+            )
+            says, right = (said, counted / due) if other is words else (counted, said * due)
+            yield finding(told.sentence, other, "words_for_tokens", reason, says=says, recomputed=right)
 
 
 def _phase(text: str) -> tuple[bool, bool]:

@@ -108,7 +108,7 @@ def _params(fact: Fact, known: tuple[Variant, ...]) -> Finding | None:
     assert fact.subject.name is not None
     if fact.subject.name.size is None and not fact.subject.name.words:
         values |= set(other_sizes(fact.subject.name.key))
-    if any(abs(log(_off(fact, value))) < SIZE_SLACK for value in values):
+    if not values or any(abs(log(_off(fact, value))) < SIZE_SLACK for value in values):
         return None
     mixture = next((one for one in sure if one.is_mixture), None)
     wrong_one = {
@@ -253,6 +253,14 @@ def _coarse(
 
     def check(fact: Fact, known: tuple[Variant, ...]) -> Finding | None:
         values = [value for one in _flagships(known, fact) if not one.rumoured and (value := get(one))]
+        sizes = {one.params or 0.0 for one in known if one.run and get(one)}
+        if len(sizes) > 1:  # "cumulative": all sizes together
+            values = [
+                *values,
+                sum(
+                    max(value for one in known if one.params == size and (value := get(one))) for size in sizes if size
+                ),
+            ]
         if not values or any(1 / within <= _off(fact, value) <= within for value in values):
             return None
         nearest = min(values, key=lambda value: abs(log(middle(fact.amount) / value)))

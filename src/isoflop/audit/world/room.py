@@ -96,6 +96,7 @@ def _room(told: Told) -> tuple[float | None, str]:
         fact.amount
         for fact in told.facts
         if fact.role == "memory"
+        and fact.amount.low > 1e9
         and re.search(
             r"\b(?:in|into|on|within|under|inside)\s+(?:a\s+|an\s+|one\s+|a single\s+|just\s+|only\s+|the\s+)*$",
             told.sentence.text[: fact.amount.start],

@@ -129,16 +129,17 @@ def _by_chips(picked: dict[str, Fact], amounts: dict[str, Span], frame: Frame) -
             f"these chips at their dense peak do {shown(reached.middle, 'train_flops')} in that time: "
             f"it would take an MFU of {100 * mfu.middle:.3g} %"
         )
+        share = amounts["mfu"].middle if "mfu" in amounts else 1.0
         slip = one_of(
-            mfu.middle, tuple((value, "time_unit", f"likely {said}") for value, said in TIME_SLIPS)
-        ) or slip_of(mfu.middle)
+            mfu.middle / share, tuple((value, "time_unit", f"likely {said}") for value, said in TIME_SLIPS)
+        ) or slip_of(mfu.middle / share)
         yield finding(
             fact.sentence,
             fact.amount,
-            "utilisation_above_one",
+            slip[0] if slip and "mfu" in amounts else "utilisation_above_one",
             f"{words}{f'; {slip[1]}' if slip else ''}",
             says=flops.middle,
-            recomputed=reached.middle,
+            recomputed=share * reached.middle,
         )
     elif "mfu" in amounts:
         yield from _said_mfu(picked, amounts["mfu"], mfu, flops)

@@ -280,6 +280,8 @@ def _said_twice(told: Told) -> Iterator[Finding]:
             or other.number.bound
             or one.device
             or other.device
+            or _is_format(told, one)
+            or _is_format(told, other)
         ):
             continue
         joined = _AGAIN.fullmatch(text[one.end : other.number.point - (1 if other.number.money else 0)])
@@ -317,6 +319,11 @@ def _said_twice(told: Told) -> Iterator[Finding]:
             recomputed=middle(one),
             level="arithmetic",
         )
+
+
+def _is_format(told: Told, amount: Amount) -> bool:
+    """Whether it is the name of a number format: "4-bit"."""
+    return any(name.kind == "dtype" and name.start <= amount.start < name.end for name in told.read.names)
 
 
 _INCREMENT = re.compile(r"\b(?:from|every|each|per|between|either)\s*$", re.IGNORECASE)
