@@ -246,3 +246,24 @@ def test_several_values_of_an_input_are_compared(tmp_path: object) -> None:
     losses = [one["answers"]["loss"]["value"] for one in held["choices"]]
     assert losses == sorted(losses)
     assert held["given"] == {"granularity": 16.0}
+
+
+def test_experts_are_worth_what_a_dense_model_of_equal_loss_is(tmp_path: object) -> None:
+    from isoflop.laws.fit_file import fit_object
+    from isoflop.report import dumps
+
+    found = fit(synthetic(SHAPES["moe-clark"], 0.002), "moe-clark", Options(bootstrap=100))
+    one, few, many = (laws.worth_of_experts(found, 1e9, experts) for experts in (1, 8, 64))
+    assert one.gain == pytest.approx(1.0, rel=1e-6)
+    assert 1.0 < few.gain < many.gain
+    columns = {"params": np.array([many.dense.value]), "experts": np.array([1.0])}
+    assert float(found.predict(columns)[0]) == pytest.approx(many.loss.value, rel=1e-9)
+    assert many.dense.low < many.dense.value < many.dense.high
+    path = f"{tmp_path}/moe.json"
+    with open(path, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a plain file
+        stream.write(dumps(fit_object(found)))  # type: ignore[arg-type]  # plain data
+    assert "as good as dense" in run(path, "--params", "1B", "--set", "experts=8,64")[1]
+    with pytest.raises(BadInput, match="moe-clark"):
+        run("besiroglu2024", "--params", "1B", "--set", "experts=8")
+    with pytest.raises(MissingData, match="moe-clark"):
+        laws.worth_of_experts(fit(study(), options=Options(bootstrap=0)), 1e9, 8)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import split
+from isoflop.cli.knowns import TABLE_FORMATS, split
 from isoflop.cli.laws_shown import output_options, show
 from isoflop.errors import BadInput, shorten
 
@@ -49,6 +49,7 @@ def _money_options(function: click.decorators.FC) -> click.decorators.FC:
 @click.option("--flops", help="What may be spent: 1e24, '3700 PF-days', '1e24 to 2e24'.")
 @click.option("--loss", help="A loss to reach with the least compute, in nats per token, instead.")
 @_money_options
+@click.option("--params", help="A law of experts alone (moe-clark): what they are worth to a model of this size.")
 @click.option("--demand", help="Tokens that will be served over the model's life: 2T.")
 @click.option(
     "--serve-ratio", type=float, default=1.0, show_default=True, help="Cost of a FLOP served over one trained."
@@ -78,8 +79,45 @@ def allocate(
     isoflop laws allocate besiroglu2024 --flops 1e24 --unique-tokens 500B
     isoflop laws allocate besiroglu2024 --loss 2.0 --demand 10T
     """
+    params = options.pop("params")
+    if params is not None:
+        _experts(law, str(params), constants, (float(str(options["interval"])), "json" if as_json else form))
+        return
     found = _allocated(law, runs, constants, options)
     show(found, (form, as_json, dark, explain, out), _drawings())
+
+
+def _experts(law: str, params: str, constants: tuple[str, ...], shown: tuple[float, str]) -> None:
+    """What experts are worth, a row a number of them."""
+    from isoflop.cli.knowns import print_table
+    from isoflop.laws import worth_of_experts
+    from isoflop.laws.fit_file import read_fit
+    from isoflop.quantity import quantity, read
+
+    level, form = shown
+    if form not in TABLE_FORMATS:
+        raise BadInput(f"what experts are worth is a table: --format {', '.join(TABLE_FORMATS)}")
+    given = [choice["experts"] for choice in _choices(constants) if set(choice) == {"experts"}]
+    if not given or not law.lower().endswith(".json"):
+        raise BadInput("--params asks what experts are worth: give the file of a moe-clark fit and --set experts=8,64")
+    size = float(read(params, quantity("params")).spread.median)
+    found = [worth_of_experts(read_fit(law), size, experts, level=level) for experts in given]
+    if form in {"text", "md"}:
+        head = ("experts", "loss", "as good as dense", "times")
+        said = [
+            (one.experts, _around(one.loss, "loss"), _around(one.dense, "params"), round(one.gain, 3)) for one in found
+        ]
+        print_table(head, said, form)
+        return
+    names = ("params", "experts", "loss", "loss_low", "loss_high", "dense_params", "dense_low", "dense_high", "times")
+    rows = [(one.params, one.experts, *one.loss, *one.dense, one.gain) for one in found]
+    print_table(names, rows, form)
+
+
+def _around(one: Estimate, quantity: str) -> str:
+    from isoflop.report.words import say_around
+
+    return say_around(*one, quantity).removesuffix(" nats/token")
 
 
 def _allocated(law: str, runs: str | None, constants: tuple[str, ...], options: Mapping[str, object]) -> Allocated:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from isoflop.laws.decide.compare import Comparison, Difference, Grounds, compare
     from isoflop.laws.decide.curve import Curve, curve_of, read_curve
     from isoflop.laws.decide.design import Cell, Design, Track, design
+    from isoflop.laws.decide.experts import Worth, worth_of_experts
     from isoflop.laws.decide.running import Outlook, Prior, foresee, prior_from
     from isoflop.laws.decide.schedule import Schedule, schedule_of, warmup_of
     from isoflop.laws.decide.sides import Side, approaches
@@ -119,6 +120,7 @@ __all__ = [
     "Track",
     "Valley",
     "Verdict",
+    "Worth",
     "allocate",
     "allocate_lifetime",
     "approaches",
@@ -153,6 +155,7 @@ __all__ = [
     "valley",
     "verdict",
     "warmup_of",
+    "worth_of_experts",
 ]
 
 _HOMES = {
@@ -168,6 +171,7 @@ _HOMES = {
     "decide.compare": ("Comparison", "Difference", "Grounds", "compare"),
     "decide.design": ("Cell", "Design", "Track", "design"),
     "decide.curve": ("Curve", "curve_of", "read_curve"),
+    "decide.experts": ("Worth", "worth_of_experts"),
     "decide.running": ("Outlook", "Prior", "foresee", "prior_from"),
     "decide.schedule": ("Schedule", "schedule_of", "warmup_of"),
     "decide.sides": ("Side", "approaches"),
