@@ -14,7 +14,7 @@ from isoflop.errors import BadInput, shorten
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from isoflop.laws import Aim, Runs
+    from isoflop.laws import Aim, Estimate, Runs
     from isoflop.relation import Answer
     from isoflop.report.laws_allocate import Allocated
 
@@ -117,7 +117,7 @@ def _experts(law: str, params: str, constants: tuple[str, ...], shown: tuple[flo
 def _around(one: Estimate, quantity: str) -> str:
     from isoflop.report.words import say_around
 
-    return say_around(*one, quantity).removesuffix(" nats/token")
+    return say_around(one.value, one.low, one.high, quantity).removesuffix(" nats/token")
 
 
 def _allocated(law: str, runs: str | None, constants: tuple[str, ...], options: Mapping[str, object]) -> Allocated:
