@@ -134,3 +134,16 @@ def test_devices_that_would_do_are_listed_the_cheapest_first(capsys: pytest.Capt
     assert any(one["output_rate"] for one in found)
     assert "h100-sxm-80gb" in {one["device"] for one in found}
     assert "Devices that hold all requests" in run(capsys, *PLAIN, "--devices")[1]
+
+
+def test_slow_requests_and_prompts_on_chips_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, *PLAIN, "--prefill-tp", "1", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["slow"]["ttft"] >= found["times"]["ttft"]["value"]
+    assert found["prompts_apart"]["ratio"] > 0
+    assert found["prompts_apart"]["token"] <= found["times"]["tpot"]["value"]
+    assert "prompts apart" in run(capsys, *PLAIN, "--prefill-tp", "1")[1]
+    code, _, err = run(capsys, *PLAIN, "--prefill-tp", "3")
+    assert code == 4
+    assert "tp 3 does not divide" in err

@@ -29,6 +29,9 @@ WISHES = ("provider", "commitment", "region", "as_of")
 def load_options(function: click.decorators.FC) -> click.decorators.FC:
     """What is asked of the deployment."""
     for option in (
+        click.option(
+            "--prefill-tp", type=click.IntRange(1, 4096), help="Prompts on chips of their own, so many ranks each."
+        ),
         click.option("--devices", is_flag=True, help="Every catalogued device that would hold it, the cheapest first."),
         click.option("--prefix-share", help="Share of the input that requests have in common and that is cached: 50%."),
         click.option("--tpot", help="Limit on the time between tokens: '30 ms'."),
@@ -145,6 +148,7 @@ def wish_of(device: Device, options: dict[str, object]) -> Wish:
     from isoflop.hardware.tariff import tariff_of
     from isoflop.serving.advice import Wish
     from isoflop.serving.search import Goal
+    from isoflop.serving.spec import Placement
 
     given = {name: str(value) for name, value in options.items() if value is not None}
     chosen = {name: given[name] for name in WISHES if name in given}
@@ -164,6 +168,7 @@ def wish_of(device: Device, options: dict[str, object]) -> Wish:
         serve_tokens=_median(given["serve_tokens"], "serve_tokens") if "serve_tokens" in given else 0.0,
         use=_share(given["use"], "--use") if "use" in given else 1.0,
         devices=bool(options["devices"]),
+        prefill=Placement(tp=int(given["prefill_tp"])) if "prefill_tp" in given else None,
     )
 
 

@@ -135,7 +135,26 @@ def _time_rows(service: Service) -> list[Row]:
             value=_band(pace.output_rate, "serve_rate"),
             remark=f"{each} written; up to {prompts} of prompts can be read",
         ),
+        *_slow_rows(service),
     ]
+
+
+def _slow_rows(service: Service) -> list[Row]:
+    """What nearly all requests keep to, and prompts on chips of their own."""
+    rows, slow, apart = [], service.slow, service.apart
+    if slow is not None and np.isfinite(one(slow.ttft)):
+        first, token = say(one(slow.ttft), "time_to_first_token"), say(one(slow.tpot), "decode_time_per_token")
+        remark = f"first token, and {token}: what {percent(slow.level)} of requests keep to; rough"
+        rows.append(Row(label="slow requests", value=first, remark=remark))
+    if apart is not None:
+        each = say(one(apart.rate_per_chip), "tokens_per_second_per_chip")
+        first, token = say(one(apart.first), "time_to_first_token"), say(one(apart.token), "decode_time_per_token")
+        remark = (
+            f"{one(apart.ratio):.2g} instances that read prompts for one that writes: first token {first}, further "
+            f"{token}; {one(apart.transfer) * 1e3:.3g} ms to send a prompt's state"
+        )
+        rows.append(Row(label="prompts apart", value=each, remark=remark))
+    return rows
 
 
 def _band(band: Band, name: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from isoflop.report.json import Json
     from isoflop.serving.advice import Service
+    from isoflop.serving.disaggregate import Slow, Split
     from isoflop.serving.inverse import Room
     from isoflop.serving.pace import Band
     from isoflop.serving.search import Candidate
@@ -44,6 +45,8 @@ def serving_json(service: Service) -> dict[str, Json]:
         "times": None if pace is None else {name: band_json(getattr(pace, name), unit) for name, unit in UNITS.items()},
         "batch": None if pace is None else _one(pace.flow.batch),
         "step": None if service.step is None else ledger_json(service.step),
+        "slow": _fields_json(service.slow, ("level", "ttft", "tpot")),
+        "prompts_apart": _fields_json(service.apart, _APART),
         "bill": _bill_json(service),
         "comparison": _comparison_json(service),
         "lifetime": _lifetime_json(service),
@@ -73,6 +76,17 @@ def _choices_json(service: Service) -> dict[str, Json]:
             for one in service.devices
         ],
     }
+
+
+_APART = ("ratio", "chips_ratio", "first", "token", "transfer", "output_rate", "rate_per_chip")
+
+
+def _fields_json(found: Slow | Split | None, names: tuple[str, ...]) -> Json:
+    """Fields as numbers; what grows without end is null."""
+    if found is None:
+        return None
+    values = {name: _one(getattr(found, name)) for name in names}
+    return {name: value if np.isfinite(value) else None for name, value in values.items()}
 
 
 def placement_json(found: Placement) -> dict[str, Json]:

@@ -15,6 +15,7 @@ from isoflop.quantity import read_cluster
 from isoflop.serving.beside import tower_bytes
 from isoflop.serving.caches import caches_of
 from isoflop.serving.cost import Bill, Comparison, Offer, bill_of, compared
+from isoflop.serving.disaggregate import Slow, Split, slow, split
 from isoflop.serving.inverse import Change, Hardware, Room, changes, devices_that_fit, fewest_chips, room
 from isoflop.serving.legal import faults, format_faults
 from isoflop.serving.memory import budget, memory_ledger
@@ -45,7 +46,7 @@ class Wish:
 
     `context` is the longest a request may get (input and output), 0 for what input and output make. `train_cost` [USD]
     and `serve_tokens` ask for the whole life; `use` is the share of the time in which there is such a load. `devices`
-    asks for every catalogued device that would do.
+    asks for every catalogued device that would do, `prefill` for prompts read on chips of their own, placed so.
     """
 
     concurrency: float = 0.0
@@ -61,6 +62,7 @@ class Wish:
     serve_tokens: float = 0.0
     use: float = 1.0
     devices: bool = False
+    prefill: Placement | None = None
 
     def __post_init__(self) -> None:
         if self.concurrency and self.request_rate:
@@ -78,8 +80,9 @@ class Service:
 
     `room` is what an instance holds, `memory` its ledger; `pace`, `step` and `bill` are None where not even one request
     fits or the device's rates are not known (`untimed` says why). `changes` would hold more, `fewest` chips that hold
-    all, `devices` others that do. `searched` has the best under the goal and the Pareto front. `assumed` says what
-    nobody gave, `notes` what to mind.
+    all, `devices` others that do. `searched` has the best under the goal and the Pareto front. `slow` is
+    what 99 % of requests keep to, `apart` the deployment with prompts on chips of their own. `assumed` says what nobody
+    gave, `notes` what to mind.
     """
 
     deployment: Deployment
@@ -99,6 +102,8 @@ class Service:
     fewest: Placement | None
     devices: tuple[Hardware, ...] = ()
     untimed: str = ""
+    slow: Slow | None = None
+    apart: Split | None = None
     assumed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -306,9 +311,22 @@ def _answered(
         fewest=fewest,
         devices=tuple(_others(deployment, wish, traffic, float(length), short=short)),
         untimed=untimed,
+        slow=None if timed is None else slow(timed),
+        apart=None if timed is None else _prompts_apart(deployment, wish, traffic, wanted),
         assumed=assumed,
         notes=(*_outrun(timed, wish, tokens[1]), *_notes(deployment, length)),
     )
+
+
+def _prompts_apart(deployment: Deployment, wish: Wish, traffic: Traffic, wanted: float) -> Split | None:
+    """The same with prompts on chips of their own, where that is asked for."""
+    if wish.prefill is None:
+        return None
+    wrong = faults(deployment, wish.prefill)
+    if wrong:
+        raise Infeasible(f"prompts cannot be read so: {'; '.join(wrong)}.")
+    each = replace(traffic, concurrency=wanted, request_rate=0.0)
+    return split(replace(deployment, prefill=wish.prefill), each)
 
 
 def _others(deployment: Deployment, wish: Wish, traffic: Traffic, length: float, *, short: bool) -> list[Hardware]:
