@@ -1,6 +1,6 @@
 """The formulas: one line of arithmetic each, with what it neglects and where it comes from.
 
-work, rate, money, energy, memory, serving and scaling hold them; `BOOK` is all of them in that order.
+work, rate, money, energy, memory, serving, scaling and running hold them; `BOOK` is all of them in that order.
 `source("kaplan2020")` says what a citation key stands for.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.book import energy, memory, money, rate, scaling, serving, work
+from isoflop.book import energy, memory, money, rate, running, scaling, serving, work
 from isoflop.book.sources import Source, source, sources
 from isoflop.relation import Relation
 
@@ -23,7 +23,20 @@ def _relations(*modules: ModuleType) -> Iterator[Relation[...]]:
         yield from (value for value in vars(module).values() if isinstance(value, Relation))
 
 
-BOOK: tuple[Relation[...], ...] = tuple(_relations(work, rate, money, energy, memory, serving, scaling))
+BOOK: tuple[Relation[...], ...] = tuple(_relations(work, rate, money, energy, memory, serving, scaling, running))
 """Every formula."""
 
-__all__ = ["BOOK", "Source", "energy", "memory", "money", "rate", "scaling", "serving", "source", "sources", "work"]
+__all__ = [
+    "BOOK",
+    "Source",
+    "energy",
+    "memory",
+    "money",
+    "rate",
+    "running",
+    "scaling",
+    "serving",
+    "source",
+    "sources",
+    "work",
+]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Domain = Literal["positive", "fraction", "count", "real"]
 """positive: above 0. count: the same, whole in practice. fraction: above 0, at most 1. real: any sign."""
 
-Section = Literal["work", "rate", "money", "energy", "memory", "scaling", "serving"]
+Section = Literal["work", "rate", "money", "energy", "memory", "scaling", "serving", "running"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
