@@ -79,8 +79,8 @@ def test_intervals_hold_the_middle() -> None:
     ("change", "status", "said"),
     [
         ({}, "ok", "max_num_seqs at its default"),
-        ({"gpu": ""}, "ok", "column gpu is empty"),
-        ({"gpu": "RTX 3009"}, "refused", "RTX 3009"),
+        ({"gpu": ""}, "ok", "which device it is is not known"),
+        ({"gpu": "RTX 3009"}, "ok", "no device is called 'RTX 3009'"),
         ({"model": "nobody-7b", "model_family": ""}, "refused", "no config and no preset"),
         ({"weight_prec": "int17"}, "refused", "weight_prec"),
         ({"kv_prec": "fp9"}, "refused", "fp9"),

@@ -129,6 +129,13 @@ def test_windows_cost_less_where_runtimes_know_them() -> None:
     assert tokens("0.11.0") > 3 * tokens("0.9.0")
 
 
+def test_chunks_cost_as_much_as_everything_under_vllm() -> None:
+    made = served("llama-4-scout", placement=Placement(tp=8), settings=Settings(max_model_len=131072.0))
+    ideal = replace(made, runtime=Runtime(name="ideal"))
+    found, least = (float(budget(one).pages.needs(131072.0)[0] * budget(one).pages.unit[0]) for one in (made, ideal))
+    assert found > 3 * least
+
+
 def test_layers_on_the_host_free_the_chip() -> None:
     base = served("llama-3.1-70b", formats=formats_for(describe("llama-3.1-70b"), "q4_k_m")[0])
     base = replace(base, runtime=Runtime(name="llama.cpp"), settings=Settings(max_model_len=8192.0))

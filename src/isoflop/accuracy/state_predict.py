@@ -144,7 +144,7 @@ def _prediction(
     if made.era.of == "asked":
         return _asked(row, made, said)
     if not place.known:
-        why = "column gpu is empty, so the memory that is left for a cache cannot be said"
+        why = "which device it is is not known, so the memory that is left for a cache cannot be said"
         return StatePrediction(status="ok", weights=weights, reason="; ".join(filter(None, (why, said))))
     if any(cache.kind == "compressed" for cache in caches_of(model)):
         why = "how this runtime pages compressed attention is not modelled"
@@ -246,7 +246,8 @@ def _place(gpu: str) -> _Place:
     except BadInput:
         size = _SIZE.search(gpu)
         if capacity is None and size is None:
-            raise
+            said = (f"column gpu: no device is called '{gpu[:40]}'",)
+            return _Place(hardware.device(STAND_IN), None, said, known=False)
         capacity = capacity or (_of_size(float(size[1])) if size else None)
         said = (f"a device of {(capacity or 0) / 2**30:.1f} GiB",)
         return _Place(hardware.device(STAND_IN), capacity, said, known=True)

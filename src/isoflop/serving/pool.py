@@ -6,7 +6,7 @@ in every layer of a group), and `needs`, how many of those a sequence of so many
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -152,18 +152,19 @@ class _Counted:
 
 
 @lru_cache(maxsize=1024)
-def _counted(model: ModelSpec, first: int, beyond: int) -> tuple[tuple[Cache, int], ...]:
-    """(kind, how many of the layers from the first up to beyond have it)."""
+def _counted(model: ModelSpec, first: int, beyond: int, *, chunks: bool = True) -> tuple[tuple[Cache, int], ...]:
+    """(kind, how many of the layers from the first up to beyond have it); `chunks` false: they keep all tokens."""
     counted: dict[Cache, int] = {}
     for caches in layer_caches(model)[first:beyond]:
         for cache in caches:
-            counted[cache] = counted.get(cache, 0) + 1
+            kept = cache if chunks or not cache.chunked else replace(cache, kind="full", reach=0, chunked=False)
+            counted[kept] = counted.get(kept, 0) + 1
     return tuple(counted.items())
 
 
 def pool_of(model: ModelSpec, era: Era, many: Placements, paging: Paging, layers: tuple[int, int]) -> Pool:
     """The pages of the layers from the first up to (not with) the second of `layers`, for placements alike in pp."""
-    counted = dict(_counted(model, *layers))
+    counted = dict(_counted(model, *layers, chunks=not era.chunks))
     state = {cache: _state_bytes(cache, many, paging) for cache in counted}
     growing = [(cache, times) for cache, times in counted.items() if cache.kind != "recurrent"]
     fixed = [(cache, times) for cache, times in counted.items() if cache.kind == "recurrent"]

@@ -42,6 +42,7 @@ class Era(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     fitted: str
     fractions: tuple[tuple[float, float], ...] = ()
     window_pool: float = 1.0
+    chunks: _Flag = 0
     whole: _Flag = 0
     latent_multiple: int = 0
     absorbed: Annotated[int, msgspec.Meta(ge=0, le=2)] = 0
@@ -62,12 +63,6 @@ class Era(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     communication_bus: _Bytes = 0.0
     mxfp4_pad: tuple[int, int] = (1, 1)
     loaded: _Bytes = 0.0
-
-    @property
-    def chunks(self) -> bool:
-        """Whether prompts are read in pieces, so that a step never works on a whole long one."""
-        return not self.sequence_profiled
-
 
 @cache
 def eras() -> dict[str, tuple[Era, ...]]:
