@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PRIOR = Path(__file__).with_name("priors") / "serving" / "pace.toml"
 
-NOISE = {"tpot": 0.08, "ttft": 0.25, "output_rate": 0.12, "prompt_rate": 0.12, "energy": 0.2, "power": 0.1}
+NOISE = {"tpot": 0.08, "ttft": 0.15, "output_rate": 0.12, "prompt_rate": 0.12, "energy": 0.2, "power": 0.1}
 """Spread of a measured value about a perfect model, in logarithms."""
 
 SOURCE_ROWS = 60.0

@@ -237,6 +237,8 @@ def _runtime(row: ServingSettings, notes: _Notes) -> tuple[Runtime, str]:
 def _formats(row: ServingSettings, found: Found, runtime: Runtime, notes: _Notes) -> Formats:
     """Formats of weights and cache, and what goes with them where the row is silent."""
     said = row.weight_prec.lower().removeprefix("u") if row.weight_prec.lower().startswith("uint") else row.weight_prec
+    if runtime.name == "llama.cpp" and said.lower() == "mxfp4":
+        said = "mxfp4_moe"  # files of ggml keep attention and output in 8 bit
     try:
         formats, assumed = formats_of(found, said, row.kv_prec)
     except IsoflopError:

@@ -28,7 +28,7 @@ FILE = Path(__file__).with_name("pace.toml")
 _Positive = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 Table = dict[str, _Positive]
 
-RATIOS = ("device", "software", "era", "pair")
+RATIOS = ("memory", "device", "software", "era", "pair")
 """Tables of a constant that multiply its base, each by the key of its name."""
 
 
@@ -37,6 +37,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     by: tuple[str, ...] = ()
     base: Table
+    memory: Table = {}
     device: Table = {}
     software: Table = {}
     era: Table = {}
@@ -82,6 +83,11 @@ class Keys(NamedTuple):
     link: str = "bus"
     vendor: str = "other"
     tuned: str = "plain"
+
+    @property
+    def memory(self) -> str:
+        """The kind of memory of the device class: what a class without measurements still shares with others."""
+        return self.device.partition("/")[2]
 
     @property
     def kind(self) -> str:

@@ -114,6 +114,7 @@ class Rates(NamedTuple):
     reduce_share: Real
     blend: Real
     blend_experts: Real
+    blend_unpack: Real
     start: Real
     late: Real
     burst: Real
@@ -194,7 +195,8 @@ def one_pass(case: Case, rates: Rates, load: Load) -> Pass:
     """The pass of one micro-batch through all layers, one pipeline stage after the other."""
     dense_busy = 2 * case.dense * load.tokens / case.rate
     dense = either(case.dense_bytes / (case.bandwidth * rates.read), dense_busy / rates.multiply, rates.blend)
-    dense = dense + case.quantized * case.dense * rates.unpack / case.vector_rate * np.maximum(load.tokens / 8, 1.0)
+    unpacked = case.quantized * case.dense * rates.unpack / case.vector_rate * np.maximum(load.tokens / 8, 1.0)
+    dense = either(dense, unpacked, rates.blend_unpack)
     share = covered(case.active, load.shared)
     met = case.expert_bytes * share
     expert_busy = 2 * case.experts * case.active * load.shared / case.expert_rate
@@ -204,7 +206,9 @@ def one_pass(case: Case, rates: Rates, load: Load) -> Pass:
         (expert_busy + padding) / rates.multiply_experts,
         rates.blend_experts,
     )
-    experts = experts + case.quantized * case.experts * share * rates.unpack / case.vector_rate
+    experts = either(
+        experts, case.quantized * case.experts * share * rates.unpack / case.vector_rate, rates.blend_unpack
+    )
     head = either(
         case.head_bytes / (case.bandwidth * rates.read),
         2 * case.head * load.outputs / (case.wide_rate * HEAD_SHARE),
