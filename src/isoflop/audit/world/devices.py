@@ -12,7 +12,7 @@ from isoflop.audit.world.equivalents import equivalents, slices
 from isoflop.audit.world.found import finding, middle, near, shown, slip_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from isoflop.audit.document import Class, Finding
     from isoflop.audit.prose.amounts import Amount
@@ -141,63 +141,49 @@ def _rate(told: Told, amount: Amount, which: tuple[Name, tuple[Device, ...]], bl
     text = told.sentence.text
     near_text = text[max(0, amount.start - 70) : amount.end + 40]
     count = _counted(told, name)
-    if (
-        amount.device is not None
-        or _OF_MANY.search(text[amount.end : amount.end + 30])
-        or (
-            count == 1.0
-            and _CLUSTER.search(text)
-            and not re.search(r"\b(?:per|each|single|one|an?)\s+(?:GPU|TPU|chip|A100|H100|V100|accelerator)", text)
-        )
-    ):
-        return
     dtypes = _dtypes_near(told, amount)
     dense = rates_of(boards, dtypes, sparse=False)
     sparse = rates_of(boards, dtypes, sparse=True)
     others = [one.value for board in boards for one in board.disagreements if "FLOP" in kind_of(one.unit)[0]]
-    if not dense:
+    if not dense or _is_of_many(text, amount, count):
         return
     if _REACHED.search(near_text) and not _PEAKY.search(near_text):
         yield from _reached(told, amount, which, count)
+    elif _is_one_of(amount, [*dense, *others]):
         return
-    allowed = [*dense, *others, *(count * value for value in dense if count > 1)]
-    if any(abs(log(amount.off(value))) <= CLOSE for value in allowed) or (
-        count > 1 and not re.search(r"\beach\b|\bper\b|\bapiece\b", text)
-    ):
-        if (
-            count > 1
-            and amount.low > 0
-            and not any(
-                abs(log(amount.off(count * value))) <= CLOSE or abs(log(amount.off(value))) <= CLOSE
-                for value in (*dense, *sparse, *others)
-            )
-        ):
-            best = min(dense, key=lambda value: abs(log(middle(amount) / (count * value))))
-            if slip_of(middle(amount) / (count * best)):
-                yield finding(
-                    told.sentence,
-                    amount,
-                    "device_figure",
-                    f"{count:g} x {shown(best, 'peak_rate')} are {shown(count * best, 'fleet_peak_rate')}",
-                    says=middle(amount),
-                    recomputed=count * best,
-                )
-        return
-    hit = next((value for value in sparse if abs(log(amount.off(value))) <= CLOSE), None)
-    if hit is not None:
+    elif count > 1 and not re.search(r"\beach\b|\bper\b|\bapiece\b", text):
+        yield from _of_several(told, amount, count, (dense, [*sparse, *others]))
+    elif (hit := next((value for value in sparse if _is_one_of(amount, [value])), None)) is not None:
         if not _SPARSE.search(block):
-            yield finding(
-                told.sentence,
-                amount,
-                "sparse_for_dense",
-                f"that is the peak for 2:4 sparsity; dense matrices reach {shown(hit / 2, 'peak_rate')} at most",
-                says=middle(amount),
-                recomputed=hit / 2,
-            )
+            reason = f"that is the peak for 2:4 sparsity; dense matrices reach {shown(hit / 2, 'peak_rate')} at most"
+            yield finding(told.sentence, amount, "sparse_for_dense", reason, says=middle(amount), recomputed=hit / 2)
+    else:
+        yield from _unknown_rate(told, amount, name, [*sparse, *dense] if _SPARSE.search(near_text) else dense, dtypes)
+
+
+def _is_one_of(amount: Amount, values: Iterable[float]) -> bool:
+    return any(abs(log(amount.off(value))) <= CLOSE for value in values)
+
+
+def _is_of_many(text: str, amount: Amount, count: float) -> bool:
+    """Whether a rate is that of a cluster or node, not of one device."""
+    if amount.device is not None or _OF_MANY.search(text[amount.end : amount.end + 30]):
+        return True
+    return count == 1.0 and _CLUSTER.search(text) is not None and not _OF_ONE.search(text)
+
+
+_OF_ONE = re.compile(r"\b(?:per|each|single|one|an?)\s+(?:GPU|TPU|chip|A100|H100|V100|accelerator)")
+
+
+def _of_several(told: Told, amount: Amount, count: float, rates: tuple[list[float], list[float]]) -> Iterator[Finding]:
+    """Rates of "8x A100" together: wrong only by a decimal place or a prefix, for much else may be meant."""
+    dense, others = rates
+    if _is_one_of(amount, [value * factor for value in (*dense, *others) for factor in (1.0, count)]):
         return
-    if _SPARSE.search(near_text):
-        dense = [*sparse, *dense]
-    yield from _unknown_rate(told, amount, name, dense, dtypes)
+    best = min(dense, key=lambda value: abs(log(middle(amount) / (count * value))))
+    if slip_of(middle(amount) / (count * best)):
+        reason = f"{count:g} x {shown(best, 'peak_rate')} are {shown(count * best, 'fleet_peak_rate')}"
+        yield finding(told.sentence, amount, "device_figure", reason, says=middle(amount), recomputed=count * best)
 
 
 def _unknown_rate(

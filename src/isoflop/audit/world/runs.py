@@ -7,24 +7,33 @@ sentence are put together.
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from isoflop.audit.prose.boards import peaks_of
 from isoflop.audit.world.found import by, finding, of_fact, one_of, shown, slip_of
 from isoflop.audit.world.frames import Frame, Span, frames, picks, span_of
 from isoflop.audit.world.known import of_name
-from isoflop.audit.world.spending import TIME_SLIPS, by_money, by_power, by_speed, chip_hours
+from isoflop.audit.world.spending import TIME_SLIPS, by_money, by_power, by_speed, chip_hours, held
 from isoflop.book import rate, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from isoflop.audit.document import Class, Finding
+    from isoflop.audit.document import Class, Finding, Level
     from isoflop.audit.prose.facts import Fact, Told
 
 WORK = (0.8, 1.45)
 ENCODER_DECODERS = frozenset({"t5", "flant5", "ul2", "mt5", "bart", "byt5"})
 LEAST_MFU = 0.02
+USUAL = 0.38
+"""A utilisation in the middle of what published runs reach, where a factor needs something to be held against."""
+
+_SAYS_WORK = frozenset({"params", "active_params", "train_flops"})
+_MEANT = re.compile(
+    r"peak|theoretical|100%|full utili|full efficiency|ideal|upper bound|at most|maximum", re.IGNORECASE
+)
 ALL_OF_PEAK = (0.93, 1.03)
 
 
@@ -99,105 +108,90 @@ def _mixture(frame: Frame) -> tuple[Class, str] | None:
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reach:
+    """What a run's chips can do at most in its time, what it is said to have done, and where that is said."""
+
+    fact: Fact
+    flops: Span
+    most: Span
+    peak: Span
+    text: str
+
+    @property
+    def mfu(self) -> Span:
+        """The utilisation that it takes."""
+        return self.flops / self.most
+
+
 def _by_chips(picked: dict[str, Fact], amounts: dict[str, Span], frame: Frame) -> Iterator[Finding]:
     """FLOP against chips x time x peak: the utilisation that it takes."""
-    time = (
-        amounts["chips"] * amounts["train_time"]
-        if {"chips", "train_time"} <= amounts.keys()
-        else amounts.get("chip_time")
-    )
-    peak = _peak(picked, frame)
-    flops = amounts.get("train_flops")
-    if flops is None and "tokens" in amounts and (size := _active(amounts, frame)):
-        flops = Span(
-            by(work.train_flops, size.low, amounts["tokens"].low),
-            by(work.train_flops, size.high, amounts["tokens"].high),
-        )
-    if time is None or peak is None or flops is None:
+    reach = _reach(picked, amounts, frame)
+    if reach is None:
         return
-    fact = picked.get("train_flops") or picked.get("train_time") or picked["chip_time"]
-    reached = Span(
-        by(rate.train_flops_by_mfu, 1.0, peak.low, time.low), by(rate.train_flops_by_mfu, 1.0, peak.high, time.high)
-    )
-    mfu = flops / reached
-    text = " ".join(frame.texts)
-    if "params" not in picked and "active_params" not in picked and "train_flops" not in picked:
-        return
+    mfu = reach.mfu
     if mfu.low > ALL_OF_PEAK[1]:
-        # With no FLOP in print it is the time that is too short.
-        words = (
-            f"these chips at their dense peak do {shown(reached.middle, 'train_flops')} in that time: "
-            f"it would take an MFU of {100 * mfu.middle:.3g} %"
-        )
-        share = amounts["mfu"].middle if "mfu" in amounts else 1.0
-        slip = one_of(
-            mfu.middle / share, tuple((value, "time_unit", f"likely {said}") for value, said in TIME_SLIPS)
-        ) or slip_of(mfu.middle / share)
-        yield finding(
-            fact.sentence,
-            fact.amount,
-            slip[0] if slip and "mfu" in amounts else "utilisation_above_one",
-            f"{words}{f'; {slip[1]}' if slip else ''}",
-            says=flops.middle,
-            recomputed=share * reached.middle,
-        )
+        yield _too_much(reach, amounts)
     elif "mfu" in amounts:
-        yield from _said_mfu(picked, amounts["mfu"], mfu, flops)
-    elif ALL_OF_PEAK[0] <= mfu.middle and not any(
-        word in text.lower()
-        for word in (
-            "peak",
-            "theoretical",
-            "100%",
-            "full utili",
-            "full efficiency",
-            "ideal",
-            "upper bound",
-            "at most",
-            "maximum",
-        )
-    ):
-        yield finding(
-            fact.sentence,
-            fact.amount,
-            "utilisation_missing",
-            "the chips' peak is taken as if it were reached: MFU 100 %; published runs reach 20 to 60 %",
-            says=flops.middle,
-            recomputed=0.4 * reached.middle,
-        )
+        yield from _said_mfu(picked, amounts["mfu"], mfu, reach.flops)
+    elif mfu.middle >= ALL_OF_PEAK[0] and not _MEANT.search(reach.text):
+        words = "the chips' peak is taken as if it were reached: MFU 100 %; published runs reach 20 to 60 %"
+        yield _at(reach, "utilisation_missing", words, 0.4 * reach.most.middle)
     elif mfu.high < LEAST_MFU:
-        slip = one_of(mfu.middle, tuple((0.38 * value, "time_unit", f"likely {said}") for value, said in TIME_SLIPS))
-        yield of_fact(
-            fact,
-            slip[0] if slip else "contradiction",
-            f"these chips would reach an MFU of {100 * mfu.middle:.2g} % only; published runs reach 20 to 60 %",
-            0.38 * reached.middle,
-        )
+        slip = one_of(mfu.middle, tuple((USUAL * value, "time_unit", f"likely {said}") for value, said in TIME_SLIPS))
+        words = f"these chips would reach an MFU of {100 * mfu.middle:.2g} % only; published runs reach 20 to 60 %"
+        yield of_fact(reach.fact, slip[0] if slip else "contradiction", words, USUAL * reach.most.middle)
     else:
-        yield finding(
-            fact.sentence,
-            fact.amount,
-            "convention",
-            f"implies an MFU of {_percent(_as_written(picked, peak))} at the dense peak",
-            level="note",
-            says=flops.middle,
-            recomputed=reached.middle,
-        )
+        words = f"implies an MFU of {_percent(_as_written(picked, reach.peak))} at the dense peak"
+        yield _at(reach, "convention", words, reach.most.middle, level="note")
+
+
+def _reach(picked: dict[str, Fact], amounts: dict[str, Span], frame: Frame) -> _Reach | None:
+    """The figures of a run that its utilisation follows from; None where one is not said."""
+    time, peak, flops = held(amounts), _peak(picked, frame), amounts.get("train_flops")
+    if flops is None and "tokens" in amounts and (size := _active(amounts, frame)):
+        flops = _of_size(size, amounts["tokens"])
+    if time is None or peak is None or flops is None or not _SAYS_WORK & picked.keys():
+        return None
+    fact = picked.get("train_flops") or picked.get("train_time") or picked["chip_time"]
+    return _Reach(fact=fact, flops=flops, most=_at_peak(peak, time), peak=peak, text=" ".join(frame.texts))
+
+
+def _of_size(size: Span, tokens: Span) -> Span:
+    return Span(by(work.train_flops, size.low, tokens.low), by(work.train_flops, size.high, tokens.high))
+
+
+def _at_peak(peak: Span, time: Span) -> Span:
+    formula = rate.train_flops_by_mfu
+    return Span(by(formula, 1.0, peak.low, time.low), by(formula, 1.0, peak.high, time.high))
+
+
+def _at(reach: _Reach, kind: Class, words: str, recomputed: float, level: Level = "world") -> Finding:
+    fact = reach.fact
+    return finding(fact.sentence, fact.amount, kind, words, says=reach.flops.middle, recomputed=recomputed, level=level)
+
+
+def _too_much(reach: _Reach, amounts: dict[str, Span]) -> Finding:
+    """More work than the peak allows; with a utilisation said, what factor is between."""
+    share = amounts["mfu"].middle if "mfu" in amounts else 1.0
+    off = reach.mfu.middle / share
+    slip = one_of(off, tuple((value, "time_unit", f"likely {said}") for value, said in TIME_SLIPS)) or slip_of(off)
+    words = (
+        f"these chips at their dense peak do {shown(reach.most.middle, 'train_flops')} in that time: "
+        f"it would take an MFU of {100 * reach.mfu.middle:.3g} %{f'; {slip[1]}' if slip else ''}"
+    )
+    kind: Class = slip[0] if slip and "mfu" in amounts else "utilisation_above_one"
+    return _at(reach, kind, words, share * reach.most.middle)
 
 
 def _as_written(picked: dict[str, Fact], peak: Span) -> Span:
     """The utilisation on the bounds as they are written, without what digits leave open."""
     plain = {role: Span(fact.amount.low, fact.amount.high) for role, fact in picked.items()}
-    held = plain["chips"] * plain["train_time"] if {"chips", "train_time"} <= plain.keys() else plain["chip_time"]
-    flops = plain.get("train_flops")
+    time, flops = held(plain), plain.get("train_flops")
+    assert time is not None
     if flops is None:
-        size = plain.get("active_params") or plain["params"]
-        flops = Span(
-            by(work.train_flops, size.low, plain["tokens"].low), by(work.train_flops, size.high, plain["tokens"].high)
-        )
-    return flops / Span(
-        by(rate.train_flops_by_mfu, 1.0, peak.low, held.low), by(rate.train_flops_by_mfu, 1.0, peak.high, held.high)
-    )
+        flops = _of_size(plain.get("active_params") or plain["params"], plain["tokens"])
+    return flops / _at_peak(peak, time)
 
 
 def _percent(mfu: Span) -> str:

@@ -74,7 +74,8 @@ def chip_hours(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Fi
     yield of_fact(fact, slip[0] if slip else "contradiction", f"{reason}; {slip[1]}" if slip else reason, due.middle)
 
 
-def _held(amounts: dict[str, Span]) -> Span | None:
+def held(amounts: dict[str, Span]) -> Span | None:
+    """Chip-seconds of a run: as said, or chips times time."""
     if "chip_time" in amounts:
         return amounts["chip_time"]
     return amounts["chips"] * amounts["train_time"] if {"chips", "train_time"} <= amounts.keys() else None
@@ -82,13 +83,13 @@ def _held(amounts: dict[str, Span]) -> Span | None:
 
 def by_money(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Finding]:
     """Cost against chip-hours and their price."""
-    held = _held(amounts)
-    if held is None or "train_cost" not in amounts:
+    time = held(amounts)
+    if time is None or "train_cost" not in amounts:
         return
     fact = picked["train_cost"]
     if "price" in amounts:
         due = Span(
-            by(money.train_cost, held.low, amounts["price"].low), by(money.train_cost, held.high, amounts["price"].high)
+            by(money.train_cost, time.low, amounts["price"].low), by(money.train_cost, time.high, amounts["price"].high)
         )
         ratio = amounts["train_cost"] / due
         if ratio.meets(0.8, 1.25):
@@ -101,15 +102,15 @@ def by_money(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Find
             slip = "input_missing", "likely the number of chips left out"
         if slip is None and (near(value, 0.125) or near(value, 8.0)):
             slip = "noun_left_out", "likely the price of a machine of 8 chips against that of a chip"
-        reason = f"{shown(held.middle, 'chip_time')} at that price are {shown(due.middle, 'train_cost')}"
+        reason = f"{shown(time.middle, 'chip_time')} at that price are {shown(due.middle, 'train_cost')}"
         yield of_fact(
             fact, slip[0] if slip else "contradiction", f"{reason}; {slip[1]}" if slip else reason, due.middle
         )
         return
-    implied = amounts["train_cost"] / held
+    implied = amounts["train_cost"] / time
     if implied.meets(*PRICES) or fact.amount.number.bound:
         return
-    usual = held.middle * 2.0 / HOUR
+    usual = time.middle * 2.0 / HOUR
     slip = slip_of(implied.middle / (2.0 / HOUR))
     words = f"that is ${implied.middle * HOUR:.3g} for each chip-hour; chips are rented for $0.5 to $12"
     yield of_fact(fact, slip[0] if slip else "contradiction", words, usual)
@@ -117,11 +118,11 @@ def by_money(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Find
 
 def by_power(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Finding]:
     """Energy against chip-hours, emissions against energy."""
-    held, said = _held(amounts), amounts.get("train_energy")
-    if held is not None and said is not None:
-        implied = said / held
+    time, said = held(amounts), amounts.get("train_energy")
+    if time is not None and said is not None:
+        implied = said / time
         if not implied.meets(*WATTS):
-            due = by(energy.train_energy, by(energy.machine_energy, held.middle, 500.0), 1.1)
+            due = by(energy.train_energy, by(energy.machine_energy, time.middle, 500.0), 1.1)
             value = said.middle / due
             thousand = 1e3 if value > 1 else 1e-3
             slip = slip_of(value)

@@ -135,94 +135,60 @@ def _with_bracket(text: str, first: Amount, terms: list[Amount | str]) -> list[A
 
 def _sum(told: Told, terms: list[Amount | str], says: Amount) -> Iterator[Finding]:
     """A sum on the numbers as written and in base units: where it comes out in neither, it is wrong."""
-    if says.kind == PERCENT or any(isinstance(one, Amount) and one.number.bound for one in terms):
+    if not _is_to_be_checked(told, terms, says):
         return
-    first = next(one for one in terms if isinstance(one, Amount))
-    if told.sentence.line_of(first.start) != told.sentence.line_of(says.start) or _is_upside_down(terms, says):
-        return
-    written = evaluate(terms, lambda amount: amount.number.middle)
-    base = evaluate(terms, lambda amount: amount.value)
-    values = [value for value in (written, base) if value]
-    if not values or says.value <= 0:
-        return
-    allowed = (
-        0.02
-        + says.slack
-        + sum(one.slack for one in terms if isinstance(one, Amount) and one.number.digits < 3 and one.number.about)
-    )
-    targets = (says.value, says.number.middle, says.number.middle / says.number.scaled)
     if _is_forward(told, terms, says):
         words = "2 N D is a forward pass; training takes 6 FLOP for each parameter and token"
         yield finding(told.sentence, says, "forward_for_training", words, says=says.value, recomputed=3 * says.value)
         return
-    if any(
-        value > 0 and abs(log(value / target)) <= allowed + 0.01 for value in values for target in targets if target > 0
-    ):
-        return
-    scaled = [
-        value * factor
-        for value in values
-        for factor in (
-            24.0,
-            1 / 24,
-            3600.0,
-            1 / 3600,
-            86400.0,
-            1 / 86400,
-            60.0,
-            1 / 60,
-            730.5,
-            730.0,
-            720.0,
-            1e3,
-            1e6,
-            1e9,
-            1e12,
-            1e-3,
-            1e-6,
-            1e-9,
-            1e-12,
-            0.125,
-            8.0,
-            365.25,
-            7.0,
-            3600 * 1e3,
-            0.01,
-            1e15,
-            1e-15,
-        )
+    written = evaluate(terms, lambda amount: amount.number.middle)
+    base = evaluate(terms, lambda amount: amount.value)
+    values = [value for value in (written, base) if value and value > 0]
+    targets = [
+        value for value in (says.value, says.number.middle, says.number.middle / says.number.scaled) if value > 0
     ]
-    if (
-        _has_units(terms, says)
-        and any(
-            abs(log(value / target)) <= allowed
-            for value in scaled
-            for target in targets[:2]
-            if target > 0 and value > 0
-        )
-        and not _same_units(terms, says)
-    ):
+    allowed = 0.02 + says.slack + sum(one.slack for one in terms if isinstance(one, Amount) and one.number.about)
+    if not values or not targets or _apart(values, targets)[0] <= allowed + 0.01:
+        return
+    converted = [value * factor for value in values for factor in _CONVERSIONS]
+    if _has_units(terms, says) and not _same_units(terms, says) and _apart(converted, targets[:2])[0] <= allowed:
         return  # a conversion that is not written out
-    due = min(
-        values,
-        key=lambda value: min(abs(log(value / target)) for target in targets if target > 0) if value > 0 else 1e9,
-    )
-    best = min((target for target in targets if target > 0), key=lambda target: abs(log(due / target)))
+    _, due, best = _apart(values, targets)
     ratio = best / due
-    slip = next(
-        ((kind, f"likely {words} mixed up") for factor, kind, words in _FACTORS if near(ratio, factor, 0.03)), None
-    ) or slip_of(ratio)
+    slip = _slip(ratio, 0.03)
     shown = f"{due:,.4g}" if due < 1e6 else f"{due:.3g}"
-    yield finding(
-        told.sentence,
-        says,
-        slip[0] if slip else "arithmetic",
-        f"the numbers as written give {shown}{f'; {slip[1]}' if slip else ''}",
-        says=best,
-        recomputed=due,
-        level="arithmetic",
-        unit=unit("1"),
-    )
+    reason = f"the numbers as written give {shown}{f'; {slip[1]}' if slip else ''}"
+    kind: Class = slip[0] if slip else "arithmetic"
+    yield finding(told.sentence, says, kind, reason, says=best, recomputed=due, level="arithmetic", unit=unit("1"))
+
+
+def _is_to_be_checked(told: Told, terms: list[Amount | str], says: Amount) -> bool:
+    """Whether it is one sum on one line, its terms exact, and its result no share."""
+    if says.kind == PERCENT or says.value <= 0:
+        return False
+    if any(isinstance(one, Amount) and one.number.bound for one in terms):
+        return False
+    first = next(one for one in terms if isinstance(one, Amount))
+    same_line = told.sentence.line_of(first.start) == told.sentence.line_of(says.start)
+    return same_line and not _is_upside_down(terms, says)
+
+
+def _apart(values: list[float], targets: list[float]) -> tuple[float, float, float]:
+    """How near any value comes to any target, in logs; and the two."""
+    return min((abs(log(value / target)), value, target) for value in values for target in targets)
+
+
+def _slip(ratio: float, within: float) -> tuple[Class, str] | None:
+    """Units mixed up, a prefix or a decimal place."""
+    mixed = ((kind, f"likely {words} mixed up") for factor, kind, words in _FACTORS if near(ratio, factor, within))
+    return next(mixed, None) or slip_of(ratio)
+
+
+_CONVERSIONS = (
+    *(24.0, 1 / 24, 3600.0, 1 / 3600, 86400.0, 1 / 86400, 60.0, 1 / 60, 730.5, 730.0, 720.0, 365.25, 7.0, 3.6e6),
+    *(1e3, 1e6, 1e9, 1e12, 1e15, 1e-3, 1e-6, 1e-9, 1e-12, 1e-15, 0.125, 8.0, 0.01),
+)
+"""What numbers in different units may be multiplied by without anybody saying so."""
 
 
 def _is_forward(told: Told, terms: list[Amount | str], says: Amount) -> bool:
@@ -271,54 +237,41 @@ def _same_units(terms: list[Amount | str], says: Amount) -> bool:
 
 def _said_twice(told: Told) -> Iterator[Finding]:
     """As in "3,640 PF-days (3.14e23 FLOP)": two amounts of one kind, in different units, side by side."""
-    text = told.sentence.text
-    for one, other in zip(told.read.amounts, told.read.amounts[1:], strict=False):
-        if (
-            not _alike(one, other)
-            or one.unit == other.unit
-            or one.number.bound
-            or other.number.bound
-            or one.device
-            or other.device
-            or _is_format(told, one)
-            or _is_format(told, other)
-        ):
-            continue
-        joined = _AGAIN.fullmatch(text[one.end : other.number.point - (1 if other.number.money else 0)])
-        if joined is None or (
-            re.fullmatch(r"\s*,?\s*or\s*", joined.group())
-            and one.number.scaled == other.number.scaled == 1.0
-            and one.kind == "s"
-        ):
-            continue
-        if _INCREMENT.search(text[: one.start]) or (
-            joined.group().strip() == "("
-            and re.match(
-                r"\s*(?:more|less|faster|each|per|saved|for|in|with|at|on|using|from|when|if|after)\b",
-                text[other.end :],
-            )
-        ):
+    for one, other in pairwise(told.read.amounts):
+        if not _is_said_again(told, one, other):
             continue
         ratio = other.off(middle(one)) if one.low == one.high else 1.0
-        if (
-            abs(log(ratio)) <= 0.03 + one.slack
-            or (one.kind == "byte" and near(ratio, 1.0, 0.12))
-            or abs(log(one.off(middle(other)))) < 0.02
-        ):
+        if abs(log(ratio)) <= 0.03 + one.slack or abs(log(one.off(middle(other)))) < 0.02:
             continue
-        slip = next(
-            ((kind, f"likely {words} mixed up") for factor, kind, words in _FACTORS if near(ratio, factor, 0.06)), None
-        ) or slip_of(ratio)
-        yield finding(
-            told.sentence,
-            other,
-            slip[0] if slip else "arithmetic",
-            f"{one.text} is {middle(one) / (other.low / other.number.low if other.number.low else 1.0):.4g} "
-            f"in the unit of {other.text}{f'; {slip[1]}' if slip else ''}",
-            says=middle(other),
-            recomputed=middle(one),
-            level="arithmetic",
+        if one.kind == "byte" and near(ratio, 1.0, 0.12):
+            continue
+        slip = _slip(ratio, 0.06)
+        unit_size = other.low / other.number.low if other.number.low else 1.0
+        reason = (
+            f"{one.text} is {middle(one) / unit_size:.4g} in the unit of {other.text}{f'; {slip[1]}' if slip else ''}"
         )
+        kind: Class = slip[0] if slip else "arithmetic"
+        yield finding(
+            told.sentence, other, kind, reason, says=middle(other), recomputed=middle(one), level="arithmetic"
+        )
+
+
+def _is_said_again(told: Told, one: Amount, other: Amount) -> bool:
+    """Whether an amount says the one before it again, in another unit."""
+    if not _alike(one, other) or one.unit == other.unit or one.device or other.device:
+        return False
+    if one.number.bound or other.number.bound or _is_format(told, one) or _is_format(told, other):
+        return False
+    text = told.sentence.text
+    joined = _AGAIN.fullmatch(text[one.end : other.number.point - (1 if other.number.money else 0)])
+    if joined is None or _INCREMENT.search(text[: one.start]):
+        return False
+    if joined.group().strip(" ,") == "or" and one.number.scaled == other.number.scaled == 1.0 and one.kind == "s":
+        return False  # "an hour or 90 minutes"
+    return not (joined.group().strip() == "(" and _ASIDE.match(text, other.end))
+
+
+_ASIDE = re.compile(r"\s*(?:more|less|faster|each|per|saved|for|in|with|at|on|using|from|when|if|after)\b")
 
 
 def _is_format(told: Told, amount: Amount) -> bool:
