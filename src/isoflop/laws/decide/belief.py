@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from isoflop.errors import MissingData
+from isoflop.errors import BadInput, MissingData
 from isoflop.laws.forms import Chinchilla, TiedChinchilla
 from isoflop.laws.interface import FLOPS_PER_PARAM_TOKEN, Convention
 from isoflop.laws.limits import FittedOn
@@ -30,6 +30,8 @@ NO_VALUES: Mapping[str, float] = MappingProxyType({})
 
 DERIVED = frozenset({"params", "tokens", "flops", "tokens_per_param"})
 """Inputs that a split of compute decides; any other is given."""
+
+_ALWAYS = frozenset({"unique_tokens"})  # what any law may be told: how data repeat is added where it has no law of it
 
 _R_D, _R_N = (5.0, 1000.0), (0.3, 21.0)
 """What 1,000 refits of the 182 resampled runs behind the published constants leave of R_D and R_N (95 %)."""
@@ -191,6 +193,11 @@ def _of_published(law: Published, draws: int, seed: int) -> Belief:
 
 def _need(found: Belief) -> None:
     inputs = set(found.shape.inputs)
+    strange = [name for name in found.given if name not in inputs and name not in _ALWAYS]
+    if strange:
+        raise BadInput(
+            f"{found.name} ({found.shape.name}) has no input '{strange[0]}'; it follows {', '.join(found.shape.inputs)}"
+        )
     lacking = [name for name in found.shape.inputs if name not in DERIVED and name not in found.given]
     if not {"params", "tokens"} <= inputs and not {"tokens_per_param", "flops"} <= inputs:
         raise MissingData(

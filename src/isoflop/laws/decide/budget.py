@@ -46,7 +46,9 @@ class Aim:
 
     def __post_init__(self) -> None:
         if (self.flops is None) == (self.loss is None):
-            raise BadInput("give either flops to spend or a loss to reach (flops=1e24, or loss=2.1)")
+            raise BadInput(
+                "give either what may be spent (flops, or a budget or deadline) or a loss to reach, not both"
+            )
         for name in ("flops", "loss", "unique_tokens", "epochs", "within"):
             value = getattr(self, name)
             if value is not None:

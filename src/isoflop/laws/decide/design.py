@@ -293,11 +293,10 @@ def usual_cells(runs: Runs, held: Ensemble, allowance: float) -> list[dict[str, 
 
 def _point(given: Mapping[str, float], inputs: Sequence[str], what: str) -> dict[str, float]:
     """A point with all that forms may ask of it, checked."""
-    lacking = [name for name in ("params", "tokens", *inputs) if name not in given]
+    needed = dict.fromkeys(("params", "tokens", *inputs))
+    lacking = [name for name in needed if name not in given]
     if lacking:
-        raise BadInput(
-            f"a {what} needs {', '.join(dict.fromkeys(('params', 'tokens', *inputs)))}; {', '.join(lacking)} is missing"
-        )
+        raise BadInput(f"a {what} needs {', '.join(needed)}; {', '.join(lacking)} is missing")
     for name, value in given.items():
         positive(f"{name} of a {what}", value)
     point = {name: float(value) for name, value in given.items()}

@@ -116,7 +116,8 @@ def foresee(
     """
     if curve.end > schedule.total * (1 + 1e-9):
         raise BadInput(
-            f"the curve goes to {curve.end:g} and the run to {schedule.total:g} {curve.measure}; say --total"
+            f"the curve stands at {curve.end:g} {curve.measure}, beyond the {schedule.total:g} of --total; say how long"
+            " the run is to be"
         )
     held = _Fitted(curve, schedule, prior)
     ends = np.linspace((1 - LAST) * schedule.total, schedule.total, 9)
