@@ -5,13 +5,16 @@ Needs torch and transformers (extra `oracle`), a tokenizer beside the weights, a
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from isoflop.errors import BadFile, BadInput, Infeasible, MissingData, shorten
+from isoflop.quantize.convert import quantize
 from isoflop.quantize.source import open_source
 
 if TYPE_CHECKING:
@@ -52,10 +55,12 @@ def quality(
 ) -> Quality:
     """Perplexity of both checkpoints on the first `most` tokens of a text file, in windows of `window` tokens.
 
-    Each window starts without context, so its first tokens are harder than in a long text; both models alike.
+    Where the scheme leaves activations alone, the weights are read back and computed with in float32; where it rounds
+    them (FP8, INT8 W8A8), transformers and compressed-tensors do as they do. Each window starts without context, so its
+    first tokens are harder than in a long text; both models alike.
 
     Raises:
-        MissingData: torch or transformers is not installed.
+        MissingData: torch, transformers or compressed-tensors is not installed.
         BadFile: no tokenizer, or one that transformers cannot read.
         BadInput: too little text.
         Infeasible: the model does not fit in the memory that is free.
@@ -67,12 +72,22 @@ def quality(
     rows = tokens[: len(tokens) // window * window] if len(tokens) >= window else tokens
     batch = torch.tensor(rows).reshape(-1, min(window, len(rows)))
     before = _losses(torch, transformers, first.folder, batch)
-    after = _losses(torch, transformers, Path(folder), batch)
+    with TemporaryDirectory() as place:
+        after = _losses(torch, transformers, _plain(Path(folder), Path(place) / "plain"), batch)
     off = after - before
     spread = float(off.std()) / math.sqrt(off.numel())
     return Quality(
         tokens=off.numel(), loss_before=float(before.mean()), loss_after=float(after.mean()), spread=spread
     )  # fmt: skip
+
+
+def _plain(folder: Path, place: Path) -> Path:
+    """The checkpoint read back where only its weights are rounded; as it is where the runtime rounds activations too."""
+    table = open_source(folder).config.get("quantization_config")
+    if not isinstance(table, dict) or '"input_activations": {' in json.dumps(table):
+        return folder
+    quantize(folder, place, "fp32")
+    return place
 
 
 def _libraries() -> tuple[ModuleType, ModuleType]:
@@ -117,7 +132,12 @@ def _tokens(transformers: ModuleType, folder: Path, text: Path, window: int, mos
 
 def _losses(torch: ModuleType, transformers: ModuleType, folder: Path, batch: Tensor) -> Tensor:
     """Loss of every token but the first of each window."""
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+    try:
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True
+        ).eval()
+    except ImportError as error:
+        raise MissingData(f"{shorten(str(folder), most=200)}: {shorten(str(error), most=200)}") from error
     losses = []
     with torch.inference_mode():
         for row in batch:
