@@ -82,7 +82,7 @@ def quality(
 
 
 def _plain(folder: Path, place: Path) -> Path:
-    """The checkpoint read back where only its weights are rounded; as it is where the runtime rounds activations too."""
+    """The checkpoint read back where only weights are rounded; as it is where the runtime rounds activations too."""
     table = open_source(folder).config.get("quantization_config")
     if not isinstance(table, dict) or '"input_activations": {' in json.dumps(table):
         return folder

@@ -21,9 +21,8 @@ pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore")]
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write(tmp_path_factory.mktemp("quality") / "source", weights())
-    words = tokenizers.Tokenizer(
-        tokenizers.models.WordLevel({f"w{index}": index for index in range(96)}, unk_token="w0")
-    )
+    table = {f"w{index}": index for index in range(96)}
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel(table, unk_token="w0"))  # noqa: S106
     words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="w0").save_pretrained(folder)  # noqa: S106
     return folder
