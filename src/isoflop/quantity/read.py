@@ -314,7 +314,7 @@ class Cluster:
 
 
 _CLUSTER = re.compile(
-    r"(?:(?P<count>\d[\d,_]*)(?:\s*[×*]\s*|x\s*|\s+x\s+|\s+))?(?P<device>[A-Za-z0-9][\w.+ \-/()]*)", re.ASCII
+    r"(?:(?P<count>\d[\d,_]*)(?:\s*[×*]\s*|x\s*|\s+x\s+|\s+))?(?P<device>[A-Za-z0-9./~][\w.+ \-/()~]*)", re.ASCII
 )
 MOST_CHIPS = 10**9
 
