@@ -101,6 +101,14 @@ def test_the_best_keeps_the_limits_and_none_of_the_front_is_beaten() -> None:
     assert tokens == sorted(tokens)
 
 
+def test_without_a_load_the_limits_decide_it() -> None:
+    wish = Wish(input_tokens=2048, output_tokens=256, goal=Goal(token=0.02), tariff=TARIFF)
+    found = answer("llama-3.1-8b", "2xh100-sxm", wish)
+    assert found.wish.concurrency > 1
+    assert not found.missed
+    assert "the most that keep the limits" in found.assumed[-1]
+
+
 def test_limits_nobody_keeps_name_the_nearest() -> None:
     found = search_placements(small(), Traffic(input_tokens=1024, output_tokens=256), 4, Goal(token=1e-5))
     assert found.best is None

@@ -92,7 +92,8 @@ def _output(options: dict[str, object]) -> Output:
 
 def _service(model: str, on: str, options: dict[str, object]) -> Service:
     from isoflop.model import describe
-    from isoflop.serving.advice import deployment_for, serve
+    from isoflop.serving.advice import serve
+    from isoflop.serving.given import deployment_for
 
     what = describe(model)
     placement = placement_of(options)

@@ -107,7 +107,7 @@ def formats_and_parts(
     what: Description, options: dict[str, object]
 ) -> tuple[Formats, dict[str, object], tuple[str, ...]]:
     """(formats, further parts of the deployment, what was assumed)."""
-    from isoflop.serving.advice import formats_for
+    from isoflop.serving.given import formats_for
     from isoflop.serving.spec import Offload, Runtime, Settings, Speculation
 
     formats, assumed = formats_for(what, str(options.pop("weights")), str(options.pop("kv")))

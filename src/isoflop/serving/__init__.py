@@ -32,10 +32,11 @@ from isoflop.serving.spec import (
 )
 
 if TYPE_CHECKING:
-    from isoflop.serving.advice import Service, Wish, deployment_for, formats_for, serve, traffic_of
+    from isoflop.serving.advice import Service, Wish, serve, traffic_of
     from isoflop.serving.caches import Cache, caches_of, ideal_bytes
     from isoflop.serving.cost import Bill, Comparison, Offer, bill_of, compared
     from isoflop.serving.disaggregate import Slow, Split, slow, split
+    from isoflop.serving.given import deployment_for, formats_for
     from isoflop.serving.inverse import (
         Change,
         Hardware,
@@ -56,9 +57,10 @@ if TYPE_CHECKING:
     from isoflop.serving.search import Candidate, Goal, Searched, search_placements
 
 _HOMES = {
-    "advice": ("Service", "Wish", "deployment_for", "formats_for", "serve", "traffic_of"),
+    "advice": ("Service", "Wish", "serve", "traffic_of"),
     "caches": ("Cache", "caches_of", "ideal_bytes"),
     "cost": ("Bill", "Comparison", "Offer", "bill_of", "compared"),
+    "given": ("deployment_for", "formats_for"),
     "disaggregate": ("Slow", "Split", "slow", "split"),
     "life": ("Lifetime", "lifetime"),
     "inverse": (

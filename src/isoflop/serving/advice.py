@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop import hardware
 from isoflop.errors import BadInput, Infeasible, MissingData
-from isoflop.model.storage.ggml import file_scheme, ggml_scheme, is_ggml
-from isoflop.model.storage.methods import scheme_of
-from isoflop.quantity import read_cluster
-from isoflop.serving.beside import tower_bytes
 from isoflop.serving.caches import caches_of
 from isoflop.serving.cost import Bill, Comparison, Offer, bill_of, compared
 from isoflop.serving.disaggregate import Slow, Split, slow, split
@@ -21,12 +16,10 @@ from isoflop.serving.legal import faults, format_faults
 from isoflop.serving.memory import budget, memory_ledger
 from isoflop.serving.pace import pace, step_ledger
 from isoflop.serving.search import Goal, Searched, measured, placements_on, search_placements
-from isoflop.serving.spec import Deployment, Formats, Placement, Traffic
+from isoflop.serving.spec import Deployment, Placement, Traffic
 
 if TYPE_CHECKING:
     from isoflop.hardware.tariff import Tariff
-    from isoflop.model.names import Description
-    from isoflop.model.storage.scheme import Scheme
     from isoflop.relation.answer import Ledger
     from isoflop.serving.life import Lifetime
     from isoflop.serving.pace import Pace
@@ -122,46 +115,6 @@ class Service:
         return first > goal.first or token > goal.token or not np.isfinite(first)
 
 
-def formats_for(what: Description, weights: str = "", kv: str = "") -> tuple[Formats, tuple[str, ...]]:
-    """(formats of a model: as its checkpoint has them, or as asked for; what was assumed).
-
-    `weights`: a plain format ("bf16", "fp8", "int4") or a mix of llama.cpp ("q4_k_m"). `kv`: of the cache.
-    """
-    stored, rest, assumed = _stored(what)
-    if not weights:
-        return Formats(weights=stored, kv=kv or "auto", rest=rest), assumed
-    if is_ggml(weights):
-        return Formats(weights=ggml_scheme(what.spec, weights), kv=kv or "auto", rest="fp16"), ()
-    return Formats(weights=weights, kv=kv or "auto", rest=rest), ()
-
-
-def _stored(what: Description) -> tuple[str | Scheme, str, tuple[str, ...]]:
-    dtype = what.dtype or "bf16"
-    assumed = () if what.dtype else ("weights in BF16",)
-    if what.tensors is not None and what.tensors.kind == "gguf":
-        file = what.tensors
-        words = f"as in the file: {', '.join(list(file.by_dtype())[:3])}"
-        return file_scheme(file.bytes, file.numbers, words), "fp16", ()
-    if what.reading is not None and what.reading.quantization is not None:
-        return scheme_of(what.reading.quantization, dtype, what.reading.file), dtype, ()
-    return dtype, dtype, assumed
-
-
-def deployment_for(
-    what: Description, on: str, formats: Formats | None = None, **parts: object
-) -> tuple[Deployment, int | None]:
-    """(a model on the devices of "8xh100-sxm", one chip for now; how many chips, None where not said).
-
-    `parts` are further fields of `Deployment`. Raises: UnknownName for devices, BadInput for what is no cluster.
-    """
-    cluster = read_cluster(on)
-    device = hardware.device(cluster.device)
-    config = what.reading.config if what.reading is not None else {}
-    chosen = formats or formats_for(what)[0]
-    made = Deployment(model=what.spec, device=device, formats=chosen, beside=tower_bytes(config))
-    return replace(made, **parts), cluster.count  # type: ignore[arg-type]
-
-
 def serve(deployment: Deployment, chips: int | None, wish: Wish, *, asked: bool = False) -> Service:
     """What a deployment does on so many chips; `asked`: its placement is as it is to be, else the best is sought.
 
@@ -179,6 +132,12 @@ def serve(deployment: Deployment, chips: int | None, wish: Wish, *, asked: bool 
     settings = replace(deployment.settings, max_model_len=asked_length or float(most))
     deployment = replace(deployment, settings=settings)
     placed, number, searched = _placed(deployment, chips, wish, traffic, asked=asked)
+    best = searched.best if searched is not None else None
+    if best is not None and wish.goal.any and not (asked or wish.concurrency or wish.request_rate):
+        # nobody says how many requests there are: as many as keep the limits
+        wish, traffic = replace(wish, concurrency=best.load), replace(traffic, concurrency=best.load)
+        placed = placed.at(best.placement)
+        assumed = (*assumed[:-1], f"{best.load:,.0f} requests at once, the most that keep the limits")
     return _answered(placed, number, wish, traffic, (searched, asked, assumed, most))
 
 

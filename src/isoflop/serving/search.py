@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from isoflop.serving.pace import Pace
     from isoflop.serving.spec import Deployment, Placement, Placements, Traffic
 
-LOADS = tuple(float(load) for load in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048))
+LOADS = (1.0, *(float(step * 2**power) for power in range(11) for step in (2, 3)))
 """Requests at once that are tried, of the whole deployment."""
 
 DOMAIN = 8
