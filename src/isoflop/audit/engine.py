@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.audit.amounts import calendar_slack, digit_slack, tie, tie_factor
 from isoflop.audit.document import Recomputed
-from isoflop.audit.measure import input_units, number, replaced, sites, unit_of_tree
+from isoflop.audit.measure import input_units, left_between, number, replaced, sites, unit_of_tree
 from isoflop.audit.order import in_order
 from isoflop.errors import UnitError
 from isoflop.quantity import NUMBER
@@ -58,7 +58,7 @@ class Recalculated:
     unit that each is written in, `input_units` those units, `input_quantities` what each is. `tolerance` is the largest
     |ln(said/own)| that the digits, the calendar and the inputs' spreads leave open; `rounding` is what the digits of
     printed steps add to it where reasons are sought, `drift` what all digits on the way leave open. `wrong_below` says
-    that a step it builds on is wrong. `trouble` says why there is no value, `clash` why there is no unit. `stands_in`
+    that a step it builds on is wrong. `trouble` says why there is no value, `clash` why there is no unit, and `clash_left` what is left over between them. `stands_in`
     says that a bare number among the factors can stand for a unit.
     """
 
@@ -83,6 +83,7 @@ class Recalculated:
     wrong_below: bool = False
     trouble: str = ""
     clash: str = ""
+    clash_left: Unit | None = None
     stands_in: bool = False
 
     def left_over(self, nouns: Nouns) -> Unit | None:
@@ -181,6 +182,7 @@ def _measure(found: Recalculated, tree: Expr, before: Mapping[str, Recalculated]
         found.unit = unit_of_tree(tree, units)
     except UnitError as error:
         found.clash = str(error).partition(": ")[2] or str(error)
+        found.clash_left = left_between(tree, units)
 
 
 def _counts(given: Input, before: Recalculated | None) -> bool:

@@ -39,7 +39,9 @@ def judge(found: Recalculated, done: Mapping[str, Recalculated], document: Docum
             yield _finding(found, "arithmetic", "domain", f"It cannot be computed: {found.trouble}.", nouns)
         return
     if found.clash:
-        yield _finding(found, "units", "unit_mismatch", f"Unlike things are added or compared: {found.clash}.", nouns)
+        left = {name for name, _ in found.clash_left.dims} if found.clash_left is not None else _MEASURES
+        kind: Class = "unit_mismatch" if left & _MEASURES else "noun_left_out"
+        yield _finding(found, "units", kind, f"Unlike things are added or compared: {found.clash}.", nouns)
         return
     if found.own is None or found.said is None:
         if found.trouble:

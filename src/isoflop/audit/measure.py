@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from isoflop.errors import UnitError
 from isoflop.relation.expr import Expr, const, evaluate
 from isoflop.relation.readings import unit_of
 
@@ -32,6 +33,20 @@ def input_units(inputs: Mapping[str, Input], known: Mapping[str, Unit]) -> dict[
 def unit_of_tree(tree: Expr, units: Mapping[str, Unit]) -> Unit:
     """The unit of an expression, nouns untied. Raises: UnitError where unlike things are added."""
     return unit_of(_without_constants(tree), "the expression", units.__getitem__)
+
+
+def left_between(tree: Expr, units: Mapping[str, Unit]) -> Unit | None:
+    """What the first unlike things that are added or compared differ by; None where all are alike."""
+    for arg in tree.args:
+        if (found := left_between(arg, units)) is not None:
+            return found
+    if tree.op not in _ALIKE or any(folded(arg) is not None for arg in tree.args):
+        return None
+    try:
+        left, right = (unit_of_tree(arg, units) for arg in tree.args)
+    except UnitError:
+        return None
+    return None if left.same_kind(right) else (left / right).base
 
 
 def _without_constants(tree: Expr) -> Expr:
