@@ -58,8 +58,8 @@ class Recalculated:
     unit that each is written in, `input_units` those units, `input_quantities` what each is. `tolerance` is the largest
     |ln(said/own)| that the digits, the calendar and the inputs' spreads leave open; `rounding` is what the digits of
     printed steps add to it where reasons are sought, `drift` what all digits on the way leave open. `wrong_below` says
-    that a step it builds on is wrong. `trouble` says why there is no value, `clash` why there is no unit, and `clash_left` what is left over between them. `stands_in`
-    says that a bare number among the factors can stand for a unit.
+    that a step it builds on is wrong. `trouble` says why there is no value, `clash` why there is no unit, and
+    `clash_left` what is left over there. `stands_in` says that a bare number among the factors can stand for a unit.
     """
 
     step: Step
