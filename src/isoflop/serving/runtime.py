@@ -64,6 +64,7 @@ class Era(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     mxfp4_pad: tuple[int, int] = (1, 1)
     loaded: _Bytes = 0.0
 
+
 @cache
 def eras() -> dict[str, tuple[Era, ...]]:
     """All eras by the name of the runtime, the oldest first."""
