@@ -220,6 +220,23 @@ def test_a_trainer_state_is_a_curve(tmp_path: Path) -> None:
     assert held["share"] == pytest.approx(0.5)
 
 
+def test_evaluations_between_logged_steps_find_their_learning_rate(tmp_path: Path) -> None:
+    """Evaluations carry no rate, training rows no evaluation; a few evaluations give way to the training loss."""
+    curve = made(Schedule(kind="cosine", total=2_000.0))
+    rows: list[dict[str, float]] = []
+    for at, loss, rate in zip(curve.at, curve.loss, curve.rate, strict=True):
+        rows.append({"step": float(at), "loss": float(loss), "learning_rate": float(rate)})
+        if at % 50 == 0:
+            rows.append({"step": float(at), "eval_loss": float(loss) + 0.1})
+    place = tmp_path / "trainer_state.json"
+    place.write_text(json.dumps({"log_history": rows}), encoding="utf-8")
+    found = read_curve(place)
+    assert found.column == "eval_loss"
+    assert len(found.rate) == len(found.at) == 40
+    place.write_text(json.dumps({"log_history": [row for row in rows if row["step"] < 400]}), encoding="utf-8")
+    assert read_curve(place).column == "loss"
+
+
 def test_one_run_of_several_is_picked(tmp_path: Path) -> None:
     curve = made(Schedule(kind="constant", total=1_000.0), 100)
     lines = ["run,step,loss"] + [

@@ -19,7 +19,7 @@ def compare_blocks(found: Comparison) -> Blocks:
     lines = [f"differences are second less (or over) first; {percent(found.level)} intervals from {drawn}"]
     lines += [found.why] if found.why else []
     silent = [one.name for one in (found.first, found.second) if not len(one.draws)]
-    lines += [f"no spread is known of {' and '.join(silent)}: their part of the interval is missing"] if silent else []
+    lines += [f"no spread is known of {' and '.join(silent)}: that part of the interval is missing"] if silent else []
     title = f"{found.first.name} and {found.second.name}"
     return Blocks(title=title, rows=rows, sections=(Section(heading="Mind", lines=tuple(lines)),))
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from isoflop.errors import BadInput, MissingData, UntrustworthyFit
 from isoflop.laws.columns import map_columns
-from isoflop.laws.table import Table, read_table
+from isoflop.laws.table import Table, flat, read_table, table_of
+from isoflop.quantity import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
     from typing import Self
 
+    from isoflop.laws.columns import Mapped
+    from isoflop.laws.runs import BoolArray
     from isoflop.quantity import FloatArray
 
 FEWEST = 12
 """Logged losses below which there is no curve."""
+
+MOST_BYTES = 500_000_000
+"""Of a trainer's log."""
 
 _NO_COLUMNS: Mapping[str, str] = {}
 
@@ -79,7 +86,20 @@ def read_curve(path: str | Path, *, columns: Mapping[str, str] = _NO_COLUMNS, ru
     Progress is the step, else tokens. Losses named for validation go before others; a training loss needs no more than
     its noise allows.
     """
-    return curve_of(read_table(path), columns=columns, run=run)
+    place = Path(path)
+    log = _trainer_log(place) if place.name.endswith(".json") and place.is_file() else None
+    return curve_of(log or read_table(place), columns=columns, run=run)
+
+
+def _trainer_log(place: Path) -> Table | None:
+    """Every logged step of a Hugging Face Trainer, evaluations and training losses alike; None for other JSON."""
+    try:
+        held = json.loads(read_text(place, most_bytes=MOST_BYTES))
+    except (json.JSONDecodeError, RecursionError):
+        return None  # the reader of tables says what is wrong with it
+    if not isinstance(held, dict) or not isinstance(held.get("log_history"), list):
+        return None
+    return table_of((flat(row) for row in held["log_history"] if isinstance(row, dict)), place, "trainer_state.json")
 
 
 def curve_of(table: Table, *, columns: Mapping[str, str] = _NO_COLUMNS, run: str = "") -> Curve:
@@ -94,31 +114,40 @@ def curve_of(table: Table, *, columns: Mapping[str, str] = _NO_COLUMNS, run: str
         )
     rows = _rows(table, mapped["run"].column if "run" in mapped else "", run)
 
-    def values(name: str) -> FloatArray:
-        held = table.columns[mapped[name].column]
+    def values(column: str, scale: float = 1.0) -> FloatArray:
+        held = table.columns[column]
         if not isinstance(held, np.ndarray):
-            raise BadInput(f"column '{mapped[name].column}' is taken as {name} and is no number; name another")
-        return np.asarray(held[rows] * mapped[name].scale)
+            raise BadInput(f"column '{column}' holds no numbers; name another with --column")
+        return np.asarray(held[rows] * scale)
 
-    rate = values("learning_rate") if "learning_rate" in mapped else np.array([])
-    held = _cleaned(values(measure), values("loss"), rate, table.source)
-    notes = (
-        [f"loss is '{mapped['loss'].column}', not {', '.join(mapped['loss'].instead_of[:3])}"]
-        if mapped["loss"].instead_of
-        else []
+    at = values(mapped[measure].column, mapped[measure].scale)
+    rate = values(mapped["learning_rate"].column) if "learning_rate" in mapped else np.array([])
+    column, others = _fullest(table, mapped["loss"], rows)
+    held = _cleaned(
+        at, values(column, mapped["loss"].scale if column == mapped["loss"].column else 1.0), rate, table.source
     )
     return Curve(
-        at=held["at"],
-        loss=held["loss"],
-        rate=held["rate"],
+        **held,
         measure="steps" if measure == "step" else "tokens",
-        column=mapped["loss"].column,
+        column=column,
         source=table.source,
-        notes=tuple(notes),
+        notes=(f"loss is '{column}', not {', '.join(others[:3])}",) if others else (),
     )
 
 
-def _rows(table: Table, column: str, run: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _fullest(table: Table, loss: Mapped, rows: BoolArray) -> tuple[str, tuple[str, ...]]:
+    """The column of losses that goes first by its name, and the others; one with too few gives way to the next."""
+    names = (loss.column, *loss.instead_of)
+
+    def count(name: str) -> int:
+        held = table.columns[name]
+        return int(np.isfinite(held[rows]).sum()) if isinstance(held, np.ndarray) else 0
+
+    chosen = next((name for name in names if count(name) >= FEWEST), loss.column)
+    return chosen, tuple(name for name in names if name != chosen)
+
+
+def _rows(table: Table, column: str, run: str) -> BoolArray:
     """Rows of the one run."""
     if not column:
         return np.ones(table.rows, dtype=bool)
@@ -134,10 +163,11 @@ def _rows(table: Table, column: str, run: str) -> np.ndarray[tuple[int], np.dtyp
 def _cleaned(at: FloatArray, loss: FloatArray, rate: FloatArray, source: str) -> dict[str, FloatArray]:
     """Finite positive losses in order of progress, of a step that was logged twice the last."""
     good = np.isfinite(at) & np.isfinite(loss) & (loss > 0) & (at > 0)
-    has_rate = len(rate) == len(at) and bool(np.isfinite(rate[good]).any()) if len(rate) else False
+    known = np.isfinite(rate) & np.isfinite(at) if len(rate) == len(at) else np.zeros(len(at), dtype=bool)
+    has_rate = bool(known.any())
     if has_rate:
-        known = np.isfinite(rate)
-        rate = np.interp(at, at[known], rate[known]) if known.sum() > 1 else np.full(len(at), rate[known][0])
+        order = np.argsort(at[known], kind="stable")
+        rate = np.interp(at, at[known][order], rate[known][order])
     at, loss = at[good], loss[good]
     rate = rate[good] if has_rate else np.array([])
     order = np.argsort(at, kind="stable")
