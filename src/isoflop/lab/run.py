@@ -1,0 +1,113 @@
+"""One run from its folder to its result: resumed where it was, branched from a trunk where there is one."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import torch
+
+from isoflop.lab.hugging_face import export_model
+from isoflop.lab.store import Result, environment
+from isoflop.lab.train import Habits, Trainer, advance, peak_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from isoflop.lab.data import Corpus
+    from isoflop.lab.store import RunFolder
+
+SHARED = {"wsd", "constant"}
+"""Schedules whose runs of several lengths are one run until the first decline."""
+
+
+class Stopped(Exception):
+    """Training was asked to stop; what has been done lies in the checkpoint."""
+
+
+def perform(
+    folder: RunFolder,
+    corpus: Corpus,
+    habits: Habits,
+    *,
+    trunks: Path | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Result:
+    """The run's result, training what is still to be done.
+
+    Raises: Stopped once `stopping` says so, with a checkpoint written; OSError where the disk is full, which leaves the
+    last whole checkpoint.
+    """
+    with folder.held():
+        found = folder.result
+        if found is not None:
+            return found
+        trainer = Trainer(folder.spec, corpus)
+        branched = _begin(folder, trainer, trunks)
+        folder.log.add({"attempt": trainer.done, **environment(torch.get_num_threads()), "branched_at": branched})
+
+        def record(one: dict[str, object]) -> None:
+            folder.log.add(one)
+            if stopping() and trainer.done < folder.spec.steps:
+                trainer.save(folder.checkpoint)
+                raise Stopped
+
+        def save(at: Trainer) -> None:
+            if trunks is not None and at.done in habits.branch_at:
+                trunks.mkdir(exist_ok=True)
+                at.save(_trunk(trunks, folder.spec.trunk, at.done))
+            at.save(folder.checkpoint)
+
+        status = advance(trainer, habits, record, save)
+        return _end(folder, trainer, status, branched)
+
+
+def _begin(folder: RunFolder, trainer: Trainer, trunks: Path | None) -> int:
+    """Go on from the run's own checkpoint, or from a trunk; the step at which it left the trunk, 0 for none."""
+    spec = folder.spec
+    if folder.checkpoint.exists():
+        trainer.load(folder.checkpoint)
+        starts = [int(str(one["branched_at"])) for one in folder.log.read() if "branched_at" in one]
+        return starts[0] if starts else 0
+    if trunks is None or spec.schedule.kind not in SHARED:
+        return 0
+    leaves = spec.schedule.decline_from(spec.steps)
+    path = _trunk(trunks, spec.trunk, leaves)
+    if path.exists():
+        trainer.load(path)
+        return trainer.done
+    return 0
+
+
+def _trunk(trunks: Path, trunk: str, step: int) -> Path:
+    return trunks / f"{trunk}-{step}.safetensors"
+
+
+def _end(folder: RunFolder, trainer: Trainer, status: str, branched: int) -> Result:
+    """Validate, write the model, keep the result."""
+    spec, corpus = folder.spec, trainer.corpus
+    loss = trainer.validate()
+    losses = [one for step, one in sorted(folder.losses().items()) if step < trainer.done]
+    tail = [one for one in losses[-max(1, len(losses) // 20) :] if one is not None]
+    tokens = trainer.done * spec.batch * spec.sequence
+    there = corpus.train_tokens(spec.sequence)
+    result = Result(
+        hash=spec.hash,
+        status=status,
+        loss=loss if isfinite(loss) else None,
+        train_loss=sum(tail) / len(tail) if tail else None,
+        steps=trainer.done,
+        tokens=tokens,
+        flops=spec.flops * trainer.done / spec.steps,
+        seconds=folder.seconds(),
+        epochs=tokens / there,
+        unique_tokens=min(tokens, there),
+        peak_memory=peak_bytes(),
+        threads=torch.get_num_threads(),
+        branched_at=branched,
+    )
+    if status == "done":
+        export_model(trainer.model, spec, folder.path / "model", corpus.folder / "tokenizer.json")
+    folder.end(result)
+    return result

@@ -1,0 +1,67 @@
+"""One process, or several that train one model together: plain, DDP or FSDP2, started by torchrun."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from isoflop.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from isoflop.torchmodel.decoder import Decoder
+
+Sharing = Literal["none", "ddp", "fsdp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Which of how many processes this is, and what they share: nothing, gradients (DDP), or weights too (FSDP2)."""
+
+    rank: int = 0
+    size: int = 1
+    sharing: Sharing = "none"
+
+    def wrapped(self, model: Decoder) -> Decoder:
+        """The model as it is to be called; parameters stay those of `model`."""
+        if self.sharing == "ddp":
+            from torch.nn.parallel import DistributedDataParallel
+
+            return DistributedDataParallel(model)  # type: ignore[no-any-return]
+        if self.sharing == "fsdp":
+            from torch.distributed.fsdp import fully_shard
+
+            for layer in model.layers:
+                fully_shard(layer)
+            fully_shard(model)
+        return model
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean over the processes."""
+        if self.size == 1:
+            return value
+        import torch.distributed as dist
+
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total / self.size
+
+
+def join(sharing: Sharing) -> World:
+    """Meet the other processes that torchrun started; alone where it started none.
+
+    Raises: BadInput for "ddp" or "fsdp" outside torchrun.
+    """
+    if sharing == "none":
+        return World()
+    if "RANK" not in os.environ:
+        raise BadInput(
+            f"{sharing} takes processes that torchrun started: torchrun --nproc-per-node 2 -m isoflop.lab.one"
+        )
+    import torch.distributed as dist
+
+    if not dist.is_initialized():
+        dist.init_process_group("gloo")
+    return World(rank=dist.get_rank(), size=dist.get_world_size(), sharing=sharing)
