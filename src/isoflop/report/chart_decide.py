@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _HEIGHT = 320
 _POINTS = 81
 _HIGHEST = 6.0  # losses above the best that are drawn, in widths of the valley
+_NEAR = 0.1  # of the valley's width, in logs: two marks nearer than this share a label
 _WIDER = 2.2  # how far beyond the valley, in logs, a picture looks
 
 
@@ -105,6 +106,9 @@ def _sides(found: Allocated, one: Decision, axes: tuple[alt.X, alt.Y]) -> list[a
     ]
     if not rows:
         return []
+    low, high = one.valley
+    if len(rows) > 1 and abs(np.log(float(rows[0]["params"]) / float(rows[1]["params"]))) < _NEAR * np.log(high / low):  # type: ignore[arg-type]  # numbers
+        rows[0]["label"], rows[1]["label"] = f"{rows[0]['label']}, {rows[1]['label']}", ""
     base = alt.Chart(alt.Data(values=rows))
     text = base.encode(x=x, y=y, text=alt.Text("label:N"))
     return [

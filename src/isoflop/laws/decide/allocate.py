@@ -71,8 +71,10 @@ class Decision:
         if found.shape[1] < 3:
             return found[:, 0], found[:, 0], found[:, 0]
         tails = (0.5 - self.aim.level / 2, 0.5 + self.aim.level / 2)
-        low, high = np.nanquantile(found[:, 1:], tails, axis=1)
-        return found[:, 0], np.minimum(low, found[:, 0]), np.maximum(high, found[:, 0])
+        low, high = np.full((2, len(params)), np.nan)
+        there = np.isfinite(found[:, 1:]).any(axis=1)
+        low[there], high[there] = np.nanquantile(found[there, 1:], tails, axis=1)
+        return found[:, 0], np.fmin(low, found[:, 0]), np.fmax(high, found[:, 0])
 
 
 def allocate(
