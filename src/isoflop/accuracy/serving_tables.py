@@ -165,8 +165,9 @@ IDEAL = {
         ),
         1.0,
     ),
-    "blend": 50.0,
-    "blend_experts": 50.0,
+    "blend": 20.0,
+    "blend_experts": 20.0,
+    "blend_unpack": 20.0,
     "local_multiply": 0.5,
 }  # fmt: skip
 """Constants under which the model of time is a roofline, and power what the board may take; all others are nothing."""

@@ -157,6 +157,7 @@ def _matrices(deployment: Deployment, degrees: _Degrees) -> dict[str, Real]:
         "layers": float(work.layers),
         "expert_layers": float(work.expert_layers),
         "latent_layers": float(work.latent_layers),
+        "local": float(deployment.runtime.name == "llama.cpp"),
         "quantized": float(deployment.runtime.name == "llama.cpp" and stored.format != "16"),
         "low_experts": float(stored.expert_format != "16" and work.experts > 0),
         "host_bytes": off.bytes,

@@ -12,7 +12,7 @@ from isoflop.relation.answer import Ledger, Term
 from isoflop.serving.case import case_of, keys_of
 from isoflop.serving.queue import PLAIN, Flow, Guess, closed_loop, open_loop, saturated
 from isoflop.serving.rates import constants, rates_of
-from isoflop.serving.step import TERMS, local_prompt_time
+from isoflop.serving.step import TERMS
 
 if TYPE_CHECKING:
     from isoflop.quantity.types import Real
@@ -112,14 +112,11 @@ def summed_up(case: Case, rates: Rates, keys: Keys, flow: Flow, own: Constants |
         factor = spread_of(quantity, keys, case, own)
         return Band(value, value / factor, value * factor)
 
-    prompt_rate = flow.input_rate
-    if keys.software == "llama.cpp":
-        prompt_rate = np.maximum(case.input, 1.0) / local_prompt_time(case, rates)
     return Pace(
         ttft=band("ttft", flow.first),
         tpot=band("tpot", flow.token),
         output_rate=band("output_rate", flow.output_rate),
-        prompt_rate=band("prompt_rate", prompt_rate),
+        prompt_rate=band("prompt_rate", flow.input_rate),
         power=band("power", power),
         energy=band("energy", energy),
         flow=flow,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from isoflop.serving.step import Pass, decode_pass, prompt_pass
+from isoflop.serving.step import Pass, decode_pass, local_prompt_time, prompt_pass
 
 if TYPE_CHECKING:
     from isoflop.quantity.types import Real
@@ -82,14 +82,18 @@ def _prompt(case: Case, rates: Rates) -> _Prompt:
     large = np.maximum(tokens, LARGE_PROMPT)
     alone = prompt_pass(case, rates, tokens).total
     busy = prompt_pass(case, rates, large).total * tokens / large / (case.pp * case.dp)
+    if np.any(np.asarray(case.local) > 0):
+        piecewise = local_prompt_time(case, rates)
+        alone, busy = (np.where(np.asarray(case.local) > 0, piecewise, each) for each in (alone, busy))
     return _Prompt(alone, busy)
 
 
 def _token(case: Case, rates: Rates, batch: Real, prompt: Real, guess: Guess) -> tuple[Pass, Real]:
-    """A step, and the seconds between two tokens with the prompts in between."""
+    """A step, and the seconds between two tokens with the prompts of others in between."""
     step = decode_pass(case, rates, batch, guess.checked)
     step = step._replace(host=step.host + guess.draft * (step.total - step.host))
-    return step, step.total / guess.gain + batch / case.output * prompt * rates.stall
+    others = np.maximum(batch - 1, 0.0) / case.output
+    return step, step.total / guess.gain + others * prompt * rates.stall
 
 
 def _first(rates: Rates, requests: Real, found: _Prompt, step: Real, use: Real) -> Real:

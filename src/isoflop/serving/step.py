@@ -44,8 +44,8 @@ class Case(NamedTuple):
     share of the experts that a token passes, `targets` their number. `state` bytes a sequence halfway through its
     output, `state_flops` and `prompt_flops` FLOP of attention a token. `rate`, `expert_rate`, `wide_rate` (16 bit),
     `vector_rate` (fp32) are peaks; `power` in watts. `room`: sequences of mean length whose state an instance holds,
-    `whole_room` of full length. `quantized` 1: weights are unpacked by vector units; `low_experts` 1: experts in fewer
-    than 16 bits. `host_bytes` are read by the host at `host_bandwidth`, a token.
+    `whole_room` of full length. `local` 1: llama.cpp. `quantized` 1: weights are unpacked by vector units;
+    `low_experts` 1: experts in fewer than 16 bits. `host_bytes` are read by the host at `host_bandwidth`, a token.
     """
 
     dense: Real
@@ -81,6 +81,7 @@ class Case(NamedTuple):
     output: Real
     room: Real
     whole_room: Real
+    local: Real
     quantized: Real
     low_experts: Real
     host_bytes: Real
