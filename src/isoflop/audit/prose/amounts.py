@@ -217,6 +217,8 @@ def _composed(text: str, masked: str, first: _Word, devices: dict[int, Name]) ->
         over = _PER.match(text, end)
         place = over.end() if over else -1
         piece = _quotient(text, masked, place, devices) if over else None
+        if over and piece and unit == "param" and piece.unit in {"token", "word"}:
+            return unit, end, device  # "parameters per token" are the active ones
         if over and piece and piece.unit not in {"#times", "%"}:
             unit, end, divided = f"{unit}/{piece.unit}", piece.end, True
             device = device or piece.device
@@ -289,6 +291,8 @@ def _finished(text: str, number: Number, unit: str, rest: tuple[int, str, Name |
         kind = "$"
     if low <= 0:
         kind = ZERO
+    if kind == "s" and number.bound == ">" and re.search(r"\bover\s*$", text[: number.start]):
+        number = replace(number, bound="")  # "over 65 days": during them
     return Amount(
         low=low,
         high=high,

@@ -65,16 +65,16 @@ def device_figures(text: tuple[Told, ...]) -> Iterator[Finding]:
     for told in text:
         block_text[told.scope] = block_text.get(told.scope, "") + " " + told.sentence.text
     for told in text:
+        yield from slices(told)
         named = [name for name in told.read.names if name.kind == "device"]
         if not named:
             continue
         equal = list(equivalents(told, named))
         yield from equal
-        yield from slices(told)
         if equal:
             continue
         for amount in told.read.amounts:
-            name = _whose(told, amount, named)
+            name = amount.device if amount.kind == "FLOP/s/chip" and amount.device else _whose(told, amount, named)
             if name is None or (amount.number.bound == "<" and not _PEAKY.search(told.sentence.text)):
                 continue
             yield from _figure(told, amount, name, block_text[told.scope])
@@ -130,7 +130,7 @@ def _counted(told: Told, name: Name) -> float:
         (
             amount.value
             for amount in told.read.amounts
-            if amount.device is not None and amount.device.start == name.start
+            if amount.kind == "chip" and amount.device is not None and amount.device.start == name.start
         ),
         1.0,
     )
@@ -167,7 +167,9 @@ def _is_one_of(amount: Amount, values: Iterable[float]) -> bool:
 
 def _is_of_many(text: str, amount: Amount, count: float) -> bool:
     """Whether a rate is that of a cluster or node, not of one device."""
-    if amount.device is not None or _OF_MANY.search(text[amount.end : amount.end + 30]):
+    if (amount.device is not None and amount.kind != "FLOP/s/chip") or _OF_MANY.search(
+        text[amount.end : amount.end + 30]
+    ):
         return True
     return count == 1.0 and _CLUSTER.search(text) is not None and not _OF_ONE.search(text)
 

@@ -197,7 +197,7 @@ def _tokens(fact: Fact, known: tuple[Variant, ...]) -> Finding | None:
 
 
 def _words(fact: Fact, known: tuple[Variant, ...]) -> Finding | None:
-    values = {value for one in known if one.tokens and not one.rumoured for value in (one.tokens, *one.also)}
+    values = {one.tokens for one in known if one.tokens and not one.rumoured}
     if (
         not values
         or fact.amount.number.digits == 0

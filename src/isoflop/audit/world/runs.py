@@ -31,8 +31,9 @@ USUAL = 0.38
 """A utilisation in the middle of what published runs reach, where a factor needs something to be held against."""
 
 _SAYS_WORK = frozenset({"params", "active_params", "train_flops"})
+_A_RUN = re.compile(r"\b(?:pre-?)?train\w*\b|\bruns?\b|\bjob\b", re.IGNORECASE)
 _MEANT = re.compile(
-    r"peak|theoretical|100%|full utili|full efficiency|ideal|upper bound|at most|maximum", re.IGNORECASE
+    r"sustained|peak|theoretical|100%|full utili|full efficiency|ideal|upper bound|at most|maximum", re.IGNORECASE
 )
 ALL_OF_PEAK = (0.93, 1.03)
 
@@ -134,7 +135,7 @@ def _by_chips(picked: dict[str, Fact], amounts: dict[str, Span], frame: Frame) -
         yield _too_much(reach, amounts)
     elif "mfu" in amounts:
         yield from _said_mfu(picked, amounts["mfu"], mfu, reach.flops)
-    elif mfu.middle >= ALL_OF_PEAK[0] and not _MEANT.search(reach.text):
+    elif mfu.middle >= ALL_OF_PEAK[0] and not _MEANT.search(reach.text) and _A_RUN.search(reach.text):
         words = "the chips' peak is taken as if it were reached: MFU 100 %; published runs reach 20 to 60 %"
         yield _at(reach, "utilisation_missing", words, 0.4 * reach.most.middle)
     elif mfu.high < LEAST_MFU:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from isoflop.audit.document import Class, Evaluated, Level
 
+LEAST_MFU = 0.03
+USUAL_MFU = 0.38
+
 IMPOSSIBLE = 1.45
 """A factor below which rows of good sources miss each other: recomputation and attention are counted or not."""
 
@@ -281,24 +284,44 @@ def is_table(name: str) -> bool:
 
 def finding_of(result: RowResult, line: int) -> Finding | None:
     """What a row's result says; None where nothing is wrong with it."""
-    if result.verdict not in {"contradictory", "off"} or result.result is None:
+    if result.result is None:
         return None
     found = result.result.found
+    alarm = next((alarm for alarm in found.alarms if alarm.quantity == "mfu"), None)
+    idle = result.result.implied("mfu") if found.claim("mfu") is None else None
+    if alarm is not None:
+        words = f"takes a utilisation of {100 * alarm.value:.3g} %"
+        return _of_row(result, line, _class_of(result.reason, "utilisation_above_one"), words, (alarm.value, 1.0))
+    if idle is not None and idle[0] < LEAST_MFU:
+        words = f"comes to a utilisation of {100 * idle[0]:.2g} %; published runs reach 20 to 60 %"
+        return _of_row(result, line, _class_of(result.reason, "contradiction"), words, (idle[0], USUAL_MFU))
+    if result.verdict not in {"contradictory", "off"}:
+        return None
     named = [claim for key in result.suspects if (claim := found.claim(key)) is not None]
-    off = max(named, key=lambda claim: abs(claim.off)) if named else None
-    factor = exp(-off.off) if off is not None else result.factor
-    impossible = result.verdict == "contradictory" and (found.alarms or (result.factor or 1.0) >= IMPOSSIBLE)
-    level: Level = "world" if impossible else "note"
-    alarmed = any(alarm.quantity == "mfu" for alarm in found.alarms)
-    kind = _class_of(result.reason, alarmed=alarmed)
+    if not named:
+        return _of_row(result, line, _class_of(result.reason, "contradiction"), "contradicts itself", (None, None))
+    claim = max(named, key=lambda one: abs(one.off))
+    due = claim.said * exp(claim.off)
+    size = exp(abs(claim.off))
+    words = f"is off by a factor of {size:.3g} (the others imply {write(due, quantity(claim.quantity))})"
+    kind = _class_of(result.reason, "contradiction")
+    impossible = result.verdict == "contradictory" and (result.factor or 1.0) >= IMPOSSIBLE
+    return _of_row(result, line, kind, words, (claim.said, due), level="world" if impossible else "note")
+
+
+def _of_row(
+    result: RowResult,
+    line: int,
+    kind: Class,
+    words: str,
+    values: tuple[float | None, float | None],
+    level: Level = "world",
+) -> Finding:
+    said, due = values
     suspects = ", ".join(result.suspects[:4])
-    due = f" (the others imply {write(off.said * exp(off.off), quantity(off.quantity))})" if off is not None else ""
-    what = (
-        "takes a utilisation above 100 %"
-        if alarmed
-        else f"is off by a factor of {max(factor or 1, 1 / (factor or 1)):.3g}"
-    )
-    reason = f"{result.name}: one of {suspects} {what}{due}{'; ' + result.reason if result.reason else ''}."
+    subject = f"one of {suspects} " if suspects else "the row "
+    reason = f"{result.name}: {subject}{words}{'; ' + result.reason if result.reason else ''}."
+    factor = said / due if said is not None and due else None
     return Finding(
         step=f"L{line}",
         span=Span(line=line),
@@ -306,11 +329,11 @@ def finding_of(result: RowResult, line: int) -> Finding | None:
         kind=kind,
         reason=reason,
         factor=factor,
-        says=off.said if off else None,
-        recomputed=off.said * exp(off.off) if off else None,
+        says=said,
+        recomputed=due,
     )
 
 
-def _class_of(reason: str, *, alarmed: bool) -> Class:
-    found = next((kind for words, kind in _CLASSES if words in reason), None)
-    return found or ("utilisation_above_one" if alarmed else "contradiction")
+def _class_of(reason: str, otherwise: Class) -> Class:
+    """The class of the likely reason, else of what is seen."""
+    return next((kind for words, kind in _CLASSES if words in reason), otherwise)
