@@ -20,6 +20,7 @@ COMMANDS = {
     "plan": "From a budget, deadline, model or loss to the whole training run.",
     "solve": "Any unknown quantity from any knowns.",
     "training": "Does a training run fit: memory by the tensor, layouts, what would help.",
+    "cost": "A training run whole: money, failures, energy, emissions, data, checkpoints.",
     "serving": "A model served: what fits, how fast, for how much, on which chips.",
     "audit": "A document of claims recomputed: which step is wrong, by what factor, why.",
     "check": "Whether claims can all be true, and which is suspect.",

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from isoflop.report.account import account_html, account_json, account_markdown, account_text, offers_rows
     from isoflop.report.audit import audit_html, audit_markdown, audit_text
     from isoflop.report.audit_object import audit_json
     from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
@@ -58,6 +59,10 @@ __all__ = [
     "Row",
     "Section",
     "Valley",
+    "account_html",
+    "account_json",
+    "account_markdown",
+    "account_text",
     "answer_html",
     "answer_json",
     "answer_latex",
@@ -97,6 +102,7 @@ __all__ = [
     "model_steps",
     "model_text",
     "models_json",
+    "offers_rows",
     "opinion_json",
     "page",
     "plan_blocks",
@@ -142,6 +148,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "account": ("account_html", "account_json", "account_markdown", "account_text", "offers_rows"),
     "audit": ("audit_html", "audit_markdown", "audit_text"),
     "audit_object": ("audit_json",),
     "chart_audit": ("audit_chart",),

@@ -32,6 +32,7 @@ from isoflop.training.spec import (
 )
 
 if TYPE_CHECKING:
+    from isoflop.training.account import Account, Terms, account_of
     from isoflop.training.activations import activation_ledger
     from isoflop.training.advice import Advice, Most, Place, Timing, advise, advise_run, place_of
     from isoflop.training.cost import Bill, Order, Tariff, bill_of, tariff_of
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         largest_sequence,
         need,
     )
+    from isoflop.training.offers import Offer, offers_of
     from isoflop.training.pace import Machine, Pace, Rates, flops_per_token, machine_of, pace_of, rates_of
     from isoflop.training.scaling import Scaled, at_scales
     from isoflop.training.search import Found, search_layouts
@@ -59,6 +61,7 @@ __all__ = [
     "RECIPES",
     "SCHEDULES",
     "TERMS",
+    "Account",
     "Adapter",
     "Advice",
     "Bill",
@@ -71,6 +74,7 @@ __all__ = [
     "Machine",
     "Most",
     "Need",
+    "Offer",
     "Order",
     "Pace",
     "Peak",
@@ -82,8 +86,10 @@ __all__ = [
     "Scaled",
     "Schedule",
     "Tariff",
+    "Terms",
     "Timing",
     "Why",
+    "account_of",
     "activation_ledger",
     "advise",
     "advise_run",
@@ -104,6 +110,7 @@ __all__ = [
     "legal",
     "machine_of",
     "need",
+    "offers_of",
     "pace_of",
     "peak",
     "place_of",
@@ -116,6 +123,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "account": ("Account", "Terms", "account_of"),
     "activations": ("activation_ledger",),
     "advice": ("Advice", "Most", "Place", "Timing", "advise", "advise_run", "place_of"),
     "cost": ("Bill", "Order", "Tariff", "bill_of", "tariff_of"),
@@ -130,6 +138,7 @@ _HOMES = {
         "largest_sequence",
         "need",
     ),
+    "offers": ("Offer", "offers_of"),
     "pace": ("Machine", "Pace", "Rates", "flops_per_token", "machine_of", "pace_of", "rates_of"),
     "scaling": ("Scaled", "at_scales"),
     "search": ("Found", "search_layouts"),

@@ -1,0 +1,177 @@
+"""`isoflop cost M --on DEVICES --tokens T`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from isoflop.errors import BadFile, BadInput, shorten
+
+if TYPE_CHECKING:
+    from isoflop.training import Account, Terms
+
+FORMATS = ("text", "json", "md", "html")
+
+DEVICES = (
+    "a100-sxm-80gb", "h100-sxm-80gb", "h200-sxm-141gb", "b200-sxm-180gb", "tpu-v4", "tpu-v5e", "tpu-v5p", "tpu-v6e",
+    "mi300x-192gb", "l40s", "rtx-4090", "rtx-5090",
+)  # fmt: skip
+"""Devices that are compared where none is named: those that clouds rent for training."""
+
+WORDS = {
+    "chip_mtbf": ("chip_mtbf", "Time between failures of a chip: '50000 chip h'."),
+    "restart_time": ("restart_time", "From a failure to the next step: '10 min'."),
+    "chip_capital": ("chip_capital", "What a chip with its share of a server costs: '$40k/chip'."),
+    "lifetime": ("lifetime", "Over how long it is written off: '4 years'."),
+    "utilisation": ("utilisation", "Share of that in which it works: 80%."),
+    "electricity_price": ("electricity_price", "'$0.08/kWh'."),
+    "pue": ("pue", "Building over machines: 1.1."),
+    "power_ratio": ("power_ratio", "Machines over the board's TDP at full load: 1.1."),
+    "storage_price": ("storage_price", "'$0.02/GB/month'."),
+    "checkpoint_rate": ("checkpoint_rate", "What a chip writes: '0.25 GB/s'."),
+}
+"""Assumptions that a flag of the same name sets: the quantity that its value is of, and its help."""
+
+SHARES = {"development": "Work before the run over its own: 0.5.", "evaluation": "Evaluations over steps: 0.02."}
+NUMBERS = {"epochs": "How often each token is seen: 1.", "wue": "Litres of water a kWh on site: 1.8."}
+
+
+def _term_options(function: click.decorators.FC) -> click.decorators.FC:
+    for name, text in (*((name, text) for name, (_, text) in WORDS.items()), *SHARES.items(), *NUMBERS.items()):
+        function = click.option(f"--{name.replace('_', '-')}", help=text)(function)
+    return click.option("--grid", help="Where: us, fr, de, or a cloud's region (isoflop grids).")(function)
+
+
+@click.command("cost")
+@click.argument("model", metavar="M")
+@click.option("--on", help="Devices: 64xh100-sxm, h100-sxm, 8x./device.toml; left out, several are compared.")
+@click.option("--tokens", required=True, help="Tokens to train on: 1T.")
+@click.option("--sequence", help="Tokens of a sequence: 4k.")
+@click.option("--batch", help="A step's batch: 1M tokens, or a number of sequences.")
+@click.option("--price", help="A price of your own: '$2/chip/h', or a price file.")
+@click.option("--commitment", help="on-demand, 1y, 3y or spot.")
+@click.option("--provider", help="Whose price.")
+@click.option("--region", help="Where.")
+@click.option("--as-of", help="The date of the price.")
+@click.option("--deadline", help="Compared: only what is done by then: '30 days'.")
+@click.option("--budget", help="Compared: only what costs no more: '$100k'.")
+@_term_options
+@click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write to this file.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json.")
+def command(model: str, *, on: str | None, tokens: str, **options: object) -> None:
+    """What a training run takes, whole: time with failures, money, energy, emissions, water, data, checkpoints.
+
+    Without --on the run is priced on several devices and numbers of chips; * marks what no other beats in both time and
+    money.
+
+    \b
+    isoflop cost llama-3.1-8b --on 512xh100-sxm --tokens 1T
+    isoflop cost llama-3.1-8b --on 512xh100-sxm --tokens 1T --chip-capital '$40k/chip' --grid fr
+    isoflop cost llama-3.1-8b --tokens 1T --deadline '30 days'
+    """
+    form = "json" if options.pop("as_json") else str(options.pop("form"))
+    out = options.pop("out")
+    if on is None:
+        text = _offers(model, tokens, options, form)
+    else:
+        if options["deadline"] or options["budget"]:
+            raise BadInput("--deadline and --budget choose among devices: leave --on out for them")
+        text = _drawn(_account(model, on, tokens, options), form)
+    if out is None:
+        click.echo(text.rstrip("\n"))
+        return
+    try:
+        Path(str(out)).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadFile(f"cannot write '{shorten(str(out))}': {error.strerror}; choose another file.") from error
+
+
+def _account(model: str, on: str, tokens: str, options: dict[str, object]) -> Account:
+    from isoflop import hardware
+    from isoflop.cli.training_options import batch_of, tokens_of
+    from isoflop.model import model as find_model
+    from isoflop.quantity import read_cluster
+    from isoflop.training import account_of, advise, tariff_of
+
+    length = tokens_of(_text(options, "sequence"))
+    device = hardware.device(read_cluster(on).device)
+    wish = {name: str(options[name]) for name in ("provider", "commitment", "region", "as_of") if options[name]}
+    tariff = tariff_of(device, price=str(options["price"] or ""), **wish)
+    advice = advise(find_model(model), on, sequence=length, batch=batch_of(_text(options, "batch"), length))
+    return account_of(advice, device, _value(tokens, "tokens"), tariff, _terms(options))
+
+
+def _terms(options: dict[str, object]) -> Terms:
+    from isoflop.training import Terms
+
+    given: dict[str, object] = {
+        name: _value(str(options[name]), quantity) for name, (quantity, _) in WORDS.items() if options[name]
+    }
+    given |= {name: _number(str(options[name]), name) for name in (*SHARES, *NUMBERS) if options[name]}
+    if options["grid"]:
+        given["grid"] = str(options["grid"])
+    return Terms(**given)  # type: ignore[arg-type]
+
+
+def _text(options: dict[str, object], name: str) -> str | None:
+    return None if options[name] is None else str(options[name])
+
+
+def _value(text: str, name: str) -> float:
+    from isoflop.quantity import quantity, read
+
+    return read(text, quantity(name)).spread.median
+
+
+def _number(text: str, name: str) -> float:
+    plain = text.strip().removesuffix("%")
+    try:
+        return float(plain) / (100 if text.strip().endswith("%") else 1)
+    except ValueError as error:
+        raise BadInput(f"--{name} '{shorten(text)}' is no number") from error
+
+
+def _offers(model: str, tokens: str, options: dict[str, object], form: str) -> str:
+    from isoflop import report
+    from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
+    from isoflop.model import model as find_model
+    from isoflop.training import offers_of
+
+    wish = {name: str(options[name]) for name in ("provider", "commitment", "region", "as_of") if options[name]}
+    found = offers_of(find_model(model), _value(tokens, "tokens"), DEVICES, wish=wish, terms=_terms(options))
+    deadline, budget = _text(options, "deadline"), _text(options, "budget")
+    if deadline:
+        found = tuple(one for one in found if one.bill.time <= _value(deadline, "train_time"))
+    if budget:
+        found = tuple(one for one in found if one.cost <= _value(budget, "train_cost"))
+    if not found:
+        from isoflop.errors import Infeasible
+
+        raise Infeasible(f"no device and number of chips that was tried trains {model} so: more time, or more money")
+    if form == "text":
+        found = tuple(one for one in found if one.best) or found
+    head, rows = report.offers_rows(found, layouts=form != "text")
+    if form == "json":
+        return report.dumps(report.table_json(head, rows))
+    if form == "md":
+        return report.table_markdown(head, rows)
+    if form == "html":
+        return report.page("isoflop", report.table_html(head, rows))
+    return report.table_text(head, rows, width=terminal_width(), color=wants_color(), ascii_only=ascii_only())
+
+
+def _drawn(account: Account, form: str) -> str:
+    from isoflop import report
+    from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
+
+    match form:
+        case "json":
+            return report.dumps(report.account_json(account))
+        case "md":
+            return report.account_markdown(account)
+        case "html":
+            return report.account_html(account)
+    return report.account_text(account, width=terminal_width(), color=wants_color(), ascii_only=ascii_only())

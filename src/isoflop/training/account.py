@@ -1,0 +1,360 @@
+"""The whole account of a run: chip-hours with failures, money by two methods, energy, emissions, data, checkpoints.
+
+From a layout's step time on; everything that nobody gave is a named assumption of `Terms`. Values are in base units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil
+from typing import TYPE_CHECKING
+
+from isoflop import hardware
+from isoflop.book import energy, money, running
+from isoflop.errors import BadInput, Infeasible, MissingData
+from isoflop.model.count import counts
+from isoflop.quantity import quantity, write
+from isoflop.training.cost import Order, bill_of
+from isoflop.training.power import board_share
+
+if TYPE_CHECKING:
+    from isoflop.hardware import Device, Grid, Price
+    from isoflop.training.advice import Advice
+    from isoflop.training.cost import Bill, Tariff
+    from isoflop.training.inverse import Need
+
+HOUR, YEAR = 3600.0, 8766 * 3600.0
+KWH = 3.6e6
+MONTH = 730.5 * HOUR
+
+FEW_WORDS = 65_536
+"""Vocabulary up to which a token is stored in two bytes."""
+
+LLAMA_PUE, LLAMA_GRID = 1.1, 0.385 / KWH
+"""LLaMA's convention: TDP times chip-hours times this PUE, at this intensity, wherever the run was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What an account takes for granted where nobody says, each an assumption of that name.
+
+    `development` is the work before the run that counted over its own (half again in one open project
+    [morrison2025]); `evaluation` the time of evaluations over that of steps; `checkpoint_rate` bytes a second that a
+    chip writes; `kept` checkpoints kept to the end. `wue` is litres of water a kWh of the machines, on site. Prices of
+    electricity [USD/J] and storage [USD/byte/s], capital [USD/chip, None: unknown], lifetime [s].
+    """
+
+    chip_mtbf: float = 50_000 * HOUR
+    restart_time: float = 600.0
+    checkpoint_rate: float = 0.25e9
+    kept: int = 20
+    evaluation: float = 0.02
+    development: float = 0.5
+    power_ratio: float = 1.1
+    pue: float = 1.1
+    grid: str = "us"
+    wue: float = 1.8
+    electricity_price: float = 0.08 / KWH
+    chip_capital: float | None = None
+    lifetime: float = 4 * YEAR
+    utilisation: float = 0.8
+    storage_price: float = 0.02 / 1e9 / MONTH
+    epochs: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("chip_mtbf", "restart_time", "checkpoint_rate", "pue", "lifetime", "utilisation", "epochs"):
+            if not 0 < getattr(self, name) < 1e18:
+                raise BadInput(f"{name} = {getattr(self, name)!r}: give a number above 0")
+        if self.pue < 1:
+            raise BadInput(f"pue = {self.pue:g}: a building draws no less than its machines; give 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A figure of an account: of a quantity of the glossary (its units), or in words; `note` says what it is from."""
+
+    name: str
+    value: float
+    quantity: str = ""
+    words: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The whole account, in parts of lines; `bill` is that of the steps, `failure_goodput` what failures leave of time.
+
+    `rents` are prices of the device by commitment: cheapest, middle and dearest.
+    """
+
+    advice: Advice
+    terms: Terms
+    bill: Bill
+    failure_goodput: float
+    parts: dict[str, tuple[Line, ...]]
+    assumed: tuple[str, ...] = field(default=())
+
+
+def account_of(advice: Advice, device: Device, tokens: float, tariff: Tariff | None, terms: Terms) -> Account:
+    """The account of the layout that an advice chose. Raises: Infeasible without one, MissingData without its time."""
+    held = advice.chosen
+    if held is None:
+        raise Infeasible(f"{advice.run.model.name} fits in no layout of these chips, so there is no account of its run")
+    saved, chips = _checkpoints(held, terms), held.layout.chips
+    bill = bill_of(held, Order(tokens=tokens, tariff=tariff, goodput=saved.goodput / (1 + terms.evaluation)))
+    if bill is None:
+        raise MissingData(f"no step time is known on {device.name}: {advice.place.untimed}")
+    flops = tokens * 6.0 * float(counts(advice.run.model).active_params)
+    share = flops / (bill.steps * held.pace.step * chips) / _peak(device) if held.pace is not None else 0.0
+    draw = board_share(share)
+    parts = {
+        "time": _time_lines(bill, saved, terms),
+        "money": _money_lines(bill, device, terms, draw),
+        "energy": _energy_lines(bill, device, terms, draw),
+        "data": _data_lines(advice, bill, tokens, terms),
+        "checkpoints": _checkpoint_lines(saved, bill, terms),
+    }
+    return Account(advice=advice, terms=terms, bill=bill, failure_goodput=saved.goodput, parts=parts)
+
+
+def _peak(device: Device) -> float:
+    name = next((one for one in ("bf16", "fp16", "fp32") if one in device.peak_rates), "fp32")
+    return device.peak_rate(name).value
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """Checkpoints of a run."""
+
+    size: float
+    rate: float
+    time: float
+    interval: float
+    mtbf: float
+    goodput: float
+
+
+def _checkpoints(held: Need, terms: Terms) -> _Saved:
+    chips, recipe = held.layout.chips, held.run.recipe
+    each = recipe.state_bytes_per_param - _gradient_bytes(held)
+    size = float(running.checkpoint_bytes(float(counts(held.run.model).params), each))
+    rate = terms.checkpoint_rate * chips
+    time = float(running.checkpoint_time(size, rate))
+    mtbf = float(running.run_mtbf(chips, terms.chip_mtbf))
+    interval = float(running.checkpoint_interval(time, mtbf))
+    lost = running.checkpoint_loss(time, mtbf), running.restart_loss(mtbf, terms.restart_time)
+    return _Saved(size, rate, time, interval, mtbf, float(running.failure_goodput(*lost)))
+
+
+def _gradient_bytes(held: Need) -> float:
+    from isoflop.training.spec import format_bytes
+
+    return format_bytes(held.run.recipe.gradients)
+
+
+def _time_lines(bill: Bill, saved: _Saved, terms: Terms) -> tuple[Line, ...]:
+    bare = bill.time * bill.order.goodput
+    return (
+        Line(name="steps alone", value=bare, quantity="train_time", note=f"{bill.steps:,} steps"),
+        Line(
+            name="failures leave", value=saved.goodput, quantity="failure_goodput",
+            note=f"checkpoints counted; a failure every {saved.mtbf / HOUR:.3g} h on {bill.chips:,} chips, "
+            f"{terms.restart_time / 60:.3g} min to restart",
+        ),
+        Line(name="evaluations", value=terms.evaluation, quantity="goodput", note="of the time of steps, assumed"),
+        Line(name="the run", value=bill.time, quantity="train_time", note="with all of that"),
+        Line(name="chip-hours", value=bill.chip_time, quantity="chip_time", note=f"{bill.chips:,} chips"),
+        Line(
+            name="development before it", value=bill.chip_time * terms.development, quantity="chip_time",
+            note=f"{terms.development:.0%} of the run, assumed [morrison2025]; not in what follows",
+        ),
+    )  # fmt: skip
+
+
+def _money_lines(bill: Bill, device: Device, terms: Terms, draw: float) -> tuple[Line, ...]:
+    lines = []
+    tariff = bill.order.tariff
+    if tariff is not None:
+        cost = float(money.train_cost(bill.chip_time, tariff.amount))
+        lines.append(Line(name="rent", value=cost, quantity="train_cost", note=tariff.note))
+    lines += _rents(bill, device)
+    if terms.chip_capital is None:
+        said = "give what a chip with its share of a server costs (--chip-capital '$40k')"
+        return (*lines, Line(name="owned", value=0.0, words="not known", note=said))
+    power = _machine_power(device, terms, draw)
+    owned = float(
+        money.owned_price(
+            terms.chip_capital, terms.lifetime, terms.utilisation, power, terms.electricity_price, terms.pue
+        )
+    )
+    note = f"{terms.lifetime / YEAR:.3g} years at {terms.utilisation:.0%} use, and electricity"
+    lines.append(Line(name="an owned chip", value=owned, quantity="price", note=note))
+    lines.append(Line(name="owned", value=bill.chip_time * owned, quantity="train_cost", note="the run at that price"))
+    if tariff is not None:
+        lines.append(_against(terms, tariff, power))
+    return tuple(lines)
+
+
+def _against(terms: Terms, tariff: Tariff, power: float) -> Line:
+    """Where a bought chip beats this rent."""
+    assert terms.chip_capital is not None
+    spare = tariff.amount - power * terms.pue * terms.electricity_price
+    if spare <= 0:
+        said = "never: the rent is below the electricity of a chip of one's own"
+        return Line(name="owning beats this rent", value=0.0, words=said)
+    even = float(
+        running.break_even(terms.chip_capital, terms.lifetime, tariff.amount, power, terms.electricity_price, terms.pue)
+    )
+    months = even * terms.lifetime / MONTH
+    if even > 1:
+        said = f"never: it would have to work {even:.2g} times its lifetime"
+        return Line(name="owning beats this rent", value=even, words=said)
+    return Line(
+        name="owning beats this rent", value=even, quantity="break_even",
+        note=f"of its lifetime at work or more: {months:.3g} months of work",
+    )  # fmt: skip
+
+
+def _rents(bill: Bill, device: Device) -> list[Line]:
+    """What the run would cost at all known prices, the latest of each place: by commitment, cheapest to dearest."""
+    try:
+        every = hardware.find_prices(device)
+    except MissingData:
+        return []
+    latest: dict[tuple[str, str, str], Price] = {}
+    for one in every:  # undated first, then the oldest
+        latest[one.provider, one.region, one.commitment] = one
+    lines = []
+    for commitment in ("on-demand", "1y", "3y", "spot"):
+        own = sorted((one for one in latest.values() if one.commitment == commitment), key=lambda one: one.amount)
+        if not own:
+            continue
+        low, middle, high = own[0], own[len(own) // 2], own[-1]
+        ends = [write(bill.chip_time * one.amount, quantity("train_cost")) for one in (low, high)]
+        said = " to ".join(dict.fromkeys(ends))
+        shown = dict.fromkeys(f"{one.provider} ${one.per_hour:.3g}/h" for one in (low, middle, high))
+        note = f"{len(own)} offer{'s' if len(own) > 1 else ''}: {', '.join(shown)}"
+        lines.append(Line(name=f"all known, {commitment}", value=bill.chip_time * middle.amount, words=said, note=note))
+    return lines
+
+
+def _machine_power(device: Device, terms: Terms, draw: float) -> float:
+    """Watts of the machines for each chip: its board at this utilisation, host and network on top."""
+    tdp = device.power().value
+    return float(energy.chip_power(tdp, terms.power_ratio - 1 + draw))
+
+
+def _energy_lines(bill: Bill, device: Device, terms: Terms, draw: float) -> tuple[Line, ...]:
+    try:
+        tdp = device.power().value
+    except MissingData as error:
+        return (Line(name="energy", value=0.0, words="not known", note=str(error)),)
+    power = _machine_power(device, terms, draw)
+    machines = float(energy.machine_energy(bill.chip_time, power))
+    whole = float(energy.train_energy(machines, terms.pue))
+    lines = [
+        Line(
+            name="power of the machines", value=power, quantity="chip_power",
+            note=f"board at {draw:.0%} of {tdp:g} W, host and network {terms.power_ratio - 1:.0%} of it, assumed",
+        ),
+        Line(name="energy", value=whole, quantity="train_energy", note=f"at the meter, PUE {terms.pue:g}"),
+        Line(
+            name="electricity", value=float(money.energy_cost(whole, terms.electricity_price)), quantity="energy_cost",
+            note=f"at ${terms.electricity_price * KWH:.3g} a kWh; part of a rent, beside capital where owned",
+        ),
+    ]  # fmt: skip
+    lines += [_emissions(whole, one) for one in _grids(terms.grid)]
+    llama = float(energy.train_emissions(bill.chip_time * tdp * LLAMA_PUE, LLAMA_GRID))
+    lines.append(
+        Line(
+            name="by LLaMA's convention", value=llama, quantity="train_emissions",
+            note="TDP x chip-hours x 1.1 at 0.385 kg a kWh, wherever it runs",
+        )
+    )  # fmt: skip
+    made = float(energy.embodied_emissions(bill.chip_time, terms.lifetime, terms.utilisation))
+    lines.append(
+        Line(
+            name="making the machines",
+            value=made,
+            quantity="embodied_emissions",
+            note="BLOOM's method, 462.5 kg a chip",
+        )
+    )
+    water = machines / KWH * terms.wue
+    said = f"{water / 1e3:,.3g} m³"
+    lines.append(Line(name="water on site", value=water, words=said, note=f"{terms.wue:g} litres a kWh, an estimate"))
+    return tuple(lines)
+
+
+def _grids(name: str) -> tuple[Grid, ...]:
+    """The entries of a grid, one a source, the newest year of each."""
+    newest: dict[str, Grid] = {}
+    for one in hardware.grids(name):
+        before = newest.get(one.source)
+        if before is None or (one.year or 0) > (before.year or 0):
+            newest[one.source] = one
+    return tuple(newest.values())[:3]
+
+
+def _emissions(whole: float, grid: Grid) -> Line:
+    year = f", {grid.year}" if grid.year else ""
+    return Line(
+        name=f"emissions, {grid.title}",
+        value=float(energy.train_emissions(whole, grid.intensity.value)),
+        quantity="train_emissions",
+        note=f"{grid.intensity.value * KWH * 1e3:.3g} g a kWh: {grid.source}{year}",
+    )
+
+
+def _data_lines(advice: Advice, bill: Bill, tokens: float, terms: Terms) -> tuple[Line, ...]:
+    """What has to be stored and read."""
+    width = 2.0 if advice.run.model.vocabulary <= FEW_WORDS else 4.0
+    unique = tokens / terms.epochs
+    size = float(running.dataset_bytes(unique, width))
+    speed = tokens / (bill.time * bill.order.goodput)
+    shards = max(1, ceil(size / 1e9))
+    seen = "each seen once" if terms.epochs == 1 else f"each seen {terms.epochs:g} times"
+    return (
+        Line(name="different tokens", value=unique, quantity="tokens", note=seen),
+        Line(
+            name="stored as token numbers", value=size, quantity="dataset_bytes",
+            note=f"{width:g} bytes each, a vocabulary of {advice.run.model.vocabulary:,}; {shards:,} shards of 1 GB",
+        ),
+        Line(
+            name="as text", value=float(running.dataset_bytes(unique, 4.0)), quantity="dataset_bytes",
+            note="about 4 bytes a token of English; other languages and small vocabularies differ by half",
+        ),
+        Line(
+            name="to be read", value=float(running.read_rate(speed, width)), quantity="read_rate",
+            note="all ranks together, so that no step waits",
+        ),
+        Line(
+            name="keeping it for the run", value=float(running.storage_cost(size, bill.time, terms.storage_price)),
+            quantity="storage_cost", note=_per_gb(terms),
+        ),
+    )  # fmt: skip
+
+
+def _per_gb(terms: Terms) -> str:
+    return f"at ${terms.storage_price * 1e9 * MONTH:.3g} a GB and month, an estimate"
+
+
+def _checkpoint_lines(saved: _Saved, bill: Bill, terms: Terms) -> tuple[Line, ...]:
+    written = max(1, round(bill.time / saved.interval))
+    kept = min(terms.kept, written)
+    return (
+        Line(name="size", value=saved.size, quantity="checkpoint_bytes", note="weights, fp32 copies, optimizer"),
+        Line(
+            name="written in", value=saved.time, quantity="checkpoint_time",
+            note=f"at {terms.checkpoint_rate / 1e9:g} GB/s a chip, an estimate; steps stand still",
+        ),
+        Line(
+            name="every", value=saved.interval, quantity="checkpoint_interval",
+            note=f"Young's sqrt(2 t M): {written:,} of them",
+        ),
+        Line(name="together at", value=saved.rate, quantity="checkpoint_rate", note="what storage has to take"),
+        Line(
+            name="keeping some", quantity="storage_cost", note=f"{kept} of them for the run, {_per_gb(terms)}",
+            value=float(running.storage_cost(kept * saved.size, bill.time, terms.storage_price)),
+        ),
+    )  # fmt: skip
