@@ -419,7 +419,14 @@ def optimum(entry: Published, flops: float) -> str:
 def accuracy() -> str:
     """Predictions held against the measured rows that come with isoflop."""
     from isoflop.accuracy import committed_rows, read_configs, validate_training
-    from isoflop.accuracy.run_tables import energy_tables, epoch_table, hours_tables, measured_tables, rumour_table
+    from isoflop.accuracy.run_tables import (
+        energy_tables,
+        epoch_table,
+        hours_tables,
+        measured_tables,
+        own_tables,
+        rumour_table,
+    )
     from isoflop.accuracy.state_rows import committed_state_rows
     from isoflop.accuracy.state_tables import state_tables
     from isoflop.accuracy.state_validate import validate_state
@@ -440,6 +447,8 @@ def accuracy() -> str:
         "## Steps measured here, seen by no fit",
         introduction("accuracy_measured"),
         measured_tables(read_configs(None)),
+        introduction("accuracy_own"),
+        own_tables(read_configs(None)),
         "## Chip-hours of published runs",
         introduction("accuracy_hours"),
         hours_tables(),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from isoflop.accuracy.published_energy import energies
@@ -46,6 +48,26 @@ def measured_tables(library: tuple[Known, ...]) -> str:
     said = sum(row.measured.step_time is None and one.status == "does_not_fit" for row, one in pairs)
     counted = f"{over} steps ran out of memory; {said} of them were predicted not to fit."
     return table(("device", "steps", "of", "n", *_HEAD, "inside 80 %"), lines) + f"\n\n{counted}"
+
+
+OWN = {"NVIDIA H200": "h200.toml", "NVIDIA H100 80GB HBM3": "h100.toml"}
+"""Devices of the measured rows -> the device files that `isoflop measure` wrote on the same cards in about a minute."""
+
+
+def own_tables(library: tuple[Known, ...]) -> str:
+    """The same rows under the profiles that `isoflop measure` made on the same cards; no row was used for them."""
+    rows = []
+    for row in read_rows(MEASURED).rows:
+        file = str(Path(__file__).with_name("measured") / OWN[row.settings.gpu])
+        rows.append((row.settings.gpu, replace(row, settings=msgspec.structs.replace(row.settings, gpu=file))))
+    report = validate_training([row for _, row in rows], library)
+    triples = [(name, row, one) for (name, row), one in zip(rows, report.predictions, strict=True)]
+    lines = []
+    for device in OWN:
+        for kind, holds in _KINDS:
+            own = [(row, one) for name, row, one in triples if name == device and holds(row)]
+            lines += [(device, kind, *line[1:]) for line in _errors_of(own) if line[0] == "step time"]
+    return table(("device", "steps", "n", *_HEAD, "inside 80 %"), lines)
 
 
 _KINDS: tuple[tuple[str, Callable[[Row], bool]], ...] = (
