@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from math import floor, log10
 from typing import TYPE_CHECKING
 
-from isoflop.audit.amounts import tie_factor
 from isoflop.audit.engine import recalculate
 from isoflop.audit.measure import number, replaced, sites
 from isoflop.quantity import Point
@@ -44,7 +43,7 @@ def plant(document: Document) -> Iterator[Planted]:
                 continue
             changed = {found.step.number: scaled(found.step, factor)}
             yield planted(document, changed, found.step.number, (factor, kinds, name))
-            carried = carry_on(document, steps, changed)
+            carried = carry_on(steps, changed)
             if len(carried) > 1:
                 yield planted(document, carried, found.step.number, (factor, kinds, f"{name}, carried on"))
         yield from constants(document, found)
@@ -120,7 +119,7 @@ def with_median(value: Value, median: float) -> Value:
     )
 
 
-def carry_on(document: Document, steps: dict[str, Recalculated], changed: dict[str, Step]) -> dict[str, Step]:
+def carry_on(steps: dict[str, Recalculated], changed: dict[str, Step]) -> dict[str, Step]:
     """The changed step, and every later one computed from what the page then says."""
     carried = dict(changed)
     for number_, found in steps.items():
@@ -130,20 +129,24 @@ def carry_on(document: Document, steps: dict[str, Recalculated], changed: dict[s
         if not any(given.step in carried for given in step.inputs.values()):
             continue
         values = {
-            key: _says(carried[given.step], document) if given.step in carried else found.values[key]
+            key: _says(carried[given.step]) * _base(steps[given.step]) if given.step in carried else found.values[key]
             for key, given in step.inputs.items()
         }
         own = number(found.tree, values)
         if own is not None and own > 0 < found.own:
-            carried[number_] = replace(
-                step, says=with_median(step.says, own / tie_factor(step.says.unit, document.nouns))
-            )
+            carried[number_] = replace(step, says=with_median(step.says, own / _base(found)))
     return carried
 
 
-def _says(step: Step, document: Document) -> float:
+def _says(step: Step) -> float:
     assert step.says is not None
-    return step.says.spread.median * tie_factor(step.says.unit, document.nouns)
+    return step.says.spread.median
+
+
+def _base(found: Recalculated) -> float:
+    """What a claim is multiplied by to be in base units, nouns tied, in the unit that it was taken to have."""
+    assert found.said is not None
+    return found.said / _says(found.step)
 
 
 def constants(document: Document, found: Recalculated) -> Iterator[Planted]:

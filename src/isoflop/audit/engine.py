@@ -8,17 +8,17 @@ converts units (24 from days to hours) counts once, whether the units or the num
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations, product
-from math import exp, log, log10
+from itertools import product
+from math import exp, log
 from typing import TYPE_CHECKING
 
 from isoflop.audit.amounts import calendar_slack, digit_slack, tie, tie_factor
 from isoflop.audit.document import Recomputed
-from isoflop.audit.measure import input_units, left_between, number, replaced, sites, unit_of_tree
+from isoflop.audit.measure import input_units, left_between, number, sites, unit_of_tree
 from isoflop.audit.order import in_order
+from isoflop.audit.reading import apart_by, is_bare, read_bare, read_converted
 from isoflop.errors import UnitError
 from isoflop.quantity import NUMBER
-from isoflop.relation.expr import call, const
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,19 +34,9 @@ FLOOR = 0.005
 MOST_READINGS = 64
 """Combinations of printed and unrounded inputs that are tried for one step."""
 
-CONVERSIONS = (
-    *(60.0, 3600.0, 24.0, 86400.0, 7.0, 168.0, 12.0, 1440.0),
-    *(365.0, 365.25, 365.24, 30.0, 30.4, 30.42, 30.44, 30.5, 31.0, 52.0, 720.0, 730.0, 730.5, 8760.0, 8766.0),
-    *(8.0, 1e3, 1e6, 1e9, 1e12, 1e15, 1e18, 3.6e6),
-    *(2.0**10, 2.0**20, 2.0**30, 2.0**40),
-)
-"""Bare numbers that people write to get from one unit to another."""
-
-_CONVERTS = 0.025
 _MOST_ROUNDING = 0.06
 _MOST_OPEN = 0.25
 _NUDGE = 1e-5
-_MOST_SITES = 6
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,7 +49,8 @@ class Recalculated:
     |ln(said/own)| that the digits, the calendar and the inputs' spreads leave open; `rounding` is what the digits of
     printed steps add to it where reasons are sought, `drift` what all digits on the way leave open. `wrong_below` says
     that a step it builds on is wrong. `trouble` says why there is no value, `clash` why there is no unit, and
-    `clash_left` what is left over there. `stands_in` says that a bare number among the factors can stand for a unit.
+    `clash_left` what is left over there. `stands_in` says that a bare number among the factors can stand for a unit;
+    `others` are further values that a claim without a unit can mean.
     """
 
     step: Step
@@ -84,6 +75,7 @@ class Recalculated:
     trouble: str = ""
     clash: str = ""
     clash_left: Unit | None = None
+    others: tuple[float, ...] = ()
     stands_in: bool = False
 
     def left_over(self, nouns: Nouns) -> Unit | None:
@@ -155,7 +147,9 @@ def _compute(found: Recalculated, tree: Expr, done: Mapping[str, Recalculated], 
     printed = {key: values[0] for key, values in candidates.items()}
     found.scales = {key: _scale(found, key, before, nouns) for key in printed}
     found.input_quantities = {key: one.step.quantity for key, one in before.items()}
-    found.tree = _reading(found, tree, printed, nouns)
+    mended = {key: one.roots for key, one in before.items() if one.wrong and one.roots is not None}
+    read = read_bare if is_bare(found, nouns) else read_converted
+    found.tree = read(found, tree, printed | mended, nouns)
     found.values = _inputs_used(found, candidates, before)
     found.own = number(found.tree, found.values)
     if found.own is None:
@@ -198,7 +192,7 @@ def _candidates(given: Input, before: Recalculated | None, nouns: Nouns) -> list
         return [given.written.spread.median * tie_factor(given.written.unit, nouns)]
     if before is None:
         return []
-    found = [one for one in (before.value, before.own, before.roots) if one is not None]
+    found = [one for one in (before.value, before.own, before.roots, *before.others) if one is not None]
     return list(dict.fromkeys(found))
 
 
@@ -208,63 +202,11 @@ def _untie(found: Recalculated, key: str, before: Mapping[str, Recalculated], no
     return tie_factor(unit, nouns)
 
 
-def _reading(found: Recalculated, tree: Expr, printed: Mapping[str, float], nouns: Nouns) -> Expr:
-    """The tree with those bare numbers set to 1 that only convert units which the amounts carry already.
-
-    Numbers that convert make the result on the numbers as written, in the unit as claimed, what it is in base units;
-    prefixes may be left out of account. Of several readings the one nearest to what is said is taken. Where bare
-    numbers stand for units, the numbers as written are a reading too.
-    """
-    says = found.step.says
-    if says is None or found.said is None:
-        return tree
-    result = says.unit.scale * tie_factor(says.unit, nouns)
-    written = number(tree, {key: printed[key] / found.scales[key] for key in printed})
-    readings = list(_readings(tree)) if any(scale != 1 for scale in (*found.scales.values(), result)) else [tree]
-    values = [number(one, printed) or 0.0 for one in readings]
-    if written:
-        apart = [_decades(written * result, value) for value in values]
-        if 0 in apart:
-            return readings[apart.index(0)]
-        kept = [place for place, tens in enumerate(apart) if tens is not None]
-        readings, values = (
-            ([readings[place] for place in kept], [values[place] for place in kept]) if kept else (readings, values)
-        )
-    if found.left_over(nouns) and found.stands_in and values[0] and written:
-        readings.append(call("*", tree, const(written * result / values[0])))
-        values.append(written * result)
-    nearest = [_apart(found.said, value) if value else float("inf") for value in values]
-    return readings[nearest.index(min(nearest))]
-
-
-def _decades(one: float, other: float) -> int | None:
-    """By how many powers of ten two numbers differ, where they differ by nothing else: prefixes and percent."""
-    ratio = one / other if other else 0.0
-    if not 0 < ratio < float("inf"):
-        return None
-    tens = log10(ratio)
-    return round(tens) if abs(tens - round(tens)) < _CONVERTS / 2 else None
-
-
-def _readings(tree: Expr) -> Iterator[Expr]:
-    """The tree, and the tree without each set of bare numbers that can be conversions."""
-    bare = [site for site in sites(tree) if number(site, {}) in CONVERSIONS][:_MOST_SITES]
-    for size in range(len(bare) + 1):
-        for chosen in combinations(bare, size):
-            yield replaced(tree, {id(site): 1.0 for site in chosen}) if chosen else tree
-
-
 def _scale(found: Recalculated, key: str, before: Mapping[str, Recalculated], nouns: Nouns) -> float:
     """Base units of the unit that an input is written in, nouns tied."""
     given = found.step.inputs[key]
     unit = given.written.unit if given.written is not None else before[key].said_unit
     return 1.0 if unit is None else unit.scale * tie_factor(unit, nouns)
-
-
-def _apart(one: float, other: float) -> float:
-    """|ln| of a ratio; infinite where the signs differ, one is zero, or it is beyond floats."""
-    ratio = one / other if other else 0.0
-    return abs(log(ratio)) if 0 < ratio < float("inf") else float("inf")
 
 
 def _inputs_used(
@@ -287,7 +229,7 @@ def _inputs_used(
         own = number(found.tree, values)
         if own is None or count >= MOST_READINGS:
             break
-        apart = _apart(found.said, own)
+        apart = apart_by(found.said, own)
         if apart < nearest or (count and best is printed and apart < nearest + extra):
             best, nearest = values, apart
             found.tolerance = max(found.tolerance, apart if count else 0.0)

@@ -63,10 +63,10 @@ def _without_constants(tree: Expr) -> Expr:
 
 
 def sites(tree: Expr) -> list[Expr]:
-    """The largest parts without inputs that multiply or divide; exponents are left out."""
+    """The parts without inputs that multiply or divide, single factors of a product each; exponents are left out."""
     if tree.op == "name":
         return []
-    if folded(tree) is not None:
+    if folded(tree) is not None and tree.op not in {"*", "/"}:
         return [tree]
     args = tree.args[:1] if tree.op == "^" else tree.args
     return [one for arg in args for one in sites(arg)]

@@ -13,7 +13,8 @@
 
 Keys of a step: `name`, `value` (or `says`), `expr`, `is` (the library's quantity), `from` (numbers of steps, or
 sources), `text`, `source`, `values`, `subject`, `alternatives` ({ "on demand" = "$103.04/h/slice" }). A step may be a
-plain string: its value. Sections may also be called statements, assumptions, implications and claims.
+plain string: its value, or what a source says. Sections may also be called statements, assumptions, implications and
+claims.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ _ALIASES = {
     "gpu_hours": "chip_time",
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_BARE = re.compile(r"\s*~?\s*[-+]?[\d.,_]+(?:[eE][-+]?\d+)?\s*[kKMBT]?\s*", re.ASCII)
 _KEY = re.compile(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""", re.ASCII)
 _HEADER = re.compile(r"""\s*\[+\s*([A-Za-z0-9_-]+)\s*(?:\.\s*["']?([A-Za-z0-9_-]+)["']?\s*)?\]""", re.ASCII)
 
@@ -178,7 +180,8 @@ def _entries(tables: Table, lines: Mapping[tuple[str, str], int], name: str) -> 
             if number in seen:
                 raise BadFile(f"{name}: two steps are called {shorten(number)}; give each a number of its own.")
             seen.add(number)
-            table = entry if isinstance(entry, dict) else {"value": entry}
+            short = "text" if _SECTIONS[section] == "statement" and isinstance(entry, str) else "value"
+            table = entry if isinstance(entry, dict) else {short: entry}
             found.append(_Written(_SECTIONS[section], number, line, table))
     return found
 
@@ -292,7 +295,9 @@ class _Reader:
     def amount(self, given: object, of: Quantity | None, due: Unit | None) -> Value:
         if isinstance(given, bool) or not isinstance(given, str | int | float):
             raise BadInput(f"a {type(given).__name__} is no value; write '4T tokens', '$100m' or a number.")
-        return amount(given, of=of, unit=due, nouns=self.nouns)
+        given = given if isinstance(given, str) else f"{given:.15g}"
+        bare = _BARE.fullmatch(given) is not None
+        return amount(given, of=of, unit=None if bare else due, nouns=self.nouns)  # the engine finds a bare one's unit
 
     def alternatives(self, table: Table, of: Quantity | None, where: str) -> dict[str, Value]:
         given = table.get("alternatives", {})

@@ -20,8 +20,8 @@ def said(value: float, unit: Unit | None) -> str:
     >>> said(6.836e17, unit("FLOP/$")), said(26e12, unit("parameters")), said(3.6e9, unit("GPU-hours"))
     ('6.84e17 FLOP/$', '26T parameters', '1,000,000 GPU-hours')
     """
-    if unit is None:
-        return f"{value:.3g}"
+    if unit is None or unit.text[:1].isdigit():
+        return f"{value / (unit.scale if unit is not None else 1.0):.3g}"  # a claim without a unit
     counted = len(unit.dims) == 1 and unit.dims[0][0] in COUNTED and unit.dims[0][1] == 1 and unit.scale == 1
     for size, letter in MULTIPLIERS if counted else ():
         if size <= abs(value) < 1e15:
