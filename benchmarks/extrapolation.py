@@ -2,7 +2,7 @@
 
     python benchmarks/extrapolation.py                     every cut, a line each, and the means
     python benchmarks/extrapolation.py --studies FOLDER    also the tables of this folder (lr_bsz.csv)
-    python benchmarks/extrapolation.py --json              one object
+    python benchmarks/extrapolation.py --out FILE          also one JSON object
 
 Cuts marked "apart" were not looked at while the way of weighing forms was chosen: cuts by size, by data and by tokens
 per parameter of every study, and all of moe, lr_bsz, step_best and single_epoch. Cuts by compute of chinchilla_dots,
@@ -183,20 +183,20 @@ def main() -> None:
             continue
         row = line(replay, found)
         rows.append(row)
-        if "--json" not in words:
-            print(
-                f"{'apart' if replay.apart else '':5} {replay.study:<16} {replay.cut:<24} {row['fitted']:>5}"
-                f" {row['predicted']:>5}  chinchilla {row['baseline']:6.2f}  auto {row['auto']:6.2f}  best"
-                f" {row['best']:6.2f} {row['best_form']:<16} covered {row['covered']:4.0%} width {row['width']:6.2f}",
-                flush=True,
-            )
+        print(
+            f"{'apart' if replay.apart else '':5} {replay.study:<16} {replay.cut:<24} {row['fitted']:>5}"
+            f" {row['predicted']:>5}  chinchilla {row['baseline']:6.2f}  auto {row['auto']:6.2f}  best"
+            f" {row['best']:6.2f} {row['best_form']:<16} covered {row['covered']:4.0%} width {row['width']:6.2f}",
+            flush=True,
+        )
     means = {
         part: summary([one for one in rows if part == "all" or one["apart"] == (part == "apart")])
         for part in ("developed on", "apart", "all")
     }
-    if "--json" in words:
-        print(json.dumps({"replays": rows, "means": means}))
-        return
+    if "--out" in words:
+        Path(words[words.index("--out") + 1]).write_text(
+            json.dumps({"replays": rows, "means": means}), encoding="utf-8"
+        )
     for part, one in means.items():
         print(
             f"{part:<13} {one['cuts']:.0f} cuts: chinchilla {one['baseline']:.2f} %, auto {one['auto']:.2f} %, best"

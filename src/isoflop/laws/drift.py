@@ -100,21 +100,26 @@ def drift(runs: Runs, shape: Shape, options: Options, found: Fit) -> tuple[float
     return drift_of(cuts, float(np.mean(found.doubt.residuals**2))) if cuts else (0.0, 0.0)
 
 
-def drift_of(cuts: Sequence[Ahead], known: float) -> tuple[float, float]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the drift has to do: hold this share of the farther half, be no less, count each cut `later` times more."""
+
+    covered: float = COVERED
+    least: float = LEAST
+    later: float = 1.0
+
+
+def drift_of(cuts: Sequence[Ahead], known: float, asked: Asked | None = None) -> tuple[float, float]:
     """As `drift`, from errors beyond cuts and the variance of runs about the law."""
+    want = asked or Asked()
     errors, decades = (np.concatenate([getattr(one, name) for one in cuts]) for name in ("errors", "decades"))
+    share = np.concatenate([np.full(len(one.errors), want.later**k) for k, one in enumerate(cuts)])
     far = np.concatenate([one.decades >= np.median(one.decades) for one in cuts])
-    errors, decades = errors[far], decades[far]
-    reach = NormalDist().inv_cdf(0.5 + COVERED / 2)
-
-    def covered(s: float) -> float:
-        return float(np.mean(np.abs(errors) <= reach * np.sqrt(known + s**2 * widening(decades))))
-
-    low, high = 0.0, 10.0
-    if covered(0.0) < COVERED:
-        for _ in range(50):
-            middle = 0.5 * (low + high)
-            low, high = (low, middle) if covered(middle) >= COVERED else (middle, high)
-        low = high
+    errors, decades, share = errors[far], decades[far], share[far] / share[far].sum()
+    reach = NormalDist().inv_cdf(0.5 + want.covered / 2)
+    need = np.sqrt(np.maximum((errors / reach) ** 2 - known, 0.0) / widening(decades))
+    order = np.argsort(need)
+    held = np.cumsum(share[order]) >= want.covered - 1e-12
+    enough = float(need[order][int(np.argmax(held))])
     bias = float((errors * decades).sum() / (decades**2).sum())
-    return max(low, LEAST, min(abs(bias), 2.0 * low + LEAST)), bias
+    return max(enough, want.least, min(abs(bias), 2.0 * enough + want.least)), bias

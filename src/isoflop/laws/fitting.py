@@ -11,7 +11,7 @@ import numpy as np
 from isoflop.errors import BadInput, UnknownName, UntrustworthyFit
 from isoflop.laws.newton import Minimum, minimise
 from isoflop.laws.objective import DELTA, Objective
-from isoflop.laws.problem import CurveProblem, problem_of
+from isoflop.laws.problem import CurveProblem, SumProblem, problem_of
 from isoflop.laws.refusals import flattest, refuse_unsettled, said_of_grids
 from isoflop.laws.resample import NORMAL, bootstrap, covariance_of, group_count, normal_draws
 from isoflop.laws.result import Certificate, Doubt, Fit, Origin, target_of
@@ -34,6 +34,9 @@ AGREE = 1e-8
 
 BEGIN = 3_000
 """Rows that starts are tried on; with more rows only the best few go on to all of them."""
+
+CURVED = 9_000
+"""The same, times constants, for forms that are no sums of powers: their steps cost that much more."""
 
 NONE: Mapping[str, float] = MappingProxyType({})
 
@@ -184,8 +187,9 @@ def _search(
     inputs, target, weights = data
     rows = np.arange(len(target))
     few, light = problem, weights
-    if len(rows) > BEGIN:
-        rows = np.argsort(target, kind="stable")[np.linspace(0, len(target) - 1, BEGIN).astype(int)]
+    most = BEGIN if isinstance(problem, SumProblem) else max(BEGIN // 10, CURVED // len(shape.coordinates))
+    if len(rows) > most:
+        rows = np.argsort(target, kind="stable")[np.linspace(0, len(target) - 1, most).astype(int)]
         thin = {name: values[rows] for name, values in inputs.items()}
         few = problem_of(shape, thin, target[rows], fixed=options.fixed, ties=options.ties, bounds=options.bounds)
         light = weights[rows]

@@ -119,9 +119,10 @@ def _certified(
         )
         held = _held(free[fine], gradient[fine], box)
         spread = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(curvature[fine], axis1=1, axis2=2)), 1e-300))
-        size = np.sqrt(np.maximum(value[fine], floor[fine]))
+        least = np.maximum(np.maximum(value[fine], floor[fine]), 1e-300)  # without any weight both are 0
+        size = np.sqrt(least)
         scaled[fine] = np.max(np.where(held, 0.0, np.abs(gradient[fine]) * spread), axis=1) / size
-        decrease[fine] = predicted * (1.0 + damping) / np.maximum(value[fine], floor[fine])
+        decrease[fine] = predicted * (1.0 + damping) / least
     # Rounding ends the descent a little before the last decrease that the curvature promises.
     converged = decrease <= max(1e3 * settled, 1e-9)
     return Minimum(free=free, value=value, gradient=scaled, decrease=decrease, converged=converged, steps=steps)

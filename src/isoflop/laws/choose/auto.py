@@ -11,9 +11,9 @@ import numpy as np
 
 from isoflop.errors import BadInput, UntrustworthyFit
 from isoflop.laws.choose.blend import Blend, Part
-from isoflop.laws.choose.candidate import Candidate, candidates, form_label, plain_candidates
+from isoflop.laws.choose.candidate import Candidate, candidates, form_label, plain_candidates, varies
 from isoflop.laws.choose.rolling import cuts, rolled, rolling_error, scores, thinned, weights
-from isoflop.laws.drift import Ahead, drift_of
+from isoflop.laws.drift import Ahead, Asked, drift_of
 from isoflop.laws.fitting import fit_point, origin_of, refuse_thin
 from isoflop.laws.result import Doubt, Fit, Tried
 from isoflop.laws.shape import PowerSum
@@ -29,8 +29,15 @@ if TYPE_CHECKING:
 _COSTLY = 20_000  # rows times constants of forms that are no sums
 _WORTH = 200_000  # rows times resamples times forms for which loading numba pays
 
-UNTRIED = 0.03
-"""Drift of ln(loss) at a decade where no cut could be tested: about the worst of the studies at hand."""
+UNTRIED, UNTRIED_PLAIN = 0.03, 0.1
+"""Drift of ln(loss) at a decade where no cut could test it, and of laws of one column where others vary too: about the
+worst of the studies at hand."""
+
+HELD = Asked(covered=0.85, least=0.004, later=2.0)
+"""What the drift of a blend has to hold: less than that of one form, for the spread between forms is counted too."""
+
+TESTED = 10
+"""Runs above cuts that make the drift known: of fewer, a share of UNTRIED stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,7 @@ class Choice:
     weights: FloatArray
     cuts: tuple[Cut, ...]
     left_out: tuple[tuple[str, str], ...]
+    plain: bool
 
 
 def choose(runs: Runs, options: Options) -> Choice:
@@ -51,36 +59,47 @@ def choose(runs: Runs, options: Options) -> Choice:
     if options.fixed or options.ties or options.bounds:
         raise BadInput("fixed, tied and bounded constants belong to one form; --law auto weighs several: name one")
     kept = _common(runs)
-    few = thinned(kept)
-    at = cuts(few)
-    for tried in (candidates(kept), plain_candidates(kept)):
-        left_out: dict[str, str] = {}
-        taken: list[Candidate] = []
-        errors: list[list[FloatArray | None]] = []
-        for ways in _by_shape(tried):
-            shape = ways[0].shape
-            try:
-                refuse_thin(shape, kept, options)
-            except UntrustworthyFit as error:
-                left_out[shape.name] = str(error)
-                continue
-            taken += ways
-            errors += rolled(shape, [one.trim for one in ways], few, at, options)
-        if taken:
-            break
-    else:
-        why = next(iter(left_out.values()), "no column varies that a law could follow.")
+    at = cuts(thinned(kept))
+    found, plain = _tested(candidates(kept), kept, at, options), False
+    if not found.taken:
+        found, plain = _tested(plain_candidates(kept), kept, at, options), True
+    if not found.taken:
+        why = next(iter(found.left_out.values()), "no column varies that a law could follow.")
         raise UntrustworthyFit(why, missing=("runs of several sizes and amounts of data",))
-    held = scores(errors)
+    held = scores(found.errors)
     return Choice(
         runs=kept,
-        taken=tuple(taken),
-        errors=tuple(tuple(one) for one in errors),
+        taken=tuple(found.taken),
+        errors=tuple(tuple(one) for one in found.errors),
         rolling=rolling_error(held),
-        weights=weights(held, np.array([one.prior for one in taken])),
+        weights=weights(held, np.array([one.prior for one in found.taken])),
         cuts=at,
-        left_out=tuple(left_out.items()),
+        left_out=tuple(found.left_out.items()),
+        plain=plain and sum(varies(kept, (name,)) for name in ("params", "tokens")) == 2,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tested:
+    taken: list[Candidate]
+    errors: list[list[FloatArray | None]]
+    left_out: dict[str, str]
+
+
+def _tested(tried: Sequence[Candidate], runs: Runs, at: Sequence[Cut], options: Options) -> _Tested:
+    """Candidates that the runs can carry, with their errors above the cuts; of the others, why not."""
+    found = _Tested(taken=[], errors=[], left_out={})
+    few = thinned(runs)
+    for ways in _by_shape(tried):
+        shape = ways[0].shape
+        try:
+            refuse_thin(shape, runs, options)
+        except UntrustworthyFit as error:
+            found.left_out[shape.name] = str(error)
+            continue
+        found.taken.extend(ways)
+        found.errors.extend(rolled(shape, [one.trim for one in ways], few, at, options))
+    return found
 
 
 def _by_shape(tried: Sequence[Candidate]) -> list[list[Candidate]]:
@@ -115,7 +134,8 @@ def fit_auto(runs: Runs, options: Options) -> Fit:
     )
     fits = [_doubted(chosen, k, options) for k in members]
     at = np.concatenate([fit.at for fit in fits])
-    residuals = _at(shape, at, chosen.runs)
+    # Runs that the first member leaves out say nothing of the scatter where it is to predict.
+    residuals = _at(shape, at, chosen.runs.where(chosen.taken[members[0]].kept(chosen.runs)))
     count = min(len(fit.doubt.draws) for fit in fits)
     draws = np.concatenate([fit.doubt.draws[:count] for fit in fits], axis=1)
     moved, bias = _drift(chosen, residuals)
@@ -176,7 +196,7 @@ def _at(shape: Blend, at: FloatArray, runs: Runs) -> FloatArray:
 
 
 def _drift(chosen: Choice, residuals: FloatArray) -> tuple[float, float]:
-    """What widens intervals beyond the runs: from the blend's own errors above the cuts."""
+    """What widens intervals beyond the runs: from the blend's own errors above the cuts, more where these are few."""
     few, found = thinned(chosen.runs), []
     for index, cut in enumerate(chosen.cuts):
         there = [(one[index], weight) for one, weight in zip(chosen.errors, chosen.weights, strict=True) if weight > 0]
@@ -185,7 +205,12 @@ def _drift(chosen: Choice, residuals: FloatArray) -> tuple[float, float]:
             total = sum(weight for _, weight in good)
             off = np.asarray(sum(weight * off for off, weight in good)) / total
             found.append(Ahead(cut=cut.at, errors=off, decades=cut.decades(few)))
-    return drift_of(found, float(np.mean(residuals**2))) if found else (UNTRIED, 0.0)
+    untried = UNTRIED_PLAIN if chosen.plain else UNTRIED
+    if not found:
+        return untried, 0.0
+    moved, bias = drift_of(found, float(np.mean(residuals**2)), HELD)
+    tested = max(len(one.errors) for one in found)
+    return float(np.hypot(moved, untried * np.exp(-tested / TESTED))), bias
 
 
 def _tried(chosen: Choice) -> tuple[Tried, ...]:
@@ -204,7 +229,14 @@ def _tried(chosen: Choice) -> tuple[Tried, ...]:
 
 def _notes(chosen: Choice) -> tuple[str, ...]:
     """What else to know: forms that could not be fitted, cuts that were not possible."""
-    notes = [f"{label} was not tried: {why}" for label, why in chosen.left_out]
+    notes = []
+    if chosen.left_out:
+        names, why = ", ".join(label for label, _ in chosen.left_out), chosen.left_out[0][1]
+        notes.append(f"not tried: {names}. Of the first: {why}")
+    if chosen.plain:
+        notes.insert(
+            0, "no form of params and tokens can be fitted, so the law follows one column, and other splits err more"
+        )
     able = sum(any(off is not None for off in (one[k] for one in chosen.errors)) for k in range(len(chosen.cuts)))
     if not able:
         notes.insert(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FORMS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("params", "tokens"), ("chinchilla-tied", "chinchilla", "interaction", "farseer", "kaplan-joint")),
-    (("params", "tokens", "unique_tokens"), ("data-constrained", "unique-tokens", "overfitted")),
+    (("params", "tokens", "unique_tokens"), ("data-constrained", "overfitted")),
     (("params", "tokens", "learning_rate", "batch_tokens"), ("tuned",)),
     (("params", "tokens", "learning_rate", "batch_sequences"), ("tuned-sequences",)),
     (("width", "depth", "tokens"), ("width-depth",)),
@@ -92,7 +92,7 @@ def candidates(runs: Runs) -> tuple[Candidate, ...]:
     if not found or known == {"experts"}:
         found += [SHAPES[name] for column, forms in PLAIN[1:2] if varies(runs, (column,)) for name in forms]
     trims = TRIMS if runs.rows >= _LEAST_TRIMMED and "flops" in runs.columns else ("",)
-    tried = [(shape, trim) for shape in found for trim in trims if not trim or _robust(shape)]
+    tried = [(shape, trim) for shape in found for trim in trims if not trim or shape.name not in WHOLE]
     ways = [shape.name for shape, _ in tried]
     return tuple(Candidate(shape=shape, trim=trim, share=1.0 / ways.count(shape.name)) for shape, trim in tried)
 
@@ -119,12 +119,9 @@ def varies(runs: Runs, columns: Sequence[str]) -> bool:
     return True
 
 
-def _robust(shape: Shape) -> bool:
-    """Whether the form is tried on fewer runs too: those with few constants."""
-    return len(shape.coordinates) <= _FEW
-
-
-_FEW = 7
+WHOLE = ("interaction", "farseer", "overfitted", "tuned", "tuned-sequences", "kaplan-joint")
+"""Forms that are tried on all runs only: those that bend where a plain form would shed runs (on fewer runs they
+predicted worse), and one that is hardly ever right."""
 
 
 def form_label(shape: Shape) -> str:
