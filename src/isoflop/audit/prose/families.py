@@ -82,6 +82,7 @@ COMMON = frozenset(
 
 
 _OTHERS = (
+    "code llama",
     "gpt 4o mini",
     "gpt 4o",
     "gpt 4.5",

@@ -63,8 +63,8 @@ class Name:
 
 @cache
 def _model_pattern() -> re.Pattern[str]:
-    options = [r"[-\s_]?".join(re.escape(word) for word in family.split(" ")) for family in family_names()]
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(options)})(?![A-Za-z])(?!\.?[0-9])", re.IGNORECASE)
+    options = [r"[-\s]?".join(re.escape(word) for word in family.split(" ")) for family in family_names()]
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(options)})(?![A-Za-z])(?!\.?[0-9])(?!\.[a-z])", re.IGNORECASE)
 
 
 _SERIES = (

@@ -154,6 +154,8 @@ def _param_role(text: str, amount: Amount) -> str:
         + amount.text
         + re.split(r"[,;.(0-9]|\bwith\b", text[amount.end : amount.end + 30])[0]
     )
+    if re.search(r"\b(?:out of|of a total of|total of)\s*(?:about\s*)?$", text[: amount.start]):
+        return "params"
     if _ACTIVE.search(amount.about) or _ACTIVE.search(near):
         return "active_params"
     if _PART.search(near) and not _TOTAL.search(amount.about):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.audit.world.chains import citations, information
+from isoflop.audit.world.grids import grid_rows
 from isoflop.audit.world.prose import prose_claims
 from isoflop.audit.world.table import table_rows
 
@@ -17,4 +18,4 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS"]
 
-CHECKS: tuple[Check, ...] = (citations, information, prose_claims, table_rows)
+CHECKS: tuple[Check, ...] = (citations, information, prose_claims, grid_rows, table_rows)

@@ -130,7 +130,16 @@ def _of_preset(stem: str) -> Variant | None:
     size = found.published_params
     if not size:
         return None
-    return Variant(name=stem, family=family, label=label, words=words, params=size, active_params=None, preset=stem)
+    active = model.counts(found.spec).active_params  # exact, where the run is not catalogued
+    return Variant(
+        name=stem,
+        family=family,
+        label=label,
+        words=words,
+        params=size,
+        active_params=float(active) if active < 0.9 * size else size,
+        preset=stem,
+    )
 
 
 def of_name(name: Name) -> tuple[Variant, ...]:

@@ -167,7 +167,7 @@ def _or_sizes(sure: Iterable[Variant], role: str) -> str:
 
 
 def _sizes_of(one: Variant, role: str) -> tuple[float, ...]:
-    if role == "active_params":
+    if role == "active_params" and one.is_mixture:
         return tuple(value for value in (one.active_params,) if value)
     return tuple(value for value in (one.params, one.label) if value)
 
