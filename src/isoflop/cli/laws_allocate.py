@@ -57,6 +57,7 @@ def _money_options(function: click.decorators.FC) -> click.decorators.FC:
 @click.option("--unique-tokens", help="Different tokens there are: 300B.")
 @click.option("--epochs", type=float, help="How often they may be seen at most.")
 @click.option("--set", "constants", multiple=True, metavar="INPUT=VALUE[,VALUE...]", help="Further inputs of the law.")
+@click.option("--fit", "fitted", default="chinchilla", show_default=True, help="The form for a table of runs, or auto.")
 @click.option("--runs", type=click.Path(), help="The runs behind the law: approaches 1 and 2 beside it.")
 @click.option("--within", type=float, help="What is nearly as good: 0.005 of the loss, 0.1 of the compute.")
 @click.option(
@@ -69,7 +70,7 @@ def allocate(
 ) -> None:  # fmt: skip
     """What to train with the compute, money or time there is: the best params and tokens, with intervals.
 
-    LAW is the file of a fit, a published law, a law.toml, or a table of runs, to which chinchilla is fitted first. Of
+    LAW is the file of a fit, a published law, a law.toml, or a table of runs, which a form is fitted to (--fit). Of
     budget, deadline and flops the smallest binds. A law with further inputs takes them with --set; several values, as
     in --set granularity=1,8,32, are compared.
 
@@ -129,7 +130,7 @@ def _allocated(law: str, runs: str | None, constants: tuple[str, ...], options: 
     choices = _choices(constants)
     table = runs or (law if is_table(law) else None)
     held = _runs(table) if table else None
-    believed = laws.fit(held, "chinchilla") if held is not None and is_table(law) else law
+    believed = laws.fit(held, str(options["fitted"])) if held is not None and is_table(law) else law
     decided = [laws.allocate(believed, aim, given) for given in choices]
     decided.sort(key=lambda one: one.loss.value if aim.flops is not None else one.train_flops.value)
     sides = laws.approaches(held, decided[0]) if held is not None else ()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SOURCES = ("tissue2024",)
 
+_SAME = 1.005  # a widening that is none
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
@@ -57,14 +59,15 @@ def _rate_words(found: Foreseen) -> str:
 
 
 def _widened(one: Outlook) -> str:
-    return "held" if one.calibration < 1.005 else f"widened {one.calibration:.2g} times"
+    by = one.calibration
+    return f"widened {by:.2g} times" if by > _SAME else f"narrowed to {by:.2g}" if by < 1.0 / _SAME else "held"
 
 
 def _calibration_words(one: Outlook) -> str:
     if one.checks < 2:
         return "too little of the curve to test earlier outlooks on it"
-    said = f"{one.checks} outlooks from earlier parts of this curve on today's loss"
-    return f"{said} were as good as they said" if one.calibration < 1.005 else f"{said} were off by more than they said"
+    better = "off by more than they said" if one.calibration > _SAME else "as good as they said, or better"
+    return f"{one.checks} outlooks from earlier parts of this curve on today's loss were {better}"
 
 
 def _progress(value: float) -> str:

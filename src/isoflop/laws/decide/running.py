@@ -38,11 +38,20 @@ BINS = 48
 MISFIT = 0.002
 """ln(loss) by which a bin may be off whatever its noise: the form is not the truth."""
 
+DOUBLING = 0.025
+"""ln(loss) that the law may be off for each doubling that is to come beyond the last: a run changes its ways early."""
+
 LAST = 0.02
 """Share of the run over which its final loss is meant."""
 
 SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Of the curve so far: earlier times from which today is foretold, to see how far off such answers are."""
+
+LEAST_WIDENING = 0.75
+"""Where outlooks from earlier parts were better than they said, the interval is narrowed, to this at most."""
+
+UNSEEN = 0.01
+"""Share of the loss that annealing still to come takes off from which nothing is narrowed, and which is told."""
 
 _GRID = 1001
 _DRAWS = 300
@@ -70,9 +79,9 @@ class Outlook:
     """Where a run will end: `final` loss with its interval at `level`, in the units of the curve.
 
     `now` is the smoothed loss, `share` how much of the run is done. `at`, `middle`, `low`, `high` are the curve and its
-    outlook; `noise` the standard deviation of one logged ln(loss); `calibration` by how much the interval was widened
-    because outlooks from earlier parts of this curve were off by more than they said (`checks` of them). `unseen` is
-    the share of the loss that annealing still to come takes off.
+    outlook; `noise` the standard deviation of one logged ln(loss). `calibration` is by how much the interval was
+    widened (or narrowed) because outlooks from earlier parts of this curve, `checks` of them, were off by more (or
+    less) than they said. `unseen` is the share of the loss that annealing still to come takes off.
     """
 
     final: Estimate
@@ -123,12 +132,17 @@ def foresee(
     ends = np.linspace((1 - LAST) * schedule.total, schedule.total, 9)
     point, spread = held.foretell(ends)
     widened, checks = _calibration(curve, schedule, prior) if calibrate else (1.0, 0)
-    unsure = float(np.hypot(widened * spread, held.level_noise))
+    if held.unseen() > UNSEEN:  # what the curve has not shown, its past cannot vouch for
+        widened = max(widened, 1.0)
+    early = DOUBLING * max(float(np.log2(schedule.total / curve.end)) - 1.0, 0.0)
+    unsure = float(np.sqrt((widened * spread) ** 2 + held.level_noise**2 + early**2))
     reach = NormalDist().inv_cdf(0.5 + level / 2) * unsure
     final = Estimate(*(float(np.exp(point + side * reach)) for side in (0.0, -1.0, 1.0)))
     grid = np.linspace(held.first, schedule.total, 121)
     middle, spreads = held.along(grid)
-    ahead = np.where(grid > curve.end, np.hypot(widened * spreads, held.level_noise), spreads)
+    to_come = early * np.clip(np.log(grid / curve.end) / max(np.log(schedule.total / curve.end), 1e-9), 0.0, 1.0)
+    beyond = np.sqrt((widened * spreads) ** 2 + held.level_noise**2 + to_come**2)
+    ahead = np.where(grid > curve.end, beyond, spreads)
     off = NormalDist().inv_cdf(0.5 + level / 2) * ahead
     found = Outlook(
         final=final, level=level, now=float(np.exp(held.last)), share=curve.end / schedule.total, schedule=schedule,
@@ -292,7 +306,7 @@ def _tamed(values: FloatArray, noise: float) -> FloatArray:
 
 
 def _calibration(curve: Curve, schedule: Schedule, prior: Prior) -> tuple[float, int]:
-    """By how much earlier outlooks on today were off, over what they said: at least 1; and how many there were."""
+    """By how much earlier outlooks on today were off, over what they said; and how many there were."""
     today = _Fitted(curve, schedule, prior)
     scores = []
     for share in SHARES:
@@ -306,7 +320,7 @@ def _calibration(curve: Curve, schedule: Schedule, prior: Prior) -> tuple[float,
         scores.append((point - today.last) / max(float(unsure), 1e-6))
     if len(scores) < 2:
         return 1.5, len(scores)
-    return float(np.clip(np.sqrt(np.mean(np.square(scores))), 1.0, 5.0)), len(scores)
+    return float(np.clip(np.sqrt(np.mean(np.square(scores))), LEAST_WIDENING, 5.0)), len(scores)
 
 
 def _warnings(found: Outlook, curve: Curve) -> tuple[str, ...]:
@@ -321,7 +335,7 @@ def _warnings(found: Outlook, curve: Curve) -> tuple[str, ...]:
         said.append(
             f"the curve is noisy: one logged loss is off by {found.noise:.1%}; a smoothed or validation loss tells more"
         )
-    if found.unseen > 0.01 and found.schedule.rate(np.array([curve.end]))[0] > 0.9:
+    if found.unseen > UNSEEN and found.schedule.rate(np.array([curve.end]))[0] > 0.9:
         said.append(
             f"the decay is still to come: it is taken to bring {found.unseen:.1%} of the loss by prior"
             f" ({found.prior.of})"
