@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,14 @@ def merged(findings: Sequence[Finding], world: Sequence[Finding], document: Docu
     rest = [one for one in findings if not (one.kind == "unit_mismatch" and one.step in explained)]
     places = {step.number: place for place, step in enumerate(document.steps)}
     unique = {(one.step, one.kind, one.level in {"note", "inherits"}): one for one in reversed([*rest, *kept])}
-    ordered = sorted(unique.values(), key=lambda one: (places.get(one.step, len(places)), LEVELS.index(one.level)))
+    starts = [step.span.line for step in document.steps] if document.lines else []
+
+    def place(one: Finding) -> tuple[int, int]:
+        """Of a line that holds no step: after the steps above it."""
+        there = places.get(one.step)
+        return (bisect(starts, one.span.line) - 1 if there is None else there), LEVELS.index(one.level)
+
+    ordered = sorted(unique.values(), key=place)
     wrong = {one.step for one in ordered if one.is_wrong}
     return [one for one in ordered if not (one.level == "inherits" and one.step in wrong)]
 

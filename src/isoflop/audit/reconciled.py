@@ -19,21 +19,20 @@ if TYPE_CHECKING:
     from isoflop.audit.engine import Recalculated
     from isoflop.quantity import Spread
 
+_MOST = 20
+"""Runs or models whose claims are held against each other; a document has one or two."""
+
 _FEWEST = 3
 """Claims below which nothing can be over-determined that the steps themselves do not say."""
 
 
 def reconciled(steps: Mapping[str, Recalculated], document: Document) -> tuple[CheckResult | None, tuple[Finding, ...]]:
     """The roots that name a library quantity, reconciled; a finding where they cannot all be true."""
-    roots = _roots(steps)
-    if len(roots) < _FEWEST:
+    groups = [roots for roots in _groups(steps) if len(roots) >= _FEWEST][:_MOST]
+    results = [one for one in (_checked(roots, document) for roots in groups) if one is not None]
+    if not results:
         return None, ()
-    knowns: dict[str, Spread | str] = {name: _tied(step, document) for name, step in roots.items()}
-    knowns.update({key: value for key, value in document.choices.items() if key not in knowns})
-    try:
-        result = check(**cast("dict[str, Known]", knowns))  # a spread is read as it is
-    except IsoflopError:  # claims that are no claims of one run: nothing to hold against each other
-        return None, ()
+    result, roots = max(results, key=lambda one: (one[0].verdict == "contradictory", len(one[1])))
     if result.verdict != "contradictory":
         return result, ()
     named = [name for name in result.suspects if name in roots] or list(roots)
@@ -52,18 +51,32 @@ def reconciled(steps: Mapping[str, Recalculated], document: Document) -> tuple[C
     return result, (found,)
 
 
-def _roots(steps: Mapping[str, Recalculated]) -> dict[str, Step]:
-    """Roots by the quantity they are; one that two roots claim is of two runs, and left out."""
-    found: dict[str, Step] = {}
-    twice: set[str] = set()
+def _checked(roots: Mapping[str, Step], document: Document) -> tuple[CheckResult, Mapping[str, Step]] | None:
+    """The roots held against each other; None where they are no claims of one run."""
+    knowns: dict[str, Spread | str] = {name: _tied(step, document) for name, step in roots.items()}
+    knowns.update({key: value for key, value in document.choices.items() if key not in knowns})
+    try:
+        return check(**cast("dict[str, Known]", knowns)), roots  # a spread is read as it is
+    except IsoflopError:
+        return None
+
+
+def _groups(steps: Mapping[str, Recalculated]) -> list[dict[str, Step]]:
+    """Roots by what they are about, and then by the quantity they are; one claimed twice is of two runs: left out."""
+    groups: dict[str, dict[str, Step]] = {}
+    twice: set[tuple[str, str]] = set()
     for one in steps.values():
         entry = find_quantity(one.step.quantity)
         if not one.is_root or one.said is None or entry is None:
             continue
-        if entry.name in found:
-            twice.add(entry.name)
-        found[entry.name] = one.step
-    return {name: step for name, step in found.items() if name not in twice}
+        group = groups.setdefault(one.step.subject, {})
+        if entry.name in group:
+            twice.add((one.step.subject, entry.name))
+        group[entry.name] = one.step
+    return [
+        {name: step for name, step in group.items() if (subject, name) not in twice}
+        for subject, group in groups.items()
+    ]
 
 
 def _tied(step: Step, document: Document) -> Spread:
