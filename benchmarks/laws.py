@@ -2,6 +2,7 @@
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/laws.py            every row
     OPENBLAS_NUM_THREADS=1 python benchmarks/laws.py --coverage  how often intervals of 500 simulated studies hold
+    OPENBLAS_NUM_THREADS=1 python benchmarks/laws.py --choose    --law auto, and every form with 1,000 resamples
     OPENBLAS_NUM_THREADS=1 python benchmarks/laws.py --extrapolation  the dearer runs predicted from the cheaper ones
 
 The reference style is that of the public replication of Chinchilla: log-sum-exp, Huber 1e-3, L-BFGS-B with finite
@@ -225,9 +226,38 @@ def extrapolation() -> None:
             )
 
 
+def choosing(limit: float = 5.0) -> None:
+    """Selection over all forms on 400 runs: --law auto, and with every form resampled; CPU time of this process."""
+    from isoflop.laws.choose.auto import choose
+    from isoflop.laws.choose.candidate import candidates
+
+    runs = read_runs(RUNS.with_name("farseer.csv"))
+    runs = runs.where(runs.usable())
+    for engine in ("numba", "numpy") if find_spec("numba") else ("numpy",):
+        asked = Options(bootstrap=1000, engine=engine, strict=False)
+        fit(runs, "auto", asked)  # compiled or read from the cache
+        start = process_time()
+        fit(runs, "auto", asked)
+        auto = process_time()
+        chosen = choose(runs, asked)
+        weighed = process_time()
+        forms = [one for one in candidates(runs) if not one.trim]
+        for one in forms:
+            fit_point(runs, one.shape, asked)
+        every = process_time() - auto
+        kept = "kept" if every <= limit else "MISSED"
+        print(
+            f"{engine}: {runs.rows} runs, --law auto {auto - start:.2f} s; weighing {len(chosen.taken)} candidates"
+            f" {weighed - auto:.2f} s; with 1,000 resamples of each of {len(forms)} forms {every:.2f} s,"
+            f" <= {limit:g} s {kept}"
+        )
+
+
 def main() -> None:
-    """Speed, coverage, or extrapolation."""
-    if "--extrapolation" in sys.argv:
+    """Speed, coverage, choosing, or extrapolation."""
+    if "--choose" in sys.argv:
+        choosing()
+    elif "--extrapolation" in sys.argv:
         extrapolation()
     elif "--coverage" in sys.argv:
         for name, share in coverage().items():

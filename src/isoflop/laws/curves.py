@@ -185,7 +185,7 @@ class Farseer:
     source: ClassVar[str] = "farseer2025"
     params_unit: float = 1e9
     tokens_unit: float = 1e9
-    """With another unit of tokens this is another form; --law auto takes the middle of the runs, which no unit moves."""
+    """With another unit of tokens this is another form; --law auto takes units from the runs, whatever theirs are."""
 
     def log_loss(self, at: FloatArray, columns: Mapping[str, FloatArray]) -> FloatArray:
         """ln(loss)."""
@@ -221,10 +221,13 @@ class Farseer:
 
 
 def _grown(exponent: FloatArray, log: FloatArray) -> FloatArray:
-    """(x^e - 1) / e from ln x: ln x itself where e is 0."""
+    """(x^e - 1) / e from ln x: ln x itself where e is 0. A series near there; exp is ten times as fast as expm1."""
     by = exponent * log
-    tiny = np.abs(by) < 1e-4
-    ratio = np.where(tiny, 1.0 + by / 2.0 + by**2 / 6.0 + by**3 / 24.0, np.expm1(by) / np.where(tiny, 1.0, by))
+    tiny = np.abs(by) < _TINY
+    safe = np.where(tiny, 1.0, by)
+    ratio = (np.exp(safe) - 1.0) / safe
+    if tiny.any():
+        ratio = np.where(tiny, _series(by, (1.0, 2.0, 6.0, 24.0, 120.0, 720.0, 5040.0)), ratio)
     found: FloatArray = log * ratio
     return found
 
@@ -232,12 +235,24 @@ def _grown(exponent: FloatArray, log: FloatArray) -> FloatArray:
 def _bent(exponent: FloatArray, log: FloatArray) -> FloatArray:
     """The derivative of `_grown` by the exponent."""
     by = exponent * log
-    tiny = np.abs(by) < 1e-3
+    tiny = np.abs(by) < _TINY
     safe = np.where(tiny, 1.0, by)
-    ratio = np.where(
-        tiny, 0.5 + by / 3.0 + by**2 / 8.0 + by**3 / 30.0, (safe * np.exp(safe) - np.expm1(safe)) / safe**2
-    )
-    found: FloatArray = log**2 * ratio
+    grown = np.exp(safe)
+    ratio = (safe * grown - grown + 1.0) / (safe * safe)
+    if tiny.any():
+        ratio = np.where(tiny, _series(by, (2.0, 3.0, 8.0, 30.0, 144.0, 840.0, 5760.0)), ratio)
+    found: FloatArray = log * log * ratio
+    return found
+
+
+_TINY = 0.02
+
+
+def _series(by: FloatArray, divisors: tuple[float, ...]) -> FloatArray:
+    """Sum of by^k / divisor_k."""
+    found = np.full(by.shape, 1.0 / divisors[-1], dtype=by.dtype)
+    for divisor in reversed(divisors[:-1]):
+        found = found * by + 1.0 / divisor
     return found
 
 
