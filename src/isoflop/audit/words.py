@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.quantity import write
+from isoflop.quantity import NUMBER, write
 from isoflop.quantity.write import MULTIPLIERS
 
 if TYPE_CHECKING:
@@ -18,10 +18,12 @@ def said(value: float, unit: Unit | None) -> str:
 
     >>> from isoflop.quantity import unit
     >>> said(6.836e17, unit("FLOP/$")), said(26e12, unit("parameters")), said(3.6e9, unit("GPU-hours"))
-    ('6.84e17 FLOP/$', '26T parameters', '1,000,000 GPU-hours')
+    ('6.84e17 FLOP/$', '26T parameters', '1e6 GPU-hours')
     """
-    if unit is None or unit.text[:1].isdigit():
-        return f"{value / (unit.scale if unit is not None else 1.0):.3g}"  # a claim without a unit
+    if unit is None:
+        return write(value, NUMBER)
+    if unit.text[:1].isdigit() and unit.dims:
+        return write(value / unit.scale, NUMBER)  # a claim without a unit, in the one that it was taken to have
     counted = len(unit.dims) == 1 and unit.dims[0][0] in COUNTED and unit.dims[0][1] == 1 and unit.scale == 1
     for size, letter in MULTIPLIERS if counted else ():
         if size <= abs(value) < 1e15:
