@@ -73,7 +73,7 @@ class Elementwise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def factor(self, kernels: str) -> float:
         """Bytes moved over bytes saved, by kernels or of the loss; layers compiled one by one move what others do."""
-        found: float = getattr(self, {"layered": "compiled"}.get(kernels, kernels))
+        found: float = getattr(self, {"layered": "compiled", "autocast": "native"}.get(kernels, kernels))
         return found
 
 
@@ -102,7 +102,9 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def layer(self, kernels: str) -> float:
         """Host time of a layer by kernels; torch's own norms take it about as long as others that are not compiled."""
-        found: float = getattr(self, {"native": "eager", "layered": "compiled"}.get(kernels, kernels))
+        found: float = getattr(
+            self, {"native": "eager", "autocast": "eager", "layered": "compiled"}.get(kernels, kernels)
+        )
         return found
 
 

@@ -96,7 +96,7 @@ def _run_cells(one: Measured, machine: Machine) -> dict[str, object]:
         "recompute_modules": "whole layer" if again else "none",
         "precision": "bf16" if form == "mixed" else form,
         "attention_impl": _ATTENTION.get(str(one.settings["attention"]), "SDPA"),
-        "framework": f"plain PyTorch {torch} "
+        "framework": f"plain PyTorch {'autocast ' if form == 'mixed' else ''}{torch} "
         + ("torch.compile of each layer" if one.settings["compile"] else "eager"),
         "software_era": f"PyTorch {torch} ({machine.date[:4]})",
         "optimizer_dtypes": _STATES[form],

@@ -46,6 +46,8 @@ def run_of(settings: Mapping[str, str | float]) -> Run:
 
 def _engine(settings: Mapping[str, str | float]) -> str:
     """Norms are one kernel on devices, and many operations on a CPU."""
+    if settings["form"] == "mixed":
+        return "autocast"
     if settings["compile"]:
         return "native-compiled"
     return "native-host" if settings.get("device") == "cpu" else "native"

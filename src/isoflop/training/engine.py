@@ -20,7 +20,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The mechanisms of one engine; the meaning of each field stands at the head of `engine.toml`."""
 
     title: str
-    kernels: Literal["fused", "eager", "compiled", "native", "layered"]
+    kernels: Literal["fused", "eager", "compiled", "native", "layered", "autocast"]
     held_gradients: _Factor
     gathered_units: _Factor
     gathered_gradients: _Factor
@@ -39,6 +39,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     context: tuple[float, float, float]
     spread: float
     as_made: _Factor = 0.0
+    cast_copies: _Factor = 0.0
     fitted: str = ""
 
 

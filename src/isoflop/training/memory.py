@@ -258,7 +258,8 @@ class _Shared:
         held = self._held(row, stage)
         if recipe.adapter is None:
             whole: FloatArray = format_bytes(recipe.weights) * held.over(groups)
-            return whole
+            tables = self.tally.embedding * (stage == 0) / self.many.tp
+            return whole + self.engine.cast_copies * self.compute * (held.dense + held.expert - tables)
         layers = self._held(row, stage, ends=0.0)
         frozen = _Held(layers.dense - trained.dense, layers.expert - trained.expert).over(groups)
         tables = (held.dense - layers.dense) / groups[0]

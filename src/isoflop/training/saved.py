@@ -2,7 +2,8 @@
 
 The model room lists what fused kernels keep (`Layer.saved`). Plain PyTorch keeps more (copies of norms in fp32, the
 output of the activation function beside its product), a compiler less (it computes again what is cheap). "native" is
-plain PyTorch whose norms are torch's own fused ones: they keep no fp32 copy.
+plain PyTorch whose norms are fused: they keep no fp32 copy; "autocast" the same with fp32 weights whose
+products alone are in 16 bits.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def kept_of(
     """The tensors that are kept of one layer, scores of unfused attention apart."""
     policies = frozenset(recompute) - {"none"}
     if "full" in policies:
-        return (Saved("layer", "input", width),)
+        return (Saved("layer", "input", width, "fp32" if kernels == "autocast" else "compute"),)
     listed = _with_kernels(layer, width, kernels, dropout=dropout)
     if "every-second-matmul" in policies:
         return tuple(_every_second(listed, width))
@@ -73,16 +74,28 @@ def pairs_of(layer: Layer, recompute: Iterable[str], *, fused: bool) -> float:
 def _with_kernels(layer: Layer, width: int, kernels: str, *, dropout: bool) -> Iterator[Saved]:
     """The list of the model room as the kernels at hand keep it."""
     gated, rms = _is_gated(layer), any(norm.kind == "rms" for norm in layer.norms)
-    for one in layer.saved(width):
+    for one in layer.saved(width) if kernels != "autocast" else _under_autocast(layer, width):
         if kernels == "compiled" and (one.name == "activated" or (one.name == "input" and one.part != "norms")):
             continue  # computed again from what stands before it
         yield one
         if kernels == "eager" and rms and one.part == "norms" and one.name == "input":
             yield Saved("norms", "input in fp32", one.elements, "fp32")
-        if kernels in {"eager", "native"} and gated and one.name == "activated":
+        if kernels in {"eager", "native", "autocast"} and gated and one.name == "activated":
             yield one._replace(name="activation")
     if dropout:
         yield Saved("norms", "dropout masks", width)  # two masks of a byte an element
+
+
+def _under_autocast(layer: Layer, width: int) -> Iterator[Saved]:
+    """As fused kernels, but the stream stays in fp32, and each product that reads it keeps a copy of its own."""
+    for one in layer.saved(width):
+        if one.part == "norms" and one.name == "input":
+            yield one._replace(form="fp32")
+        elif one.name == "input" and one.part in {"attention", "mlp"}:
+            copies = 3 if one.part == "attention" else 2 if _is_gated(layer) else 1
+            yield one._replace(elements=one.elements * copies)
+        else:
+            yield one
 
 
 def final_saved(norm: Norm | None, width: int, kernels: str) -> tuple[float, ...]:

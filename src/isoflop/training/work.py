@@ -101,8 +101,8 @@ def work(model: ModelSpec, sequence: int, recompute: tuple[str, ...], kernels: s
 
 def _layer_work(layer: Layer, width: int, sequence: int, policies: frozenset[str], kernels: str) -> LayerWork:
     moe = layer.mlp if isinstance(layer.mlp, Moe) else None
-    kept = kept_of(layer, width, ("none",), kernels if kernels in {"eager", "native"} else "fused")
-    rotated = ROTATED * sum(_rotated(mixer) for mixer in layer.mixers) if kernels in {"eager", "native"} else 0.0
+    kept = kept_of(layer, width, ("none",), kernels if kernels in OWN_LISTS else "fused")
+    rotated = ROTATED * sum(_rotated(mixer) for mixer in layer.mixers) if kernels in OWN_LISTS else 0.0
     everything = "full" in policies
     return LayerWork(
         products=(),
@@ -120,6 +120,9 @@ def _layer_work(layer: Layer, width: int, sequence: int, policies: frozenset[str
         elements_again=1.0 if everything or "every-second-matmul" in policies else 0.35 if policies else 0.0,
     )
 
+
+OWN_LISTS = frozenset({"eager", "native", "autocast"})
+"""Kernels whose element-wise work goes by what they themselves save; of others, by what fused kernels do."""
 
 ROTATED = 3.0
 """Rotary positions in plain PyTorch, in elements moved a rotated one: they are turned into fp32 pairs and back."""
