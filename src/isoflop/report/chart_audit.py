@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import MissingData, shorten
-from isoflop.report.audit import amount, around
+from isoflop.report.audit import amount, around, name_of
 from isoflop.report.chart import CHARACTER, MARGIN, finished, library, titled
 from isoflop.report.words import finite, percent
 
@@ -49,7 +49,8 @@ def tornado_chart(
     rows = [row for one in drivers for row in _sides(one, result)]
     ends = [finite(one, "an end of the tornado") for driver in drivers for one in (driver.low, driver.high)]
     ends.append(result.value)
-    grow = (max(ends) - min(ends)) * CHARACTER * 11 / inner or abs(result.value)
+    room = CHARACTER * (max(len(str(row["label"])) for row in rows) + 2)  # pixels of a label beside its bar
+    grow = (max(ends) - min(ends)) * room / max(inner - 2 * room, room) or abs(result.value)
     axis = alt.Axis(title=_axis(result), labels=False, ticks=False, grid=False)
     scale = alt.Scale(domain=[min(ends) - grow, max(ends) + grow], nice=False, zero=False)
     x = alt.X("from:Q", scale=scale, axis=axis)
@@ -67,7 +68,7 @@ def tornado_chart(
         layers.append(text.encode(x=alt.X("to:Q", scale=scale), y=y, text="label:N"))
     rule = alt.Chart(alt.Data(values=[{"from": result.value}])).mark_rule(style="limit")
     layers.append(rule.encode(x=alt.X("from:Q", scale=scale)))
-    title = titled(f"What moves {result.label}", around(result), width - MARGIN)
+    title = titled(f"What moves {name_of(result)}", around(result), width - MARGIN)
     return finished(alt.layer(*layers).properties(width=inner, height=_ROW * len(drivers), title=title), mode)
 
 
@@ -80,7 +81,7 @@ def _sides(driver: Driver, result: Corrected) -> list[Datum]:
                 "side": side,
                 "from": finite(result.value, result.label),
                 "to": finite(end, result.label),
-                "label": amount(end, result.unit).partition(" ")[0],
+                "label": amount(end, result.unit).partition(" ")[0].partition("/")[0],
                 "right": bool(end >= result.value),
             }
         )
@@ -89,7 +90,7 @@ def _sides(driver: Driver, result: Corrected) -> list[Datum]:
 
 def _axis(result: Corrected) -> str:
     unit = result.unit.text if result.unit is not None else ""
-    return f"{result.label} ({unit})" if unit and unit != "1" else result.label
+    return f"{name_of(result)} ({unit})" if unit and unit != "1" else name_of(result)
 
 
 def shares_chart(
@@ -111,7 +112,7 @@ def shares_chart(
     x = alt.X(
         "share:Q",
         scale=alt.Scale(domain=[0.0, end], nice=False),
-        axis=alt.Axis(title=f"part of the variance of {result.label}", format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+        axis=alt.Axis(title=f"part of the variance of {name_of(result)}", format="%", values=[0, 0.25, 0.5, 0.75, 1]),
     )
     y = alt.Y("input:N", sort=labels, axis=alt.Axis(title=None, labelLimit=0, domain=False, ticks=False))
     base = alt.Chart(alt.Data(values=rows))
@@ -119,5 +120,5 @@ def shares_chart(
         base.mark_bar(height=_ROW - 14).encode(x=x, y=y, tooltip=["input:N", "label:N"]),
         base.mark_text(align="left", dx=5).encode(x=x, y=y, text="label:N"),
     ]
-    title = titled(f"Whose uncertainty it is: {result.label}", around(result), width - MARGIN)
+    title = titled(f"Whose uncertainty it is: {name_of(result)}", around(result), width - MARGIN)
     return finished(alt.layer(*layers).properties(width=inner, height=_ROW * len(drivers), title=title), mode)
