@@ -543,8 +543,10 @@ WRITTEN = (
     "docs/audit.md",
     "docs/model.md",
     "docs/training.md",
+    "docs/cost.md",
     "docs/serving.md",
     "docs/quantize.md",
+    "docs/laws_decide.md",
 )
 """Pages written by hand whose console blocks are refreshed."""
 
