@@ -18,6 +18,8 @@ from isoflop.training.space import policies, space, variants
 from isoflop.training.step import step_time
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isoflop.kernel import Chip, Profile
     from isoflop.training.spec import Layout, Run
 
@@ -42,12 +44,25 @@ class Usual:
 
 
 def usual_layout(run: Run, chips: int, domain: int, capacity: float, on: tuple[Chip, Profile]) -> Usual | None:
-    """The fastest of the usual layouts that fit; None where none does."""
+    """The fastest of the usual layouts that fit; None where none does.
+
+    Layers are shared out otherwise than evenly where even stages are few, or where none of them fits.
+    """
+    even = None
+    if run.model.layers <= SHALLOW or gcd(run.model.layers, chips) >= STAGES:
+        even = _best([run], chips, domain, capacity, on)
+    if even is not None or run.model.layers <= SHALLOW:
+        return even
+    first = policies(run)[0]
+    return _best([one for one in variants(run, chips) if one.recipe.recompute == first], chips, domain, capacity, on)
+
+
+def _best(
+    shared: Sequence[Run], chips: int, domain: int, capacity: float, on: tuple[Chip, Profile]
+) -> Usual | None:  # fmt: skip
+    """The fastest over ways to share out layers, with as little recomputation as fits."""
     best: Usual | None = None
-    tried, experts = policies(run), expert_counts(run.model)
-    shared = [run]
-    if run.model.layers > SHALLOW and gcd(run.model.layers, chips) < STAGES:
-        shared = [one for one in variants(run, chips) if one.recipe.recompute == tried[0]]
+    tried, experts = policies(shared[0]) if shared else (), expert_counts(shared[0].model) if shared else ()
     for number, policy in enumerate(tried):
         if best is not None and number > (2 if experts else 1):
             break  # with little recomputation something fits: more of it only slows
