@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.laws.studies import CONSTANTS, HERE, TRUE, dots, study, synthetic
 
 from isoflop import laws
@@ -50,6 +52,27 @@ def test_demand_is_what_the_lifetime_law_says() -> None:
     assert spent == pytest.approx(1e23)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    alpha=st.floats(0.15, 0.8),
+    beta=st.floats(0.15, 0.8),
+    flops=st.floats(1e19, 1e25),
+    share=st.floats(0.05, 0.8),
+)
+def test_no_other_split_of_any_law_is_better(alpha: float, beta: float, flops: float, share: float) -> None:
+    """Training and serving together cost what there is, and every other size on that line loses more."""
+    at = np.array([np.log(1.7), np.log(0.5) + alpha * np.log(1e9), np.log(0.5) + beta * np.log(2e10), alpha, beta])
+    held = replace(belief("chinchilla"), at=at)
+    demand = share * allocate(held, flops).tokens.value
+    found = allocate(held, Aim(flops=flops, serve_tokens=demand))
+    spent = found.params.value * (6.0 * found.tokens.value + 2.0 * demand)
+    assert spent == pytest.approx(flops, rel=1e-9)
+    sizes = found.params.value * np.array([0.5, 0.9, 1.1, 1.8])
+    losses = found.losses(sizes)[0]
+    assert (losses[np.isfinite(losses)] >= found.loss.value * (1 - 1e-12)).all()
+    assert found.valley[0] < found.params.value < found.valley[1]
+
+
 def test_dearer_serving_argues_for_a_smaller_model() -> None:
     sizes = [
         allocate("besiroglu2024", Aim(flops=1e24, serve_tokens=1e12, serve_ratio=r)).params.value for r in (1, 3, 10)
@@ -77,6 +100,15 @@ def test_a_loss_with_demand_beats_every_other_size() -> None:
         enough = tokens[np.asarray(law.loss(size, tokens)) <= 2.1]
         if len(enough):
             assert aim.total(np.array(size), np.array(enough[0])) > best
+
+
+def test_a_loss_and_the_compute_that_reaches_it_are_one_question() -> None:
+    asked = allocate("besiroglu2024", Aim(loss=2.1, serve_tokens=1e13))
+    same = asked.at_its_compute()
+    assert same.loss.value == pytest.approx(2.1, rel=1e-6)
+    assert same.params.value == pytest.approx(asked.params.value, rel=1e-3)
+    assert asked.plain is not None
+    assert asked.plain.train_flops.value < asked.train_flops.value + asked.serve_flops
 
 
 def test_the_valley_is_that_of_its_law() -> None:

@@ -27,10 +27,10 @@ _WIDER = 2.2  # how far beyond the valley, in logs, a picture looks
 def allocate_chart(found: Allocated, *, width: int = 720, mode: Mode = "light") -> alt.TopLevelMixin:
     """Loss over params at the decision's compute: the curve with its band, the valley, the best size, the approaches.
 
-    Where a loss is asked for, the picture is that of the compute it takes.
+    Where a loss is asked for, the picture is that of the compute reaching it takes.
     """
     alt = library()
-    one = found.decision.plain or found.decision if found.decision.aim.flops is None else found.decision
+    one = found.decision.at_its_compute()
     low, high = one.valley
     span = np.log(high / low) * (_WIDER - 1.0) / 2.0
     params = np.geomspace(low * np.exp(-span), high * np.exp(span), _POINTS)

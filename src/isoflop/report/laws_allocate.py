@@ -60,6 +60,9 @@ def _spent_row(found: Allocated) -> Row:
     if aim.flops is None:
         return Row(label="it takes", value=say(train + paid, "train_flops"), remark="; ".join(parts))
     value = say(aim.flops, "train_flops")
+    if aim.flops_samples is not None:
+        low, high = np.quantile(aim.flops_samples, (0.05, 0.95))
+        value = say_around(aim.flops, min(float(low), aim.flops), max(float(high), aim.flops), "train_flops")
     if found.budget and not found.budget[0].is_point:
         value = say_around(aim.flops, found.budget[0].low, found.budget[0].high, "train_flops")
     return Row(label="to spend", value=value, remark="; ".join(parts))
@@ -126,9 +129,12 @@ def _plain_rows(one: Decision) -> list[Row]:
     if plain is None:
         return []
     value = f"{say(plain.params.value, 'params')} on {say(plain.tokens.value, 'tokens')}"
-    same = "all of it" if one.aim.flops is not None else "the same training"
     why = [word for word, there in (("demand", one.aim.serve_tokens), ("data limit", one.aim.unique_tokens)) if there]
-    remark = f"{same} on training: loss {say(plain.loss.value, 'loss')}"
+    remark = (
+        f"all of it on training: loss {say(plain.loss.value, 'loss')}"
+        if one.aim.flops is not None
+        else f"{say(plain.train_flops.value, 'train_flops')} of training reach that loss"
+    )
     return [Row(label=f"without {' and '.join(why)}", value=value, remark=remark)]
 
 

@@ -32,8 +32,8 @@ class Decision:
 
     `train_flops` and `serve_flops` are at the point. `valley` are the params whose loss is within `aim.slack` of the
     best at this compute (or whose compute is, where a loss is asked for). `exponent` is d ln(params) / d ln(flops)
-    there; of it and of the split, `..._draws` hold the point and every draw. `plain` is what the same compute of
-    training alone would buy without demand or limit of data; None where that is the question itself.
+    there; of it and of the split, `..._draws` hold the point and every draw. `plain` is what the same compute would
+    buy, or the same loss would take, without demand or limit of data; None where that is the question itself.
     """
 
     belief: Belief
@@ -60,6 +60,14 @@ class Decision:
     def epochs(self) -> float | None:
         """How often the data are seen, at the point; None where their amount is not given."""
         return None if self.aim.unique_tokens is None else self.tokens.value / self.aim.unique_tokens
+
+    def at_its_compute(self) -> Decision:
+        """The same decision asked as one of compute: of what reaching the loss takes, where a loss was asked for."""
+        if self.aim.flops is not None:
+            return self
+        total = self.train_flops.value + self.aim.served * self.params.value
+        line = _Line(self.belief, replace(self.aim, flops=total, loss=None, within=None))
+        return _decided(line, line.best())
 
     def losses(self, params: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Loss over params at this aim's compute, with its interval: what a picture of the valley draws."""
@@ -133,7 +141,7 @@ def _decided(line: _Line, x: FloatArray) -> Decision:
         tokens_draws=tokens,
         exponent_draws=exponent,
         valley=_valley(line, float(x[0])),
-        plain=_plain(line, estimates["train_flops"].value),
+        plain=_plain(line),
         warnings=_warnings(belief, estimates),
     )
 
@@ -153,8 +161,8 @@ def _loss(line: _Line, loss: FloatArray, at: Mapping[str, Estimate]) -> Estimate
     return Estimate(float(middle[0]), float(low[0]), float(high[0]))
 
 
-def _plain(line: _Line, train_flops: float) -> Decision | None:
-    """The same compute of training alone, without demand and limits; None where there are none."""
+def _plain(line: _Line) -> Decision | None:
+    """The same compute, or the same loss, by training alone: without demand and limits; None where there are none."""
     aim, belief = line.aim, line.belief
     if not aim.serve_tokens and aim.unique_tokens is None:
         return None
@@ -163,11 +171,11 @@ def _plain(line: _Line, train_flops: float) -> Decision | None:
         free = replace(belief, given={**belief.given, "unique_tokens": 1e30})
     else:
         free = belief
-    budget = aim.flops if aim.flops is not None else train_flops
     bare = Aim(
-        flops=budget,
+        flops=aim.flops,
+        loss=aim.loss,
         flops_per_param_token=aim.flops_per_param_token,
-        within=aim.within if aim.flops is not None else None,
+        within=aim.within,
         level=aim.level,
     )
     other = _Line(free, bare)

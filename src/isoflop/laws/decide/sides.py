@@ -53,7 +53,7 @@ def approaches(runs: Runs, decision: Decision, *, resamples: int = 1000, seed: i
 
     Those that the runs cannot carry say why.
     """
-    plain = decision.plain or decision
+    plain = (decision.plain or decision).at_its_compute()
     third = Side(approach="3, the fitted law", params=plain.params, exponent=plain.exponent, regret=0.0)
 
     def first() -> Side:
