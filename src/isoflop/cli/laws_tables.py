@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from isoflop.cli import laws_chosen as chosen
 from isoflop.cli.knowns import print_table
 from isoflop.cli.side_by_side import Line, echo_wrapped, print_beside, text_line
 from isoflop.errors import MissingData
@@ -43,26 +44,18 @@ def print_fit(fit: Fit, profiles: Sequence[Profile], shown: Shown, *, explain: b
         runs = f" of {origin.groups} runs" if origin.groups < origin.used else ""
         echo_wrapped(f"{origin.used} rows{runs}{left}; {fit.objective}; intervals: {level:.0%}, {fit.doubt.of}\n")
     if fit.tried:
-        print_table(("form", "rolling error", "weight"), _forms(fit), form)
+        print_table(chosen.HEAD, chosen.forms(fit), form)
     else:
         head = ("constant", "value", "low", "high", "standard error of its coordinate")
         print_table(head, _constants(fit, level), form)
     if form != "text":
         return
-    for note in fit.notes:
-        echo_wrapped(f"\nMind: {note}")
+    if fit.tried:
+        chosen.print_choice(fit, level)
     _print_profiles(profiles)
     print_checks(fit.checks, explain=explain)
     if explain:
         _print_origin(fit)
-
-
-def _forms(fit: Fit) -> list[tuple[Cell, ...]]:
-    """What --law auto weighed, heaviest first."""
-    return [
-        (one.form, None if one.error is None else f"{one.error:.2%}", f"{one.weight:.0%}" if one.weight else "-")
-        for one in fit.tried
-    ]
 
 
 def _constants(fit: Fit, level: float) -> list[tuple[Cell, ...]]:

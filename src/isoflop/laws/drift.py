@@ -102,11 +102,15 @@ def drift(runs: Runs, shape: Shape, options: Options, found: Fit) -> tuple[float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the drift has to do: hold this share of the farther half, be no less, count each cut `later` times more."""
+    """What the drift has to do: hold this share of the farther half, be no less, count each cut `later` times more.
+
+    `one_sided`: more where errors lie on one side.
+    """
 
     covered: float = COVERED
     least: float = LEAST
     later: float = 1.0
+    one_sided: bool = True
 
 
 def drift_of(cuts: Sequence[Ahead], known: float, asked: Asked | None = None) -> tuple[float, float]:
@@ -122,4 +126,5 @@ def drift_of(cuts: Sequence[Ahead], known: float, asked: Asked | None = None) ->
     held = np.cumsum(share[order]) >= want.covered - 1e-12
     enough = float(need[order][int(np.argmax(held))])
     bias = float((errors * decades).sum() / (decades**2).sum())
-    return max(enough, want.least, min(abs(bias), 2.0 * enough + want.least)), bias
+    leaning = min(abs(bias), 2.0 * enough + want.least) if want.one_sided else 0.0
+    return max(enough, want.least, leaning), bias

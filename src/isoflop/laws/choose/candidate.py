@@ -39,7 +39,7 @@ PLAIN: tuple[tuple[str, tuple[str, ...]], ...] = (
 UNLIKELY = {"kaplan-joint": 0.2}
 """Weights before any evidence: without a floor, Kaplan's joint law predicted worst of all on every study at hand."""
 
-SIMPLER = 0.2
+SIMPLER = 0.1
 """A constant more costs this much in the logarithm of the weight."""
 
 TRIMS = ("", "low-loss", "dear")
