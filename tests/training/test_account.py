@@ -100,3 +100,14 @@ def test_offers_that_are_marked_are_beaten_by_none() -> None:
 def test_power_rises_to_what_the_board_may_draw() -> None:
     assert board_share(0) < board_share(0.1) < board_share(0.27) <= board_share(0.6) == 1.0
     assert YEAR / 3600 == 8766
+
+
+def test_a_fine_tune_keeps_small_checkpoints() -> None:
+    from isoflop.training import Adapter, Recipe
+
+    advice = advise(
+        model("llama-3.1-8b"), "8xh100-sxm", recipe=Recipe(engine="fsdp", weights="fp32", adapter=Adapter())
+    )
+    found = account_of(advice, H100, 1e8, None, Terms())
+    assert line(found, "checkpoints", "size").value < 0.01 * 8.03e9 * 14
+    assert [one.name for one in found.parts["money"] if one.name == "rent"] == []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from isoflop.cli.training_options import batch_of, recipe_of, recipe_options, tokens_of
 from isoflop.errors import BadFile, BadInput, shorten
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _term_options(function: click.decorators.FC) -> click.decorators.FC:
 @click.option("--as-of", help="The date of the price.")
 @click.option("--deadline", help="Compared: only what is done by then: '30 days'.")
 @click.option("--budget", help="Compared: only what costs no more: '$100k'.")
+@recipe_options
 @_term_options
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write to this file.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print it.")
@@ -71,10 +73,13 @@ def command(model: str, *, on: str | None, tokens: str, **options: object) -> No
     isoflop cost llama-3.1-8b --on 512xh100-sxm --tokens 1T
     isoflop cost llama-3.1-8b --on 512xh100-sxm --tokens 1T --chip-capital '$40k/chip' --grid fr
     isoflop cost llama-3.1-8b --tokens 1T --deadline '30 days'
+    isoflop cost llama-3.1-8b --on 1xh100-sxm --tokens 100M --lora 16
     """
     form = "json" if options.pop("as_json") else str(options.pop("form"))
     out = options.pop("out")
     if on is None:
+        if recipe_of(dict(options)) is not None:
+            raise BadInput("flags of a recipe (--lora, --matmul, ...) need --on: devices are compared at the usual one")
         text = _offers(model, tokens, options, form)
     else:
         if options["deadline"] or options["budget"]:
@@ -91,7 +96,6 @@ def command(model: str, *, on: str | None, tokens: str, **options: object) -> No
 
 def _account(model: str, on: str, tokens: str, options: dict[str, object]) -> Account:
     from isoflop import hardware
-    from isoflop.cli.training_options import batch_of, tokens_of
     from isoflop.model import model as find_model
     from isoflop.quantity import read_cluster
     from isoflop.training import account_of, advise, tariff_of
@@ -100,7 +104,8 @@ def _account(model: str, on: str, tokens: str, options: dict[str, object]) -> Ac
     device = hardware.device(read_cluster(on).device)
     wish = {name: str(options[name]) for name in ("provider", "commitment", "region", "as_of") if options[name]}
     tariff = tariff_of(device, price=str(options["price"] or ""), **wish)
-    advice = advise(find_model(model), on, sequence=length, batch=batch_of(_text(options, "batch"), length))
+    batch = batch_of(_text(options, "batch"), length)
+    advice = advise(find_model(model), on, sequence=length, batch=batch, recipe=recipe_of(options))
     return account_of(advice, device, _value(tokens, "tokens"), tariff, _terms(options))
 
 

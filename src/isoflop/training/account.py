@@ -15,7 +15,10 @@ from isoflop.errors import BadInput, Infeasible, MissingData
 from isoflop.model.count import counts
 from isoflop.quantity import quantity, write
 from isoflop.training.cost import Order, bill_of
+from isoflop.training.engine import engine
 from isoflop.training.power import board_share
+from isoflop.training.spec import format_bytes
+from isoflop.training.tally import SPLITS, tally
 
 if TYPE_CHECKING:
     from isoflop.hardware import Device, Grid, Price
@@ -104,7 +107,8 @@ def account_of(advice: Advice, device: Device, tokens: float, tariff: Tariff | N
     bill = bill_of(held, Order(tokens=tokens, tariff=tariff, goodput=saved.goodput / (1 + terms.evaluation)))
     if bill is None:
         raise MissingData(f"no step time is known on {device.name}: {advice.place.untimed}")
-    flops = tokens * 6.0 * float(counts(advice.run.model).active_params)
+    each = 6.0 if held.run.recipe.adapter is None else 4.0
+    flops = tokens * each * float(counts(advice.run.model).active_params)
     share = flops / (bill.steps * held.pace.step * chips) / _peak(device) if held.pace is not None else 0.0
     draw = board_share(share)
     parts = {
@@ -137,7 +141,7 @@ class _Saved:
 def _checkpoints(held: Need, terms: Terms) -> _Saved:
     chips, recipe = held.layout.chips, held.run.recipe
     each = recipe.state_bytes_per_param - _gradient_bytes(held)
-    size = float(running.checkpoint_bytes(float(counts(held.run.model).params), each))
+    size = float(running.checkpoint_bytes(_trained(held), each))
     rate = terms.checkpoint_rate * chips
     time = float(running.checkpoint_time(size, rate))
     mtbf = float(running.run_mtbf(chips, terms.chip_mtbf))
@@ -146,9 +150,15 @@ def _checkpoints(held: Need, terms: Terms) -> _Saved:
     return _Saved(size, rate, time, interval, mtbf, float(running.failure_goodput(*lost)))
 
 
-def _gradient_bytes(held: Need) -> float:
-    from isoflop.training.spec import format_bytes
+def _trained(held: Need) -> float:
+    """Parameters that a checkpoint holds: all, or those of an adapter beside frozen weights."""
+    if held.run.recipe.adapter is None:
+        return float(counts(held.run.model).params)
+    counted = tally(held.run.model, held.run.recipe, engine(held.run.recipe.engine).kernels)
+    return float(counted.cumulated[-1][len(SPLITS) : 2 * len(SPLITS)].sum())
 
+
+def _gradient_bytes(held: Need) -> float:
     return format_bytes(held.run.recipe.gradients)
 
 
@@ -158,12 +168,12 @@ def _time_lines(bill: Bill, saved: _Saved, terms: Terms) -> tuple[Line, ...]:
         Line(name="steps alone", value=bare, quantity="train_time", note=f"{bill.steps:,} steps"),
         Line(
             name="failures leave", value=saved.goodput, quantity="failure_goodput",
-            note=f"checkpoints counted; a failure every {saved.mtbf / HOUR:.3g} h on {bill.chips:,} chips, "
+            note=f"checkpoints counted; a failure every {saved.mtbf / HOUR:.3g} h on so many chips, "
             f"{terms.restart_time / 60:.3g} min to restart",
         ),
         Line(name="evaluations", value=terms.evaluation, quantity="goodput", note="of the time of steps, assumed"),
         Line(name="the run", value=bill.time, quantity="train_time", note="with all of that"),
-        Line(name="chip-hours", value=bill.chip_time, quantity="chip_time", note=f"{bill.chips:,} chips"),
+        Line(name="chip-hours", value=bill.chip_time, quantity="chip_time", note=f"on {bill.chips:,} of them"),
         Line(
             name="development before it", value=bill.chip_time * terms.development, quantity="chip_time",
             note=f"{terms.development:.0%} of the run, assumed [morrison2025]; not in what follows",
