@@ -48,7 +48,7 @@ def is_right(finding: Finding, slip: Slip) -> bool:
     return finding.kind in slip["kinds"] and near
 
 
-OPEN = [*docs("wild_open"), *docs("wild_open2"), *docs("wild_clean"), *docs("wild_kept")]
+OPEN = [*docs("wild_open"), *docs("wild_open2"), *docs("wild_clean"), *docs("wild_kept"), *docs("wild_kept2")]
 
 
 @pytest.mark.parametrize("doc", OPEN, ids=lambda doc: f"{doc['style']}: {doc['text'].strip()[:40]}")

@@ -266,12 +266,20 @@ _SIZED_NOUN = re.compile(
 _DATA_NOUN = re.compile(r"\s*(?:tokens?|words?|FLOP|data|dataset|examples|training)", re.IGNORECASE)
 
 
+_ARTICLE = re.compile(r"\b(?:our|an?|the|this|new|their|its)\s+(?:\w+\s+)?$", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r"\s*(?:(?:on|with|using|in|at|to|for|is|was|has|needs|takes|we|and|they|it|costs|saw|sees|trained|runs|fits)\b|[,.;:)]|$)"
+)
+
+
 def _is_size(text: str, number: Number, unit: str, noun: str) -> bool:
     """Whether it is the size of a model: "a 100B model", "the 175 billion GPT-3", "the 8B and 70B variants"."""
     if number.money or number.scaled not in {1e6, 1e9, 1e12} or (unit and not unit.startswith("#things")):
         return False
     if noun:
         return bool(_SIZED_NOUN.fullmatch(noun)) or noun.endswith(("model", "models", "variant", "variants"))
+    if number.letter == "B" and _ARTICLE.search(text[: number.start]) and _GOES_ON.match(text, number.end):
+        return True
     return (
         number.letter in {"M", "B"}
         and bool(_SIZED_NOUN.match(text, number.end))

@@ -32,7 +32,7 @@ _GIVEN_TO = re.compile(
     r"smallest\s+|original\s+|full\s+)?(?:[A-Z]\w+(?:'s)?\s+)?"
 )
 _BECAUSE_OF_IT = re.compile(
-    r"\b(?:is|was|has|had|as|becomes?|being|,|with|:)\s+(?:an?|the|its)?\s*(?:[\w-]+\s+){0,2}$", re.IGNORECASE
+    r"(?:\b(?:is|was|has|had|as|becomes?|being|with)|,|:|\()\s*(?:an?|the|its)?\s*(?:[\w-]+\s+){0,2}$", re.IGNORECASE
 )
 _COMPARED = re.compile(
     r"(?:\b(?:than|like|unlike|versus|vs\.?|compared (?:to|with)|that of|relative to|"
@@ -210,7 +210,7 @@ def _whose(text: str, amount: Amount, models: list[Name], subject: Subject) -> S
             return Subject(key="?")
         if (
             amount.kind == "param"
-            and _ANOTHER.search(text[: amount.start])
+            and (_ANOTHER.search(text[: amount.start]) or _is_bare(text, amount))
             and not _BECAUSE_OF_IT.search(text[before[-1].end : amount.start])
         ):
             return Subject(size=amount.value, scope=subject.scope)
@@ -225,6 +225,11 @@ def _whose(text: str, amount: Amount, models: list[Name], subject: Subject) -> S
             return Subject(size=amount.value, scope=subject.scope)
         return _about(after[0], subject)
     return Subject(key="?")
+
+
+def _is_bare(text: str, amount: Amount) -> bool:
+    """As in "the 9B": a size that stands for a model of its own."""
+    return amount.end == amount.number.end and re.search(r"\bthe\s+$", text[: amount.start]) is not None
 
 
 def _about(name: Name, subject: Subject) -> Subject:

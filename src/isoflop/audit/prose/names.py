@@ -38,7 +38,7 @@ _TAIL = re.compile(
 _SPEECH = re.compile(
     r"[- ](?:optimal|scaling|law|paper|ratio|rule|style|recommend|prediction|point|compute|"
     r"frontier|heuristic|recipe|loss|team|authors|result|finding|guideline|suggest|budget|"
-    r"regime|curve|fit|target|number|threshold|approach|wants?|says?|predicts?|implies|calls? "
+    r"regime|curve|fit|target|number|threshold|approach|optim\w+|sense|wants?|says?|predicts?|implies|calls? "
     r"for|asks?|prescribes?|tells|found|finds|shows?|showed|would)",
     re.IGNORECASE,
 )
@@ -123,7 +123,7 @@ def _device_pattern() -> re.Pattern[str]:
 
 
 _DTYPE = re.compile(
-    r"(?<![\w])(?:(?P<fp>(?:FP|float|fp-)\s?(?:64|32|16|8|6|4))(?![\w.])|"
+    r"(?<![\w])(?:(?P<fp>(?:FP|float|fp-)\s?(?:64|32|16|8|6|4))(?!\w|\.[0-9])|"
     r"(?P<bf>bf(?:loat)?-?16)(?![\w])|(?P<tf>tf-?32)(?![\w])"
     r"|(?P<int>U?INT-?(?:8|4|3|2))(?![\w])|(?P<e>E4M3|E5M2|E2M1|E3M2)(?![\w])|"
     r"(?P<nf>NF4)(?![\w])|(?P<w>W(?:8|4)A(?:8|16))(?![\w])"

@@ -176,6 +176,10 @@ def _token_role(text: str, amount: Amount, around: str) -> str:
         re.IGNORECASE,
     ):
         return "data_tokens" if amount.kind == "token" else "data_words"
+    if re.search(
+        r"\b(?:optim\w+|recommend\w*|would|ideal\w*|prescrib\w*)\b", text[max(0, amount.start - 30) : amount.start]
+    ):
+        return "data_tokens" if amount.kind == "token" else "data_words"
     if _NO_TOKENS.search(around) and not _SEEN.search(near):
         return ""
     if _SEEN.search(text) or amount.high >= 5e10:

@@ -144,7 +144,12 @@ def _rate(told: Told, amount: Amount, which: tuple[Name, tuple[Device, ...]], bl
     dtypes = _dtypes_near(told, amount)
     dense = rates_of(boards, dtypes, sparse=False)
     sparse = rates_of(boards, dtypes, sparse=True)
-    others = [one.value for board in boards for one in board.disagreements if "FLOP" in kind_of(one.unit)[0]]
+    others = [
+        one.value
+        for board in boards
+        for one in board.disagreements
+        if "FLOP" in kind_of(one.unit)[0] and (not dtypes or one.figure.rpartition(".")[2] in dtypes)
+    ]
     if not dense or _is_of_many(text, amount, count):
         return
     if _REACHED.search(near_text) and not _PEAKY.search(near_text):
@@ -290,8 +295,10 @@ def _listed(told: Told, amount: Amount, values: list[float], role: str, words: s
     """A figure that none of the catalogue's values is near to."""
     if not values or any(abs(log(amount.off(value))) <= 0.06 for value in values):
         return
-    best = min(values, key=lambda value: abs(log(middle(amount) / value)))
-    ratio = middle(amount) / best
+    said = middle(amount)
+    mixed = [value for value in values if near(said / value, 8.0, 0.05) or near(said / value, 0.125, 0.05)]
+    best = mixed[0] if mixed else min(values, key=lambda value: abs(log(said / value)))
+    ratio = said / best
     slip: tuple[Class, str] = (
         ("bits_for_bytes", "; likely bits taken for bytes, or bytes for bits")
         if near(ratio, 8.0) or near(ratio, 0.125)

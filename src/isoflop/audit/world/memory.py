@@ -10,6 +10,7 @@ from isoflop.audit.prose.roles import INFER, TRAIN, TUNE
 from isoflop.audit.world.found import by, finding, is_denied, middle, near, shown, slip_of
 from isoflop.audit.world.memory_context import (
     GIB,
+    SMALLEST,
     Context,
     clause_of,
     follow,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from isoflop.audit.prose.amounts import Amount
     from isoflop.audit.prose.facts import Told
 
-SMALLEST = 5e7
 WEIGHTS = (0.9, 1.4)
 """Memory in use over the weights alone: quantized formats carry scales, a server its cache and buffers."""
 ANY_WEIGHTS = (0.42, 6.0)
@@ -114,7 +114,7 @@ def _need(told: Told, amount: Amount, context: Context) -> Iterator[Finding]:
         return
     if told_purpose in {"train", "tune"} and not re.search(r"\bweights?\b|\bjust the\b|\balone\b", clause):
         yield from _to_train(told, amount, size)
-    elif dtype == "?":
+    elif dtype == "?" or re.search(r"\b(?:total|altogether|in all|overall|everything)\b", clause, re.IGNORECASE):
         return
     elif dtype is not None:
         yield from _in_format(told, amount, size, dtype)

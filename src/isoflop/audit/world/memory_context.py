@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 GIB = 2.0**30
+SMALLEST = 5e7
+"""Bytes below which nothing is the memory of a model."""
 
 
 @dataclass(slots=True)
@@ -107,6 +109,9 @@ def format_of(told: Told, amount: Amount, context: Context) -> str | None:
     before = [name for name in names if name.end <= amount.start]
     if after:
         return after[0].key
+    figures = [one for one in told.read.amounts if one.kind == "byte" and one.low >= SMALLEST]
+    if len(before) == len(figures) == 2 and before == names and figures[0].start > before[-1].end:
+        return before[figures.index(amount)].key  # "from FP16 to 4-bit, from 26 GB to 6.5 GB"
     if before and not re.search(
         r"\b(?:from|instead of|than|over|versus|vs)\s*$", text[: before[-1].start], re.IGNORECASE
     ):

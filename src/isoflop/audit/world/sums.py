@@ -263,6 +263,8 @@ def _is_said_again(told: Told, one: Amount, other: Amount) -> bool:
     if one.number.bound or other.number.bound or _is_format(told, one) or _is_format(told, other):
         return False
     text = told.sentence.text
+    if text[: one.start].rstrip()[-1:] in set("×*÷/+=x"):
+        return False  # the last term of a sum
     joined = _AGAIN.fullmatch(text[one.end : other.number.point - (1 if other.number.money else 0)])
     if joined is None or _INCREMENT.search(text[: one.start]):
         return False
