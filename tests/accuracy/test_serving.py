@@ -20,7 +20,6 @@ from isoflop.accuracy.serving_rows import (
     COMMITTED,
     TARGETS,
     ServingRow,
-    ServingSettings,
     committed_serving_rows,
     parse_serving_rows,
 )
@@ -164,9 +163,22 @@ def test_bad_cells_spoil_their_row_only() -> None:
     report = validate_serving(table.rows, {})
     assert [one.status for one in report.predictions] == ["refused", "ok"]
     assert "column tp: 'two' is no whole number above 0" in report.predictions[0].reason
-    unknown = predict_serving(ServingSettings(model="llama-3.1-8b", gpu="H1000"), {})
-    assert unknown.status == "refused"
-    assert "H1000" in unknown.reason
+
+
+@pytest.mark.parametrize(
+    ("gpu", "chip", "said", "memory"),
+    [
+        ("H1000", "h100-sxm-80gb", "h100 for 'H1000', which is not known", 0.0),
+        ("M2 Max 64GB", "m2-max-96gb", "m2-max-96gb for 'M2 Max 64GB'", 48e9),
+        ("EPYC 9654", "cpu-epyc-9654", "512 GB of memory", 512e9),
+    ],
+)
+def test_devices_that_are_not_known_or_hold_what_was_bought(gpu: str, chip: str, said: str, memory: float) -> None:
+    found = read_row(row(gpu=gpu).settings, {})
+    assert found.deployment.device.name == chip
+    assert said in found.assumed
+    assert found.deployment.memory == pytest.approx(memory, rel=0.2)
+    assert predict_serving(row(gpu=gpu).settings, {}).status == "ok"
 
 
 def test_many_rows_at_once_are_each_what_they_are_alone() -> None:
@@ -232,7 +244,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 def test_the_command_writes_a_prediction_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows, out = tmp_path / "rows.csv", tmp_path / "out.csv"
-    rows.write_text(text(ROW, ROW | {"id": "b", "gpu": "H1000"}), encoding="utf-8")
+    rows.write_text(text(ROW, ROW | {"id": "b", "tp": "two"}), encoding="utf-8")
     code, printed, _ = run(capsys, "validate", "serving", str(rows), "--out", str(out))
     assert code == 0
     assert "2 rows: 1 ok, 1 refused." in printed
@@ -247,7 +259,7 @@ def test_the_command_writes_a_prediction_a_row(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_table_without_an_answer_leaves_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = tmp_path / "rows.csv"
-    rows.write_text(text(ROW | {"gpu": "H1000"}), encoding="utf-8")
+    rows.write_text(text(ROW | {"tp": "two"}), encoding="utf-8")
     assert run(capsys, "validate", "serving", str(rows))[0] == 3
 
 

@@ -58,6 +58,13 @@ ROW_NAMES = {
     "L20": "l20-48gb",
     "T4 (14.74 GiB total)": "t4",
     "RTX 4070 8GB (7.65 GiB total)": "rtx-4070-laptop-8gb",
+    "3080 10GB": "rtx-3080-10gb",
+    "4070 Ti 12GB": "rtx-4070-ti-12gb",
+    "M1 7-Core GPU 8GB": "m1-8gb",
+    "RTX A5000": "rtx-a5000-24gb",
+    "NVIDIA GeForce RTX 3060": "rtx-3060-12gb",
+    "M4 Pro": "m4-pro-64gb",
+    "7900 XTX": "rx-7900-xtx-24gb",
 }
 
 # What no public source gives and no estimate was ventured for.

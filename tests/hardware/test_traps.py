@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from isoflop.errors import MissingData
@@ -16,17 +18,16 @@ EVERY = sorted(devices())
 # Consumer cards halve what accumulates in fp32, and Blackwell's fp4 is not halved; Ultra parts traded int8 for fp4;
 # Gaudi 3's tf32 runs on another unit.
 FASTER_THAN_TWICE = {
-    ("rtx-3070-8gb", "int8"),
-    ("rtx-3080-ti-12gb", "int8"),
-    ("rtx-3090", "int8"),
-    ("rtx-4080-16gb", "int8"),
-    ("rtx-4090", "int8"),
-    ("rtx-5090", "int8"),
-    ("rtx-5090", "fp4"),
     ("b300-sxm-288gb", "fp4"),
     ("gb300-288gb", "fp4"),
     ("gaudi3-128gb", "bf16"),
     ("trainium2-96gb", "bf16"),
+    *(
+        (name, narrow)
+        for name in EVERY
+        if re.match(r"rtx-[345]0[0-9]0", name) and not name.startswith(("rtx-4000", "rtx-5000"))
+        for narrow in ("int8", "fp4")
+    ),
 }
 
 

@@ -15,14 +15,14 @@ import msgspec
 import numpy as np
 
 from isoflop.accuracy.state_models import Found, formats_of, model_of
-from isoflop.errors import BadFile, IsoflopError, MissingData
+from isoflop.errors import BadFile, IsoflopError, MissingData, UnknownName
 from isoflop.hardware import device
 from isoflop.model import counts, describe
 from isoflop.model.parts import Mlp, Moe
 from isoflop.model.spec import Group
 from isoflop.quantity.toml_file import read_toml
 from isoflop.serving import Deployment, Formats, Placement, Runtime, Traffic
-from isoflop.serving.memory import budget
+from isoflop.serving.memory import budget, capacity_of
 from isoflop.serving.rates import pace_era
 from isoflop.serving.work import work_of
 
@@ -119,21 +119,22 @@ def read_row(row: ServingSettings, library: dict[str, Description]) -> Reading:
     notes = _Notes()
     scenario = _scenario(row)
     found = _model(row, library, notes)
-    chip, boards = _device(row, notes)
+    chips = _device(row, notes)
     runtime, month = _runtime(row, notes)
     formats = _formats(row, found, runtime, notes)
     workload = _workload(scenario, row)
     traffic = _traffic(row, scenario, workload, notes)
-    placement = _placement(row, found.what.spec, runtime, scenario, notes, boards)
+    placement = _placement(row, found.what.spec, runtime, scenario, notes, chips.boards)
     made = Deployment(
         model=found.what.spec,
-        device=chip,
+        device=chips.device,
         placement=placement,
         formats=formats,
         runtime=runtime,
         beside=found.beside,
+        memory=chips.memory,
     )
-    made, traffic = _made_to_fit((row.n_gpus or 1) * boards, made, traffic, scenario, notes)
+    made, traffic = _made_to_fit((row.n_gpus or 1) * chips.boards, made, traffic, scenario, notes)
     return Reading(
         deployment=made,
         traffic=traffic,
@@ -204,15 +205,56 @@ def _model(row: ServingSettings, library: dict[str, Description], notes: _Notes)
 
 USUAL_DEVICE = "rtx-4090"
 """Taken for a row that names none: consumer cards run what says so little."""
+USUAL_SERVER = "h100"
+"""Taken for a name that is not known, but where llama.cpp runs."""
 
 
-def _device(row: ServingSettings, notes: _Notes) -> tuple[Device, int]:
-    """(chip, chips that the row counts as one)."""
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*gi?b\b", re.IGNORECASE)
+_BUILT = re.compile(r"\d+[- ]cores?\b|\b[cg]pu\b", re.IGNORECASE)
+
+USUAL_MEMORY = 512e9
+"""Bytes of a host that holds as many as were bought."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chips:
+    """A device, how many of it a row counts as one, and its memory where the device's own is not meant."""
+
+    device: Device
+    boards: int
+    memory: float = 0.0
+
+
+def _device(row: ServingSettings, notes: _Notes) -> _Chips:
     boards = 2 if re.search(r"\bdual\b", row.gpu.lower()) else 1
     if not row.gpu:
         notes.add(f"the device: {USUAL_DEVICE}", 2.0)
-        return device(USUAL_DEVICE), boards
-    return device(row.gpu), boards
+        return _Chips(device(USUAL_DEVICE), boards)
+    try:
+        chip = device(row.gpu)
+    except (IsoflopError, UnknownName):
+        return _like_it(row, boards, notes)
+    try:
+        capacity_of(chip)
+    except MissingData:
+        notes.add(f"{USUAL_MEMORY / 1e9:.0f} GB of memory")
+        return _Chips(chip, boards, USUAL_MEMORY)
+    return _Chips(chip, boards)
+
+
+def _like_it(row: ServingSettings, boards: int, notes: _Notes) -> _Chips:
+    """The same chip with other memory or fewer cores; in the last resort a usual one."""
+    size = _MEMORY.search(row.gpu)
+    bare = _BUILT.sub(" ", _MEMORY.sub(" ", row.gpu))
+    try:
+        chip = device(bare)
+    except (IsoflopError, UnknownName):
+        usual = USUAL_DEVICE if "llama.cpp" in row.framework.lower() else USUAL_SERVER
+        notes.add(f"{usual} for '{row.gpu[:40]}', which is not known", 3.0)
+        return _Chips(device(usual), boards)
+    notes.add(f"{chip.name} for '{row.gpu[:40]}'", 1.2)
+    share = capacity_of(chip) / chip.memory_labelled().value
+    return _Chips(chip, boards, float(size[1]) * 1e9 * share if size else 0.0)
 
 
 _VERSION = re.compile(r"v?\d+(?:\.\d+)+|b\d{4,}")
