@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import pytest
 from tests.audit.examples import audited, napkin, wrong
+
+from isoflop.audit import audit_document, parse_napkin
+from isoflop.audit.amounts import amount
+
+if TYPE_CHECKING:
+    from isoflop.audit import Report
 
 HEAD = """
 [units]
@@ -206,3 +215,32 @@ def test_work_in_a_document_of_training_is_that_of_training_unless_it_says_other
     5 = { name = "whole", expr = "6 * params * tokens", says = "8.4e22 FLOP" }
     """
     assert wrong(napkin(text)) == [("3", "world", "forward_for_training")]
+
+
+COPIES = """
+[assume]
+1 = { name = "cost", value = "$100m" }
+2 = { name = "tokens", value = "4T tokens" }
+[imply]
+3 = { name = "rate", expr = "tokens / cost", says = "%s" }
+4 = { name = "bought", expr = "rate * 1,000,000 [$]", says = "4e10 tokens" }
+"""
+
+
+def with_copy(says: str, copy: str) -> Report:
+    """A chain in which the last step repeats the value of the one before it, as prose does."""
+    read = parse_napkin(COPIES % says)
+    *others, last = read.steps
+    given = replace(last.inputs["rate"], written=amount(copy))
+    return audit_document(replace(read, steps=(*others, replace(last, inputs={**last.inputs, "rate": given}))))
+
+
+def test_a_value_repeated_beside_a_reference_is_held_against_it() -> None:
+    assert wrong(with_copy("40k tokens/$", "40k tokens/$")) == []
+    found = wrong(with_copy("40k tokens/$", "60k tokens/$"))
+    assert ("4", "arithmetic", "copied_wrong") in found
+    assert {step for step, _, _ in found} == {"4"}
+
+
+def test_a_right_copy_of_a_wrong_step_is_no_slip() -> None:
+    assert wrong(with_copy("400k tokens/$", "40k tokens/$")) == [("3", "arithmetic", "decimal_slip")]

@@ -234,7 +234,8 @@ def _copies(found: Recalculated, done: Mapping[str, Recalculated], nouns: Nouns)
         written = given.written.spread.median * tie_factor(given.written.unit, nouns)
         allowed = max(FLOOR, _ROUNDED_DOWN * (own_slack(given.written) + before.tolerance))
         kinds = before.said_unit is None or tie(given.written.unit, nouns).same_kind(tie(before.said_unit, nouns))
-        if kinds and _apart(written, before.value) > allowed:
+        mended = before.wrong and min(_apart(written, before.own), _apart(written, before.roots)) <= allowed
+        if kinds and not mended and _apart(written, before.value) > allowed:
             yield _copied(found, given, written, before.value)
 
 
