@@ -208,11 +208,8 @@ def _whose(text: str, amount: Amount, models: list[Name], subject: Subject) -> S
     if before:
         if len(before) > 1 and _RESPECTIVELY.search(text, amount.end):
             return Subject(key="?")
-        if (
-            amount.kind == "param"
-            and (_ANOTHER.search(text[: amount.start]) or _is_bare(text, amount))
-            and not _BECAUSE_OF_IT.search(text[before[-1].end : amount.start])
-        ):
+        own = _BECAUSE_OF_IT.search(text[before[-1].end : amount.start])
+        if amount.kind == "param" and (_is_bare(text, amount) or (_ANOTHER.search(text[: amount.start]) and not own)):
             return Subject(size=amount.value, scope=subject.scope)
         return _about(before[-1], subject)
     if (
