@@ -52,7 +52,7 @@ def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_one_that_was_not(stu
         worker.stdin.flush()
         before, wanted = folder.steps_done(), (17, 66, 143)[kills % 3]
         while kills < 3 and folder.steps_done() < before + wanted and worker.poll() is None:
-            time.sleep(0.003)
+            time.sleep(0.02)
         if kills < 3:
             worker.send_signal(signal.SIGKILL)
             kills += 1

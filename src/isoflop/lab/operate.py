@@ -1,0 +1,187 @@
+"""A study in its folder: made, run in rounds until its bottoms are enclosed or its allowance is spent, resumed, judged.
+
+Everything lies in the folder: `study.toml`, `corpus/`, `runs/` (one folder each), `trunks/`, `history.jsonl` (what was
+predicted and what was measured of each round). Nothing is written elsewhere.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import asdict
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from isoflop.errors import BadInput, shorten
+from isoflop.lab.data import Corpus, build_corpus
+from isoflop.lab.files import Records, write_atomically
+from isoflop.lab.forecast import check_disk, disk_bytes, forecast
+from isoflop.lab.pool import Pool, Task
+from isoflop.lab.sizes import Wanted, wanted
+from isoflop.lab.store import RunFolder, run_folders
+from isoflop.lab.study import read_study
+from isoflop.quantity.toml_file import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from isoflop.lab.forecast import Forecast
+    from isoflop.lab.pool import Outcome
+    from isoflop.lab.spec import RunSpec
+    from isoflop.lab.store import Result
+
+SHARED = ("wsd", "constant")
+CHECKPOINTS = 5
+"""Checkpoints a run makes, so that a crash costs a fifth of it at most."""
+
+
+class StudyFolder:
+    """A study on disk."""
+
+    def __init__(self, path: Path) -> None:
+        if not (path / "study.toml").is_file():
+            raise BadInput(
+                f"'{shorten(str(path), most=200)}' holds no study; make one with: isoflop lab new {path} STUDY.toml"
+            )
+        self.path = path
+        self.study = read_study(read_text(path / "study.toml"), str(path / "study.toml"))
+        self.corpus = Corpus(path / "corpus")
+        self.history = Records(path / "history.jsonl")
+
+    @property
+    def runs(self) -> Path:
+        """The folder of its runs."""
+        return self.path / "runs"
+
+    def folders(self) -> tuple[RunFolder, ...]:
+        """Every run that was begun."""
+        return run_folders(self.runs)
+
+    def results(self) -> dict[str, Result]:
+        """Results so far, by hash."""
+        found = {one.spec.hash: one.result for one in self.folders()}
+        return {name: result for name, result in found.items() if result is not None}
+
+    def wanted(self) -> Wanted:
+        """What it asks for as far as its results go."""
+        return wanted(self.study, self.corpus, self.results())
+
+    def todo(self) -> tuple[RunSpec, ...]:
+        """Runs that are to be done next."""
+        done = self.results()
+        return tuple(one for one in self.wanted().specs if one.hash not in done)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Alone with the study; BadInput where another process runs it."""
+        with (self.path / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BadInput(f"{self.path} is being run by another process: wait for it, or end it.") from error
+            yield
+
+
+def make_study(folder: Path, toml: Path) -> StudyFolder:
+    """Make a study from its TOML: read it, build the corpus, and refuse now what could not be trained later.
+
+    Paths under [data] are from where the TOML lies. Raises: BadInput where the folder holds something already.
+    """
+    text = read_text(toml)
+    study = read_study(text, str(toml))
+    if folder.exists() and any(folder.iterdir()):
+        raise BadInput(f"'{shorten(str(folder), most=200)}' is not empty; name a folder that is not there yet.")
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        corpus = build_corpus(study.data, folder / "corpus", base=toml.resolve().parent)
+        first = wanted(study, corpus, {})
+        for spec in first.specs:
+            corpus.check(spec.tokens, length=spec.sequence, epochs=spec.epochs, vocabulary=spec.shape.vocabulary)
+        check_disk(shutil.disk_usage(folder).free, disk_bytes(first.specs, 2))
+        write_atomically(folder / "study.toml", text.encode())
+        (folder / "runs").mkdir()
+    except BaseException:
+        shutil.rmtree(folder / "corpus", ignore_errors=True)
+        if made:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return StudyFolder(folder)
+
+
+def run_study(
+    held: StudyFolder, tell: Callable[[Outcome], None], *, processes: int = 2, threads: int = 1, probe: bool = True
+) -> tuple[Wanted, tuple[Outcome, ...]]:
+    """Do every run that the study asks for, round by round; what it asks for at the end, and what failed.
+
+    Begun again after a crash or SIGINT it goes on: finished runs are not touched, others resume from their checkpoint.
+    """
+    failed: list[Outcome] = []
+    with held.held(), Pool(held.path, processes=processes, threads=threads) as pool:
+        while True:
+            todo = [one for one in held.todo() if one.hash not in {bad.run for bad in failed}]
+            if not todo:
+                return held.wanted(), tuple(failed)
+            check_disk(shutil.disk_usage(held.path).free, disk_bytes(todo, processes))
+            for spec in todo:
+                RunFolder.made(held.runs, spec)
+            before = (
+                forecast(held.path, todo, processes=processes, threads=threads, price=held.study.price)
+                if probe
+                else None
+            )
+
+            def heard(outcome: Outcome) -> None:
+                if outcome.status in {"failed", "lost"}:
+                    failed.append(outcome)
+                tell(outcome)
+
+            began = perf_counter()
+            pool.do(tasks_of(todo), heard)
+            _note(held, todo, before, perf_counter() - began)
+
+
+def _note(held: StudyFolder, todo: Sequence[RunSpec], before: Forecast | None, wall: float) -> None:
+    """Keep what was predicted of a round beside what was measured."""
+    results = held.results()
+    done = [results[one.hash] for one in todo if one.hash in results]
+    held.history.add(
+        {
+            "runs": [one.hash for one in todo],
+            "predicted": None if before is None else asdict(before),
+            "measured": {
+                "runs": len(done),
+                "wall": wall,
+                "busy": sum(one.seconds for one in done),
+                "memory": max((one.peak_memory for one in done), default=0),
+                "flops": sum(one.flops for one in done),
+            },
+        }
+    )
+
+
+def tasks_of(specs: Sequence[RunSpec]) -> list[Task]:
+    """Runs in the order of work, longest first; those that share a trunk wait for the longest of them."""
+    groups: dict[str, list[RunSpec]] = defaultdict(list)
+    for spec in specs:
+        groups[spec.trunk if spec.schedule.kind in SHARED else spec.hash].append(spec)
+    tasks: list[tuple[float, Task]] = []
+    for group in groups.values():
+        longest, *rest = sorted(group, key=lambda one: -one.steps)
+        leaves = tuple(one.schedule.decline_from(one.steps) for one in rest)
+        tasks.append((longest.flops, _task(longest, leaves, "")))
+        tasks += [(one.flops, _task(one, (), longest.hash)) for one in rest]
+    return [task for _, task in sorted(tasks, key=lambda one: (one[1].after != "", -one[0]))]
+
+
+def _task(spec: RunSpec, leaves: tuple[int, ...], after: str) -> Task:
+    return Task(
+        run=spec.hash,
+        log_every=max(10, spec.steps // 100),
+        checkpoint_every=max(50, spec.steps // CHECKPOINTS),
+        branch_at=leaves,
+        after=after,
+    )

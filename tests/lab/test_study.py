@@ -1,0 +1,140 @@
+"""A whole study through the command line: made, run, stopped, run on, judged, exported, and read by the laws room."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from isoflop.errors import BadInput, Infeasible, UntrustworthyFit
+from isoflop.lab import StudyFolder, line_of_study, make_study, run_study, runs_of_study, write_export
+from isoflop.lab.forecast import check_disk
+from isoflop.lab.pool import Outcome
+
+TOML = """
+name = "small"
+budgets = ["4e8 FLOP", "8e8 FLOP", "1.6e9 FLOP"]
+sizes = [8, 12]
+seeds = 2
+sequence = 32
+batch = 4
+validation = 20
+price = 0.1
+[schedule]
+warmup = 5
+[model]
+layers = 1
+head_width = 4
+[data]
+source = "{source}"
+epochs = 3
+"""
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "isoflop", "lab", *words], capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def begun(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "isoflop", "lab", "run", str(folder), "--no-probe", "--processes", "1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture
+def toml(text_folder: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "study.toml"
+    path.write_text(TOML.format(source=text_folder), encoding="utf-8")
+    return path
+
+
+def test_a_study_goes_from_text_to_a_refusal_that_says_what_is_missing(toml: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    made = command("new", str(folder), str(toml), "--processes", "1")
+    assert made.returncode == 0, made.stderr
+    assert "small: 12 runs" in made.stdout
+    assert "predicted:" in made.stdout
+    process = begun(folder)
+    while not any((folder / "runs").glob("*/result.json")) and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait() != 0
+    held = StudyFolder(folder)
+    assert 0 < len(held.results()) < 12
+    heard: list[Outcome] = []
+    asked, failed = run_study(held, heard.append, processes=1)
+    assert not failed
+    assert len(held.results()) == 12
+    assert not any(one.enclosed for one in asked.brackets)
+    with pytest.raises(UntrustworthyFit, match=r"0 of 3 budgets .*4e\+08 FLOP: .*sizes are given"):
+        line_of_study(held)
+    note = list(held.history.read())[-1]
+    assert note["measured"]["memory"] > 1e8  # type: ignore[index]
+    assert note["predicted"]["memory"]["low"] < note["measured"]["memory"] < note["predicted"]["memory"]["high"]  # type: ignore[index]
+    shown = command("status", str(folder))
+    assert "no law: UntrustworthyFit" in shown.stdout
+    assert "round 1, " in shown.stdout
+    state = json.loads(command("status", str(folder), "--json").stdout)
+    assert state["law"]["refused"] == "UntrustworthyFit"
+    assert state["done"] == state["wanted"] == 12
+    _exported(held, tmp_path)
+
+
+def _exported(held: StudyFolder, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    from isoflop.laws import read_runs
+
+    assert write_export(held, tmp_path / "runs.csv") == 12
+    read = read_runs(tmp_path / "runs.csv", counts="total")
+    ours = runs_of_study(held)
+    assert sorted(read.loss) == sorted(ours.loss)
+    assert sorted(read.columns["flops"]) == sorted(ours.columns["flops"])
+    assert sorted(read.columns["params"]) == sorted(ours.columns["params"])
+    steps = sum(one.steps for one in held.results().values())
+    assert write_export(held, tmp_path / "curves.parquet") == steps
+    assert parquet.read_table(tmp_path / "curves.parquet").num_rows == steps
+    run = next(iter(held.results()))
+    done = command("export", str(held.path), str(tmp_path / "model"), "--model", run[:8])
+    assert done.returncode == 0, done.stderr
+    described = subprocess.run(
+        [sys.executable, "-m", "isoflop", "model", str(tmp_path / "model"), "--json"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert json.loads(described.stdout)["verified"] is True
+    with pytest.raises(BadInput, match="ends in"):
+        write_export(held, tmp_path / "runs.xls")
+
+
+def test_a_study_that_cannot_be_is_refused_and_leaves_nothing(toml: Path, tmp_path: Path) -> None:
+    toml.write_text(toml.read_text(encoding="utf-8").replace("epochs = 3", "epochs = 0.01"), encoding="utf-8")
+    done = command("new", str(tmp_path / "study"), str(toml))
+    assert done.returncode == 4
+    assert "would read" in done.stderr
+    assert not (tmp_path / "study").exists()
+    done = command("run", str(tmp_path / "study"))
+    assert done.returncode == 2
+    assert "holds no study" in done.stderr
+    with pytest.raises(BadInput, match="is not empty"):
+        make_study(tmp_path, toml)
+    with pytest.raises(Infeasible, match="make room"):
+        check_disk(1e6, 1e6)
+
+
+def test_two_processes_do_not_run_one_study(toml: Path, tmp_path: Path) -> None:
+    held = make_study(tmp_path / "study", toml)
+    with held.held(), pytest.raises(BadInput, match="is being run"):
+        run_study(held, lambda _: None, processes=1)
