@@ -157,9 +157,14 @@ def build(
     roots: dict[str, Spread] = {}
     names: dict[str, str] = {}
     lines: list[Line] = []
+    computed: set[str] = set()
     for number, found in steps.items():
-        if found.tree is not None and found.own is not None:
-            lines.append(_line(number, found, tuple(key for key, _ in at.get(number, ()))))
+        inputs = found.step.inputs
+        behind = {key: one.step for key, one in inputs.items() if one.step in computed or one.step in roots}
+        known = all(key in behind or one.written is not None for key, one in inputs.items())
+        if found.tree is not None and found.own is not None and known:
+            lines.append(_line(number, found, behind, tuple(key for key, _ in at.get(number, ()))))
+            computed.add(number)
         elif found.value is not None and found.step.says is not None:
             says = (instead or {}).get(number, found.step.says)
             roots[number] = says.spread.scaled(tie_factor(says.unit, document.nouns))
@@ -168,9 +173,8 @@ def build(
             continue
         for key, amendment in at.get(number, ()):
             roots[key], names[key] = amendment.factor, amendment.words
-    computed = {line.number for line in lines}
     return Chain(
-        lines=tuple(line for line in lines if all(number in computed or number in roots for _, number in line.steps)),
+        lines=tuple(lines),
         roots=roots,
         names=names,
         root_amends={n: tuple(key for key, _ in found) for n, found in at.items() if n in roots},
@@ -186,14 +190,14 @@ def _places(amends: Sequence[Amendment], steps: Mapping[str, Recalculated]) -> d
     return found
 
 
-def _line(number: str, found: Recalculated, amends: tuple[str, ...]) -> Line:
+def _line(number: str, found: Recalculated, behind: Mapping[str, str], amends: tuple[str, ...]) -> Line:
+    """One computed step; what is not `behind` it is an amount written in its place."""
     assert found.tree is not None
-    given = found.step.inputs
     return Line(
         number=number,
         tree=found.tree,
-        steps=tuple((key, one.step) for key, one in given.items() if one.step),
-        amounts={key: np.float64(found.values[key]) for key, one in given.items() if not one.step},
+        steps=tuple(behind.items()),
+        amounts={key: np.float64(value) for key, value in found.values.items() if key not in behind},
         amends=amends,
     )
 

@@ -16,7 +16,7 @@ from isoflop.audit.amounts import calendar_slack, digit_slack, tie, tie_factor
 from isoflop.audit.document import Recomputed
 from isoflop.audit.measure import input_units, left_between, number, sites, unit_of_tree
 from isoflop.audit.order import in_order
-from isoflop.audit.reading import apart_by, is_bare, read_bare, read_converted
+from isoflop.audit.reading import apart_by, is_bare, per_period, read_bare, read_converted
 from isoflop.errors import UnitError
 from isoflop.quantity import NUMBER
 
@@ -149,7 +149,7 @@ def _compute(found: Recalculated, tree: Expr, done: Mapping[str, Recalculated], 
     found.input_quantities = {key: one.step.quantity for key, one in before.items()}
     mended = {key: one.roots for key, one in before.items() if one.wrong and one.roots is not None}
     read = read_bare if is_bare(found, nouns) else read_converted
-    found.tree = read(found, tree, printed | mended, nouns)
+    found.tree = read(found, per_period(found, tree, printed, nouns), printed | mended, nouns)
     found.values = _inputs_used(found, candidates, before)
     found.own = number(found.tree, found.values)
     if found.own is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from isoflop.quantity import Value
 
 _LENIENT = frozenset({"chip", "param", "token", "sequence", "request", "word", "node"})
-"""Nouns that people leave out of a claim ("FLOP/s" of so many chips); left over above the line they are no slip."""
+"""Nouns that people leave out of a claim ("FLOP/s" of so many chips), or add to it ("1.75 GPUs", a ratio)."""
 
 _ROUNDED_DOWN = 2.0
 _DRIFT = 0.05
@@ -99,6 +99,8 @@ def _mismatch(found: Recalculated, nouns: Nouns) -> Unit | None:
     dims = dict(left.dims)
     if found.stands_in:
         dims = {name: power for name, power in dims.items() if not _absorbed(name, found)}
+    given = {name for name, _ in found.unit.dims} if found.unit is not None else set()
+    dims = {name: power for name, power in dims.items() if not (name in _LENIENT - given and power == -1)}
     counted = {name for unit in nouns.values() for name, _ in unit.dims}
     dims = {name: power for name, power in dims.items() if not (name in _LENIENT - counted and power > 0)}
     return Unit(dims=tuple(sorted(dims.items()))).base if dims else None

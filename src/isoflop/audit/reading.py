@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from fractions import Fraction
 from itertools import combinations
 from math import log, log10
 from typing import TYPE_CHECKING
 
 from isoflop.audit.amounts import tie, tie_factor
 from isoflop.audit.measure import number, replaced, sites
+from isoflop.quantity import Unit
 from isoflop.relation.expr import call, const
 
 if TYPE_CHECKING:
@@ -37,6 +40,30 @@ def apart_by(one: float, other: float) -> float:
     """|ln| of a ratio; infinite where the signs differ, one is zero, or it is beyond floats."""
     ratio = one / other if other else 0.0
     return abs(log(ratio)) if 0 < ratio < float("inf") else float("inf")
+
+
+_PERIODS = (
+    (re.compile(r"(?:/|per )\s*(?:min|minute)\b"), 60.0),
+    (re.compile(r"(?:/|per )\s*(?:h|hr|hour)\b"), 3600.0),
+    (re.compile(r"(?:/|per )\s*(?:d|day)\b"), 86400.0),
+    (re.compile(r"(?:/|per )\s*(?:wk|week)\b"), 604800.0),
+    (re.compile(r"(?:/|per )\s*(?:mo|month)\b"), 730.5 * 3600),
+    (re.compile(r"(?:/|per )\s*(?:y|yr|year|annum)\b"), 8766.0 * 3600),
+)
+_SAME_PERIOD = 0.04  # 30 days are a month, 52 weeks a year
+
+
+def per_period(found: Recalculated, tree: Expr, printed: Mapping[str, float], nouns: Nouns) -> Expr:
+    """The tree divided by the period that it sums over, where the claim is per that period: 24 hours, $ per day."""
+    says, left = found.step.says, found.left_over(nouns)
+    if says is None or found.unit is None or left is None or dict(left.dims).get("s") != 1:
+        return tree
+    period = next((length for words, length in _PERIODS if words.search(says.unit.text)), None)
+    spans = [printed[key] for key, unit in found.input_units.items() if [name for name, _ in unit.dims] == ["s"]]
+    if period is None or not any(apart_by(span, period) <= _SAME_PERIOD for span in spans):
+        return tree
+    found.unit = found.unit / Unit(dims=(("s", Fraction(1)),), text="s")
+    return call("/", tree, const(period))
 
 
 def read_converted(found: Recalculated, tree: Expr, printed: Mapping[str, float], nouns: Nouns) -> Expr:
