@@ -37,6 +37,7 @@ STUDIES = {
     "data_constrained": ("data-constrained",),
     "farseer": ("farseer",),
     "farseer by chinchilla": ("chinchilla", "chinchilla-tied"),
+    "farseer by several": ("chinchilla", "chinchilla-tied", "kaplan-joint", "farseer"),
 }
 """Studies, and the forms that are held possible in each."""
 
