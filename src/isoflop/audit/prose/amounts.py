@@ -121,9 +121,11 @@ def read_amounts(text: str) -> Read:
     if len(listed) > MOST_NUMBERS:
         return Read(tuple(found), (), masked, crowded=True)
     for number in listed:
-        if number.start < ends or _is_year(masked, number):
+        if number.start < ends:
             continue
         amount = _amount(text, masked, number, found)
+        if not amount.unit and _is_year(masked, number):
+            continue
         amounts.append(amount)
         ends = amount.end
     return Read(tuple(found), tuple(_shared(amounts, masked)), masked)

@@ -31,6 +31,9 @@ _UNITS = {
     "throughput_per_chip": "tokens_per_second_per_chip",
     "bytes_per_param": "weight_bytes_per_param",
 }
+_BYTES = frozenset({"weight_bytes", "train_state_bytes", "memory"})
+"""Shown in decimal units, as running text has them."""
+
 _DENIED = re.compile(
     r"\b(?:not|never|isn't|wasn't|doesn't|didn't|don't|cannot|can't|myth|wrong|wrongly|"
     r"incorrect\w*|false|falsely|instead of|rather than|contrary|no longer|mistaken\w*|"
@@ -108,6 +111,8 @@ def middle(amount: Amount) -> float:
 def shown(value: float, role: str) -> str:
     """A value of a role in its usual unit."""
     name = _UNITS.get(role, role)
+    if role in _BYTES:
+        return f"{value / 1e12:.4g} TB" if value >= 1e12 else f"{value / 1e9:.4g} GB"
     return write(value, quantity(name)) if name in quantities() else f"{value:.3g}"
 
 

@@ -124,7 +124,8 @@ def _params(fact: Fact, known: tuple[Variant, ...]) -> Finding | None:
         and fact.subject.name.size is None
     ):
         return None
-    reason = f"{fact.subject.name.text} has {_or_sizes(sure, role)} parameters by its makers' tables"
+    own = [one for one in sure if one.family == fact.subject.name.key] or sure
+    reason = f"{fact.subject.name.text} has {_or_sizes(own, role)} parameters by its makers' tables"
     slip = slip_of(middle(amount) / nearest)
     return of_fact(fact, slip[0] if slip else "model_figure", f"{reason}; {slip[1]}" if slip else reason, nearest)
 

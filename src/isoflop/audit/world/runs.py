@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from isoflop.ask.assumptions import MFU_MEDIAN
 from isoflop.audit.prose.boards import peaks_of
 from isoflop.audit.world.found import by, finding, of_fact, one_of, shown, slip_of
 from isoflop.audit.world.frames import Frame, Span, frames, picks, span_of
@@ -40,13 +41,33 @@ ALL_OF_PEAK = (0.93, 1.03)
 
 def runs(text: tuple[Told, ...]) -> Iterator[Finding]:
     """Relations between figures of one run that do not hold."""
+    brief = len(text) <= BRIEF
     for frame in frames(text):
         seen: set[str] = set()
         for picked in picks(frame):
-            for found in _related(picked, frame):
+            for found in (*_related(picked, frame), *(_implied(picked, frame) if brief else ())):
                 if found.kind not in seen and not (found.level == "note" and found.kind in seen):
                     seen.add(found.kind)
                     yield found
+
+
+BRIEF = 3
+"""Sentences of a text that is a claim and no document: what it comes down to is said even where nothing is tested."""
+
+
+def _implied(picked: dict[str, Fact], frame: Frame) -> Iterator[Finding]:
+    """What a claim comes to where it leaves the work open: 6 N D, or what its chips do at a usual utilisation."""
+    amounts = {role: Span(fact.amount.low, fact.amount.high) for role, fact in picked.items()}
+    if "train_flops" in amounts:
+        return
+    size, time, peak = _active(amounts, frame), held(amounts), _peak(picked, frame)
+    if size is not None and "tokens" in amounts:
+        fact, due = picked["tokens"], _of_size(size, amounts["tokens"]).middle
+        yield of_fact(fact, "convention", f"6 N D of it is {shown(due, 'train_flops')}", None, level="note")
+    elif time is not None and peak is not None:
+        fact, due = picked.get("train_time") or picked["chip_time"], MFU_MEDIAN * _at_peak(peak, time).middle
+        words = f"at an MFU of {100 * MFU_MEDIAN:.0f} % these chips do {shown(due, 'train_flops')} in that time"
+        yield of_fact(fact, "convention", words, None, level="note")
 
 
 def _related(picked: dict[str, Fact], frame: Frame) -> Iterator[Finding]:
