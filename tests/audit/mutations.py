@@ -63,9 +63,9 @@ Slip = tuple[float, frozenset["Class"], str]
 
 def slips(found: Recalculated, document: Document) -> Iterator[Slip]:
     """The slips that a claim of this step can have, with the classes that name them rightly."""
-    for power in (1, 2, 3, -1, -2, -3):
-        kinds: tuple[Class, ...] = ("decimal_slip", "prefix") if power % 3 == 0 else ("decimal_slip",)
-        yield 10.0**power, frozenset(kinds), f"10^{power}"
+    for tens in (1, 2, 3, -1, -2, -3):
+        kinds: tuple[Class, ...] = ("decimal_slip", "prefix") if tens % 3 == 0 else ("decimal_slip",)
+        yield 10.0**tens, frozenset(kinds), f"10^{tens}"
     yield from _of_units(found, document)
     for key, value in found.values.items():
         power, plain = found.powers[key], value / found.scales[key]

@@ -115,6 +115,8 @@ CASES: dict[str, tuple[str, str, Expected]] = {
     "a share above one": ("mfu * 3", "says = '120%', is = 'hfu'", ("world", "utilisation_above_one", None)),
     "a bare 24 converts": ("chips * days * 24", "says = '369,000 chip-hours'", None),
     "bare numbers stand for units": ("512 * 30 * 24", "says = '369,000 chip-hours'", None),
+    "a sum over a day, per day": ("rent * 1 [slice] * 24 [hours]", "says = '$1,112/day'", None),
+    "a ratio counts": ("140 [GB] / 80 [GB]", "says = '1.75 chips'", None),
     "a month of any length": ("rent * 1 [slice] / 30 [days/month]", "says = '$1,128/day'", None),
 }
 

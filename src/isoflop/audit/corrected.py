@@ -221,7 +221,7 @@ def corrected(
         value = float(point[line.number])
         low, high = _interval(spread[line.number], value)
         recalculated = steps[line.number]
-        differs = recalculated.left_over(document.nouns) is not None and not (recalculated.stands_in or line.amends)
+        differs = recalculated.wrong_unit and not line.amends
         unit = (recalculated.unit if differs else None) or recalculated.said_unit or recalculated.unit
         said = recalculated.said
         off = abs(said / value - 1) if said is not None and value else 0.0

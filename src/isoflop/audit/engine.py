@@ -48,9 +48,9 @@ class Recalculated:
     unit that each is written in, `input_units` those units, `input_quantities` what each is. `tolerance` is the largest
     |ln(said/own)| that the digits, the calendar and the inputs' spreads leave open; `rounding` is what the digits of
     printed steps add to it where reasons are sought, `drift` what all digits on the way leave open. `wrong_below` says
-    that a step it builds on is wrong. `trouble` says why there is no value, `clash` why there is no unit, and
-    `clash_left` what is left over there. `stands_in` says that a bare number among the factors can stand for a unit;
-    `others` are further values that a claim without a unit can mean.
+    that a step it builds on is wrong, `wrong_unit` that its unit is not that of its expression. `trouble` says why
+    there is no value, `clash` why there is no unit, and `clash_left` what is left over there. `stands_in` says that a
+    bare number among the factors can stand for a unit; `others` are further values that a claim without a unit can mean.
     """
 
     step: Step
@@ -72,6 +72,7 @@ class Recalculated:
     drift: float = 0.0
     wrong: bool = False
     wrong_below: bool = False
+    wrong_unit: bool = False
     trouble: str = ""
     clash: str = ""
     clash_left: Unit | None = None
@@ -278,7 +279,8 @@ def _from_roots(found: Recalculated, before: Mapping[str, Recalculated]) -> floa
     assert found.tree is not None
     values = dict(found.values)
     for key, one in before.items():
-        if one.roots is None:
+        if one.roots is not None:
+            values[key] = one.roots
+        elif found.step.inputs[key].written is None:
             return None
-        values[key] = one.roots
     return number(found.tree, values)

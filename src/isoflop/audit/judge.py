@@ -56,6 +56,7 @@ def _numbers(found: Recalculated, done: Mapping[str, Recalculated], nouns: Nouns
     if left is not None and apart > found.tolerance and _untied_fits(found):
         yield _noun(found, nouns)
     elif left is not None:
+        found.wrong_unit = True
         yield _units(found, left, nouns)
     elif apart <= found.tolerance:
         yield from _from_roots(found, nouns)
