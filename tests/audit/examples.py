@@ -6,15 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.architecture.house import ROOT
-
 from isoflop.audit import audit_document, parse_napkin
 from isoflop.quantity import quantity, read
 
 if TYPE_CHECKING:
     from isoflop.audit import Document, Report
 
-EXAMPLES = ROOT / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 WITH_SLIPS = frozenset({"gpt4_price", "model_sizes", "own_budget", "petaflop_days", "training_memory"})
 """Examples that quote chains with slips in them; all others are clean."""
 

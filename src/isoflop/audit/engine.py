@@ -50,7 +50,7 @@ class Recalculated:
     printed steps add to it where reasons are sought, `drift` what all digits on the way leave open. `wrong_below` says
     that a step it builds on is wrong, `wrong_unit` that its unit is not that of its expression. `trouble` says why
     there is no value, `clash` why there is no unit, and `clash_left` what is left over there. `stands_in` says that a
-    bare number among the factors can stand for a unit; `others` are further values that a claim without a unit can mean.
+    bare number among the factors can stand for a unit; `others` are further values that a claim without one can mean.
     """
 
     step: Step

@@ -63,7 +63,7 @@ def per_period(found: Recalculated, tree: Expr, printed: Mapping[str, float], no
     if period is None or not any(apart_by(span, period) <= _SAME_PERIOD for span in spans):
         return tree
     found.unit = found.unit / Unit(dims=(("s", Fraction(1)),), text="s")
-    return call("/", tree, const(period))
+    return call("*", tree, const(1 / period))  # no bare number that converts
 
 
 def read_converted(found: Recalculated, tree: Expr, printed: Mapping[str, float], nouns: Nouns) -> Expr:
