@@ -110,6 +110,8 @@ def fit(
     form = "json" if as_json else form
     table = words.read(runs, columns, constants, counts, strict=strict, best=best)
     asked = words.fit_options(options)
+    if law == "auto" and profiled:
+        raise BadInput("--law auto averages several forms, which have no one constant to profile; name a form")
     if law in {"envelope", "isoflop", "hyper"}:
         words.refuse_ignored(law, options, out=out, profiled=profiled)
     if law in {"envelope", "isoflop"}:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.errors import BadInput, UnknownName
+from isoflop.laws.choose.blend import Blend
 from isoflop.laws.fitting import usable
 from isoflop.laws.newton import minimise
 from isoflop.laws.problem import problem_of
@@ -47,6 +48,8 @@ class Profile:
 
 def problem_again(fit: Fit, runs: Runs, fixed: Mapping[str, float] | None = None) -> tuple[Problem, Runs]:
     """The problem of a fit, perhaps with further constants fixed, and the rows it takes."""
+    if isinstance(fit.shape, Blend):
+        raise BadInput("several forms averaged have no one constant to look at; fit one of them by its name")
     kept = usable(runs, fit.shape)
     inputs = {name: kept.columns[name] for name in fit.shape.inputs}
     held = MappingProxyType({**fit.fixed, **(fixed or {})})

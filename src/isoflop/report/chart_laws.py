@@ -261,13 +261,14 @@ def _residuals(fit: Fit, runs: Runs, width: int) -> alt.TopLevelMixin:
         for name in dict.fromkeys(("flops", "params", "tokens_per_param", *fit.shape.inputs))
         if name in kept.columns
     ]
+    residuals = np.log(fit.predict(kept.columns)) - np.log(kept.columns[fit.target])
     inner = max(200, width - _GAP)
     part = _thin(kept.rows)
     panels = []
     for name in names[:4]:
         values = kept.columns[name][part]
         rows: list[Datum] = [
-            {"x": float(a), "off": float(100 * r)} for a, r in zip(values, fit.doubt.residuals[part], strict=True)
+            {"x": float(a), "off": float(100 * r)} for a, r in zip(values, residuals[part], strict=True)
         ]
         x = log_axis("x", name.replace("_", " "), padded(values.tolist(), 0.03), inner)
         y = alt.Y("off:Q", axis=alt.Axis(title="law over run (%)"))
@@ -294,6 +295,6 @@ def _predicted(fit: Fit, runs: Runs, width: int) -> alt.TopLevelMixin:
     dots = alt.Chart(alt.Data(values=rows)).mark_point(filled=True, size=22, opacity=0.6).encode(x=x, y=y)
     line = alt.Chart(alt.Data(values=[{"seen": end, "said": end} for end in ends])).mark_line(style="limit")
     off = float(np.median(np.abs(said / seen - 1.0)))
-    words = f"median error {off:.2%} of {len(fit.doubt.residuals)} rows"
+    words = f"median error {off:.2%} of {kept.rows} rows"
     layers = alt.layer(line.encode(x=x, y=y), dots)
     return layers.properties(width=inner, height=inner, title=titled("Predicted against seen", words, inner))
