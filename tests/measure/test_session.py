@@ -115,3 +115,13 @@ def test_devices_that_are_not_there() -> None:
 def test_a_busy_machine_says_so_in_its_file() -> None:
     session = finished(replace(machine(), busy="others keep 90% of it busy"), tuple(recorded(fitting=True)), fast=True)
     assert "on a busy machine: others keep 90% of it busy" in session.text
+
+
+def test_a_cpu_is_not_taken_for_the_whole_chip_of_its_name() -> None:
+    import torch
+
+    made = machine(device=torch.device("cpu"), name="AMD EPYC", maker="AMD", memory=25e9, units=1)
+    session = finished(made, tuple(recorded(fitting=True)), fast=True)
+    assert session.device.kind == "CPU"
+    assert session.device.peak_rate("bf16").source == "measured on this machine"
+    assert not session.notes

@@ -107,8 +107,19 @@ def _teller(raw: Path | None) -> _Teller:
 
 
 def _words(one: Measured) -> str:
+    if one.what.startswith("step"):
+        return shorten(_step_words(one), most=43)
     parts = [f"{value:g}" if isinstance(value, float) else str(value) for key, value in _shown(one)]
     return shorten(" ".join(parts), most=43)
+
+
+def _step_words(one: Measured) -> str:
+    """A training step: its shape, what it takes at once, how often, and what is special."""
+    said = one.settings
+    pieces = f"{said['pieces']} x " if said["pieces"] != 1 else ""
+    words = [str(said["name"]), f"{pieces}{said['batch']} x {said['sequence']}", str(said["form"])]
+    words += [word for word, name in (("again", "recompute"), ("compiled", "compile")) if said[name]]
+    return ", ".join(words)
 
 
 def _shown(one: Measured) -> list[tuple[str, str | float]]:

@@ -36,6 +36,8 @@ FAR_BELOW = 0.15
 
 def known_device(machine: Machine, found: Sequence[Measured]) -> tuple[Device | None, tuple[str, ...]]:
     """(the catalogued device of that name, what speaks against it); None where the name is unknown or untrue."""
+    if machine.device.type == "cpu":  # a process is given some of its cores, often those of a virtual machine
+        return None, ()
     try:
         one = hardware.device(machine.name)
     except IsoflopError:
