@@ -120,10 +120,10 @@ def serving_row(one: Measured, machine: Machine) -> dict[str, str]:
         **dict.fromkeys(("n_gpus", "tp", "pp", "ep", "dp"), 1),
         "framework": "PyTorch" + (" with a CUDA graph" if one.settings["graph"] else " eager"),
         "framework_version": machine.versions["torch"],
-        "scenario": "static batch, one decoded token" if decoding else "prefill of a static batch",
+        "scenario": "static batch, one token at a depth" if decoding else "first-token latency of a static batch",
         "batch": batch,
         "concurrency": batch,
-        "isl": context,
+        "isl": 0 if decoding else context,
         "osl": 1,
         "ctx_depth": context if decoding else "",
         "notes": "static cache, argmax; a prefill computes the logits of its last token only",
@@ -136,8 +136,7 @@ def serving_row(one: Measured, machine: Machine) -> dict[str, str]:
         row |= {"low_ms": f"{timing.low * 1e3:.6g}", "high_ms": f"{timing.high * 1e3:.6g}"}
         row |= {"power_w_total": "" if timing.joules is None else f"{timing.joules / timing.seconds:.5g}"}
         if decoding:
-            row |= {"tpot_ms": f"{timing.seconds * 1e3:.6g}", "output_tok_s_total": f"{each:.6g}"}
-            row |= {"output_tok_s_per_gpu": f"{each:.6g}"}
+            row |= {"tpot_ms": f"{timing.seconds * 1e3:.6g}"}
             row |= {"energy_j_per_out_tok": "" if timing.joules is None else f"{timing.joules / batch:.5g}"}
         else:
             row |= {"ttft_ms": f"{timing.seconds * 1e3:.6g}", "prefill_tok_s": f"{each * context:.6g}"}
