@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from math import log
 from typing import TYPE_CHECKING
 
@@ -112,7 +113,9 @@ def _figure(told: Told, amount: Amount, name: Name, block: str) -> Iterator[Find
     if amount.is_("FLOP/s", "FLOP/s/chip") or (
         amount.kind == "FLOP" and 1e12 <= amount.low < 1e17 and not re.search(r"token|forward|param", text)
     ):
-        yield from _rate(told, amount, (name, boards), block)
+        # "up to 312 TFLOPS" says what the peak is.
+        exact = replace(amount, number=replace(amount.number, bound=""))
+        yield from _rate(told, exact, (name, boards), block)
     elif amount.kind in {"byte", "byte/s"}:
         yield from _memory(told, amount, (name, boards))
     elif (
@@ -244,7 +247,8 @@ def _dtypes_near(told: Told, amount: Amount) -> tuple[str, ...]:
     names = [name for name in told.read.names if name.kind == "dtype"]
     for name in names:
         gap = text[amount.end : name.start] if name.start >= amount.end else text[name.end : amount.start]
-        if len(gap) < 34 and not re.search(r"[;,]|\band\b|[0-9]", gap):
+        aside = re.fullmatch(r"\s*\(\w+,\s*", gap)  # "989 TFLOPS (dense, BF16)"
+        if aside or (len(gap) < 34 and not re.search(r"[;,]|\band\b|[0-9]", gap)):
             found += SAME.get(name.key, ())
     if (
         re.search(r"\btensor[- ]?cores?\b", text[max(0, amount.start - 40) : amount.end + 40], re.IGNORECASE)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from isoflop.audit.prose.names import Name
     from isoflop.model import Run
 
-NEAR_SIZE = 0.12
+CLOSE_SIZE, NEAR_SIZE = 0.055, 0.12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,14 +163,15 @@ def _narrowed(found: tuple[Variant, ...], name: Name) -> tuple[Variant, ...]:
         name.words
     )
     if name.size is not None:
-        return tuple(one for one in found if _fits(one, name.size))
+        close = tuple(one for one in found if _fits(one, name.size, CLOSE_SIZE))
+        return close or tuple(one for one in found if _fits(one, name.size, NEAR_SIZE))
     if sized and any(set(one.words) & sized for one in found):
         return tuple(one for one in found if set(one.words) & sized)
     return found
 
 
-def _fits(one: Variant, size: float) -> bool:
-    return any(known and abs(known / size - 1) < NEAR_SIZE for known in (one.label, one.params))
+def _fits(one: Variant, size: float, within: float) -> bool:
+    return any(known and abs(known / size - 1) < within for known in (one.label, one.params))
 
 
 def sizes_are_known(name: Name) -> bool:
