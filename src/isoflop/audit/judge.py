@@ -245,7 +245,7 @@ def _copies(found: Recalculated, done: Mapping[str, Recalculated], nouns: Nouns)
 def _copied(found: Recalculated, given: Input, written: float, value: float) -> Finding:
     assert given.written is not None
     unit, factor = given.written.unit, written / given.written.spread.median if given.written.spread.median else 1.0
-    shown, ratio = said(value / factor, unit), times(written / value)
+    shown, ratio = said(value / factor, unit), times(written / value) if value else "another number"
     reason = f"{given.written.text} is not what step {given.step} says, {shown} ({ratio})."
     return Finding(
         step=found.step.number,

@@ -37,8 +37,8 @@ def times(ratio: float) -> str:
     >>> times(100.4), times(1 / 32), times(1.66)
     ('x100 too large', 'x32 too small', 'x1.66 too large')
     """
-    if not ratio or ratio < 0:
-        return "of another sign or zero"
+    if not 0 < ratio < float("inf"):
+        return "zero, of another sign or beyond floats"
     size = ratio if ratio >= 1 else 1 / ratio
     return f"x{_short(size)} too {'large' if ratio >= 1 else 'small'}"
 
