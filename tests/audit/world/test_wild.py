@@ -48,7 +48,14 @@ def is_right(finding: Finding, slip: Slip) -> bool:
     return finding.kind in slip["kinds"] and near
 
 
-OPEN = [*docs("wild_open"), *docs("wild_open2"), *docs("wild_clean"), *docs("wild_kept"), *docs("wild_kept2")]
+OPEN = [
+    *docs("wild_open"),
+    *docs("wild_open2"),
+    *docs("wild_clean"),
+    *docs("wild_kept"),
+    *docs("wild_kept2"),
+    *docs("wild_kept3"),
+]
 
 
 @pytest.mark.parametrize("doc", OPEN, ids=lambda doc: f"{doc['style']}: {doc['text'].strip()[:40]}")

@@ -105,6 +105,10 @@ _EACH_TRILLION = re.compile(
 )
 
 
+LEAST_COST = 20.0
+"""Dollars below which an amount is a price of something, and no cost of a run."""
+
+
 def role_of(text: str, amount: Amount) -> str:
     """The quantity that an amount is, by its unit and the words around it; "" where it is not clear."""
     around = text[max(0, amount.start - 60) : amount.end + 50]
@@ -126,7 +130,7 @@ def role_of(text: str, amount: Amount) -> str:
     if kind == PERCENT:
         return "mfu" if _UTILISED.search(text[max(0, amount.start - 50) : amount.end + 40]) else ""
     if kind == "$":
-        return _money_role(text, around)
+        return _money_role(text, around) if amount.high >= LEAST_COST else ""
     return _bare_role(text, amount) if kind == "" else _BY_KIND.get(kind, "")
 
 
@@ -152,7 +156,7 @@ def _param_role(text: str, amount: Amount) -> str:
     near = (
         text[max(0, amount.start - 32) : amount.start].rpartition(";")[2].rpartition(",")[2]
         + amount.text
-        + re.split(r"[,;.(0-9]|\bwith\b", text[amount.end : amount.end + 30])[0]
+        + re.split(r"[,;.(0-9]|\b(?:with|and|but)\b", text[amount.end : amount.end + 30])[0]
     )
     if re.search(r"\b(?:out of|of a total of|total of)\s*(?:about\s*)?$", text[: amount.start]):
         return "params"

@@ -78,8 +78,6 @@ def _family(key: str) -> tuple[Variant, ...]:
     found = list(_by_family().get(key, ()))
     for stem in _presets().get(key, ()):
         one = _of_preset(stem)
-        if one is None:
-            continue
         same = [place for place, other in enumerate(found) if _same_size(one, other)]
         for place in same:
             found[place] = replace(found[place], words=(*found[place].words, *one.words), preset=stem)
@@ -124,13 +122,12 @@ def _plain_family(family: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _of_preset(stem: str) -> Variant | None:
+def _of_preset(stem: str) -> Variant:
     family, label, words = parts_of(stem)
     found = model.preset(stem)
-    size = found.published_params
-    if not size:
-        return None
-    active = model.counts(found.spec).active_params  # exact, where the run is not catalogued
+    counted = model.counts(found.spec)
+    size = found.published_params or float(counted.params)
+    active = counted.active_params
     return Variant(
         name=stem,
         family=family,
