@@ -41,6 +41,7 @@ check: $(VENV)/dev.stamp
 bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/laws.py
+	$(BIN)/python benchmarks/audit.py
 
 docs: $(VENV)/core.stamp
 	$(BIN)/python docs/generate.py
@@ -75,7 +76,7 @@ $(VENV)/core.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
 
 $(VENV)/test.stamp: $(VENV)/core.stamp
 	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) torch)
-	$(PIP) --editable '.[plot,test]'
+	$(PIP) --editable '.[plot,web,test]'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/test.stamp
