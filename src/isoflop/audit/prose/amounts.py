@@ -270,7 +270,8 @@ _DATA_NOUN = re.compile(r"\s*(?:tokens?|words?|FLOP|data|dataset|examples|traini
 
 _ARTICLE = re.compile(r"\b(?:our|an?|the|this|new|their|its)\s+(?:\w+\s+)?$", re.IGNORECASE)
 _GOES_ON = re.compile(
-    r"\s*(?:(?:on|with|using|in|at|to|for|is|was|has|needs|takes|we|and|they|it|costs|saw|sees|trained|runs|fits)\b|[,.;:)]|$)"
+    r"\s*(?:(?:on|with|using|in|at|to|for|is|was|has|needs|takes|we|and|they|it|costs|saw|"
+    r"sees|trained|runs|fits)\b|[,.;:)]|$)"
 )
 
 

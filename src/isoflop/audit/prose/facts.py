@@ -41,6 +41,9 @@ _COMPARED = re.compile(
     re.IGNORECASE,
 )
 _OWN = re.compile(r"\s*(?:\(|with|at|which has|has|,\s*which has|'s)?\s*(?:its\s+|about\s+|~)?")
+_IT = re.compile(
+    r"\b(?:it|they|this model|the model)\s+\w+|\b(?:beats?|outperform\w*|surpass\w*|match\w*|" r"exceed\w*|rival\w*)\b"
+)
 _RESPECTIVELY = re.compile(r"\brespectively\b")
 _LIKE = re.compile(
     r"\b(?:like|such as|e\.g\.?|including|similar to|compared|than|relative to|similar|vs\.?)\b", re.IGNORECASE
@@ -107,6 +110,7 @@ class _State:
     lead: bool = False
     led: bool = False
     heading: str = ""
+    named: dict[str, Subject] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=8)
@@ -120,6 +124,8 @@ def _tell(sentence: Sentence, state: _State) -> Told:
     read = read_amounts(sentence.text)
     _move(sentence, state)
     models = [name for name in read.names if name.kind == "model"]
+    _go_back(sentence, state, models)
+    before = state.subject
     if sentence.kind == "heading":
         state.section_subject = (
             Subject(key=models[0].key, name=models[0], size=models[0].size, scope=state.scope)
@@ -132,7 +138,7 @@ def _tell(sentence: Sentence, state: _State) -> Told:
     facts = []
     near = bool(models) or (state.led and sentence.kind == "item") or bool(_BACK_TO.match(sentence.text))
     for amount in read.amounts if sentence.kind != "code" else ():
-        whose = _whose(sentence.text, amount, models, subject)
+        whose = _whose(sentence.text, amount, models, (subject, before))
         facts.append(
             Fact(
                 role=role_of(sentence.text, amount),
@@ -145,6 +151,7 @@ def _tell(sentence: Sentence, state: _State) -> Told:
         )
     if models or sized is not None or sentence.kind != "heading":
         state.subject = subject
+    state.named.update({name.key: _about(name, subject) for name in models})
     state.lead = sentence.text.rstrip().endswith(":")
     state.led = (state.led and sentence.kind == "item") or (state.lead and bool(models))
     return Told(
@@ -156,11 +163,25 @@ def _move(sentence: Sentence, state: _State) -> None:
     """A new block is a new scope, unless what came before leads into it; a new section forgets the subject."""
     if sentence.section != state.section:
         state.section, state.section_subject, state.subject, state.heading = sentence.section, Subject(), Subject(), ""
+        state.named = {}
     if sentence.block != state.block:
         state.block = sentence.block
         if not state.lead:
             state.scope = sentence.place + 1
             state.subject = state.section_subject
+
+
+def _go_back(sentence: Sentence, state: _State, models: list[Name]) -> None:
+    """A paragraph that begins with "it" or "the run" is about the one model that the section has named."""
+    alone = not models and not state.subject.key and not state.subject.size and len(state.named) == 1
+    if alone and _POINTS_BACK.match(sentence.text):
+        state.subject = next(iter(state.named.values()))
+
+
+_POINTS_BACK = re.compile(
+    r"(?:it|its|the (?:model|run|training|training run|whole run))\b|training (?:took|lasted|ran|used|cost)",
+    re.IGNORECASE,
+)
 
 
 def _sized(text: str, read: Read, models: list[Name]) -> Amount | None:
@@ -191,8 +212,12 @@ def _subject(sentence: Sentence, state: _State, models: list[Name], sized: Amoun
     return state.subject if state.subject.key or state.subject.size else Subject(scope=state.scope)
 
 
-def _whose(text: str, amount: Amount, models: list[Name], subject: Subject) -> Subject:
-    """The model an amount is of: the nearest named before it, or right after it ("the 175B GPT-3")."""
+def _whose(text: str, amount: Amount, models: list[Name], subjects: tuple[Subject, Subject]) -> Subject:
+    """The model an amount is of: the nearest named before it, or right after it ("the 175B GPT-3").
+
+    `subjects` are that of the sentence and that of what came before it, which "it" is.
+    """
+    subject, earlier = subjects
     if not models:
         return subject
     before = [name for name in models if name.end <= amount.start]
@@ -212,6 +237,8 @@ def _whose(text: str, amount: Amount, models: list[Name], subject: Subject) -> S
         if amount.kind == "param" and (_is_bare(text, amount) or (_ANOTHER.search(text[: amount.start]) and not own)):
             return Subject(size=amount.value, scope=subject.scope)
         return _about(before[-1], subject)
+    if after and _IT.search(text[amount.end : after[0].start]):
+        return earlier if earlier.key and amount.end < after[0].start else Subject(key="?")
     if (
         after
         and not _CLAUSE.search(text[amount.end : after[0].start])

@@ -101,7 +101,7 @@ _BY_KIND = {
 
 
 _EACH_TRILLION = re.compile(
-    r"\b(?:per|each|every)\s+(?:1\s?T|trillion|billion|1\s?B)\s*(?:training\s+)?tokens\b", re.IGNORECASE
+    r"\b(?:per|each|every)\s+(?:[0-9.]{1,6}\s?)?(?:T|trillion|billion|B)\s*(?:training\s+)?tokens\b", re.IGNORECASE
 )
 
 
@@ -128,6 +128,8 @@ def role_of(text: str, amount: Amount) -> str:
     if kind == "s":
         return _time_role(text, amount)
     if kind == PERCENT:
+        if re.match(r"\s*of (?:our|the|its|their) (?:target|goal|plan|baseline|budget)", text[amount.end :]):
+            return ""
         return "mfu" if _UTILISED.search(text[max(0, amount.start - 50) : amount.end + 40]) else ""
     if kind == "$":
         return _money_role(text, around) if amount.high >= LEAST_COST else ""

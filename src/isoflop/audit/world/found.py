@@ -35,10 +35,10 @@ _BYTES = frozenset({"weight_bytes", "train_state_bytes", "memory"})
 """Shown in decimal units, as running text has them."""
 
 _DENIED = re.compile(
-    r"\b(?:not|never|isn't|wasn't|doesn't|didn't|don't|cannot|can't|myth|wrong|wrongly|"
-    r"incorrect\w*|false|falsely|instead of|rather than|contrary|no longer|mistaken\w*|"
-    r"erroneous\w*|"
-    r"naive\w*|if|suppose|imagine|hypothetical\w*|would have|would need|fictional|let's say)\b[^.;]{0,60}$",
+    r"\b(?:not|never|isn't|wasn't|doesn't|didn't|don't|cannot|can't|myth|wrong|wrongly|incorrect\w*|false|falsely|"
+    r"instead of|rather than|contrary|no longer|mistaken\w*|erroneous\w*|naive\w*|even if|suppose|imagine|"
+    r"if (?:only|it|they|we|you|one) (?:had|were|was)|hypothetical\w*|would have|would need|fictional|let's say)\b"
+    r"[^.;]{0,60}$",
     re.IGNORECASE,
 )
 
