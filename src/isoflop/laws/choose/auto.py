@@ -36,6 +36,9 @@ worst of the studies at hand."""
 HELD = Asked(covered=0.85, least=0.004, later=2.0, one_sided=False)
 """What the drift of a blend has to hold: less than that of one form, for the spread between forms is counted too."""
 
+MOST_ROWS = 20_000
+"""Rows that are taken: of more, every second, third, ...; more of them would not tell the forms apart better."""
+
 TESTED = 10
 """Runs above cuts that make the drift known: of fewer, a share of UNTRIED stays."""
 
@@ -118,6 +121,8 @@ def _common(runs: Runs) -> Runs:
     if not kept.rows:
         counted = "; ".join(f"{count} with {reason}" for reason, count in runs.flagged.items())
         raise UntrustworthyFit(f"none of the {runs.rows} rows can be used: {counted}.", missing=("runs with a loss",))
+    if kept.rows > MOST_ROWS:
+        kept = kept.where(np.arange(kept.rows) % -(-kept.rows // MOST_ROWS) == 0)
     whole = {name: one for name, one in kept.columns.items() if np.isfinite(one).all() and (one > 0).all()}
     return replace(kept, columns=MappingProxyType(whole))
 
@@ -133,15 +138,13 @@ def fit_auto(runs: Runs, options: Options) -> Fit:
         )
     )
     fits = [_doubted(chosen, k, options) for k in members]
+    first = fits[0]
     at = np.concatenate([fit.at for fit in fits])
     # Runs that the first member leaves out say nothing of the scatter where it is to predict.
     residuals = _at(shape, at, chosen.runs.where(chosen.taken[members[0]].kept(chosen.runs)))
-    count = min(len(fit.doubt.draws) for fit in fits)
-    draws = np.concatenate([fit.doubt.draws[:count] for fit in fits], axis=1)
-    moved, bias = _drift(chosen, residuals)
-    first = fits[0]
     from isoflop.laws.checks import check
 
+    thin = runs.rows > MOST_ROWS
     return Fit(
         shape=shape,
         at=at,
@@ -150,18 +153,29 @@ def fit_auto(runs: Runs, options: Options) -> Fit:
         ties=first.ties,
         certificate=first.certificate,
         origin=origin_of(runs, chosen.runs, shape),
-        doubt=Doubt(
-            covariance=np.atleast_2d(np.cov(draws.T)),
-            draws=draws,
-            of=first.doubt.of,
-            residuals=residuals,
-            drift=moved,
-            bias=bias,
-        ),
-        checks=check(runs, _untrimmed(chosen, members, fits, options)),
+        doubt=_doubt(fits, residuals, _drift(chosen, residuals)),
+        checks=check(chosen.runs if thin else runs, _untrimmed(chosen, members, fits, options)),
         tried=_tried(chosen),
-        notes=_notes(chosen),
+        notes=(*_notes(chosen), *_thinned_note(chosen, runs) * thin),
     )
+
+
+def _doubt(fits: Sequence[Fit], residuals: FloatArray, drift: tuple[float, float]) -> Doubt:
+    """Draws of all members side by side: the same resamples where the members take the same runs."""
+    count = min(len(fit.doubt.draws) for fit in fits)
+    draws = np.concatenate([fit.doubt.draws[:count] for fit in fits], axis=1)
+    return Doubt(
+        covariance=np.atleast_2d(np.cov(draws.T)),
+        draws=draws,
+        of=fits[0].doubt.of,
+        residuals=residuals,
+        drift=drift[0],
+        bias=drift[1],
+    )
+
+
+def _thinned_note(chosen: Choice, runs: Runs) -> tuple[str, ...]:
+    return (f"{chosen.runs.rows:,} of {runs.rows:,} rows were taken, evenly through the table",)
 
 
 def _doubted(chosen: Choice, k: int, options: Options) -> Fit:
