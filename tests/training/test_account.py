@@ -111,3 +111,14 @@ def test_a_fine_tune_keeps_small_checkpoints() -> None:
     found = account_of(advice, H100, 1e8, None, Terms())
     assert line(found, "checkpoints", "size").value < 0.01 * 8.03e9 * 14
     assert [one.name for one in found.parts["money"] if one.name == "rent"] == []
+
+
+def test_the_chart_shows_the_cheapest_devices_and_marks_the_best() -> None:
+    pytest.importorskip("altair")
+    from isoflop import report
+
+    found = offers_of(model("llama-3.2-1b"), 1e11, ("h100-sxm-80gb", "a100-sxm-80gb"))
+    spec = report.chart_spec(report.offers_chart(found, "a run"))
+    rows = spec["layer"][0]["data"]["values"]
+    assert {row["device"] for row in rows} == {"h100-sxm-80gb", "a100-sxm-80gb"}
+    assert sum(row["best"] for row in rows) == sum(one.best for one in found)

@@ -11,9 +11,9 @@ from isoflop.cli.training_options import batch_of, recipe_of, recipe_options, to
 from isoflop.errors import BadFile, BadInput, shorten
 
 if TYPE_CHECKING:
-    from isoflop.training import Account, Terms
+    from isoflop.training import Account, Offer, Terms
 
-FORMATS = ("text", "json", "md", "html")
+FORMATS = ("text", "json", "md", "html", "svg", "png")
 
 DEVICES = (
     "a100-sxm-80gb", "h100-sxm-80gb", "h200-sxm-141gb", "b200-sxm-180gb", "tpu-v4", "tpu-v5e", "tpu-v5p", "tpu-v6e",
@@ -60,6 +60,7 @@ def _term_options(function: click.decorators.FC) -> click.decorators.FC:
 @click.option("--budget", help="Compared: only what costs no more: '$100k'.")
 @recipe_options
 @_term_options
+@click.option("--dark", is_flag=True, help="Draw svg and png for a dark page.")
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write to this file.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json.")
@@ -77,6 +78,12 @@ def command(model: str, *, on: str | None, tokens: str, **options: object) -> No
     """
     form = "json" if options.pop("as_json") else str(options.pop("form"))
     out = options.pop("out")
+    dark = bool(options.pop("dark"))
+    if form == "text" and Path(str(out or "")).suffix.removeprefix(".") in FORMATS:
+        form = Path(str(out)).suffix.removeprefix(".")
+    if form in {"svg", "png"}:
+        _chart(model, on, tokens, options, (None if out is None else str(out), dark))
+        return
     if on is None:
         if recipe_of(dict(options)) is not None:
             raise BadInput("flags of a recipe (--lora, --matmul, ...) need --on: devices are compared at the usual one")
@@ -139,9 +146,22 @@ def _number(text: str, name: str) -> float:
         raise BadInput(f"--{name} '{shorten(text)}' is no number") from error
 
 
-def _offers(model: str, tokens: str, options: dict[str, object], form: str) -> str:
+def _chart(model: str, on: str | None, tokens: str, options: dict[str, object], where: tuple[str | None, bool]) -> None:
+    """The chart of devices compared, in a file."""
     from isoflop import report
-    from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
+
+    out, dark = where
+    if on is not None:
+        raise BadInput("a chart compares devices: leave --on out")
+    if out is None:
+        raise BadInput("a chart goes to a file: give --out cost.svg")
+    title = f"{model} on {tokens} tokens: money against time"
+    report.save(report.offers_chart(_found(model, tokens, options), title, mode="dark" if dark else "light"), out)
+
+
+def _found(model: str, tokens: str, options: dict[str, object]) -> tuple[Offer, ...]:
+    """The offers that keep deadline and budget."""
+    from isoflop.errors import Infeasible
     from isoflop.model import model as find_model
     from isoflop.training import offers_of
 
@@ -153,9 +173,15 @@ def _offers(model: str, tokens: str, options: dict[str, object], form: str) -> s
     if budget:
         found = tuple(one for one in found if one.cost <= _value(budget, "train_cost"))
     if not found:
-        from isoflop.errors import Infeasible
-
         raise Infeasible(f"no device and number of chips that was tried trains {model} so: more time, or more money")
+    return found
+
+
+def _offers(model: str, tokens: str, options: dict[str, object], form: str) -> str:
+    from isoflop import report
+    from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
+
+    found = _found(model, tokens, options)
     if form == "text":
         found = tuple(one for one in found if one.best) or found
     head, rows = report.offers_rows(found, layouts=form != "text")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from isoflop.report.chart_audit import audit_chart
     from isoflop.report.chart_loss import Curve, PlanPoint, Valley, loss_chart
     from isoflop.report.chart_memory import memory_chart
+    from isoflop.report.chart_offers import offers_chart
     from isoflop.report.chart_plan import plan_chart
     from isoflop.report.chart_quantize import quantize_chart
     from isoflop.report.chart_save import chart_html, chart_json, chart_png, chart_spec, chart_svg, save
@@ -102,6 +103,7 @@ __all__ = [
     "model_steps",
     "model_text",
     "models_json",
+    "offers_chart",
     "offers_rows",
     "opinion_json",
     "page",
@@ -169,6 +171,7 @@ _HOMES = {
     "model_derivation": ("model_steps", "steps_table"),
     "notebook": ("register",),
     "plan": ("plan_blocks", "plan_html", "plan_json", "plan_markdown", "plan_text"),
+    "chart_offers": ("offers_chart",),
     "chart_plan": ("plan_chart",),
     "chart_quantize": ("quantize_chart",),
     "quantize": ("quantize_blocks", "quantize_html", "quantize_markdown", "quantize_text"),
