@@ -246,3 +246,30 @@ def test_a_value_repeated_beside_a_reference_is_held_against_it() -> None:
 
 def test_a_right_copy_of_a_wrong_step_is_no_slip() -> None:
     assert wrong(with_copy("400k tokens/$", "40k tokens/$")) == [("3", "arithmetic", "decimal_slip")]
+
+
+def test_a_number_beside_a_reference_has_the_unit_of_what_it_refers_to() -> None:
+    read = parse_napkin("""
+    [assume]
+    1 = { name = "price", value = "$1.50/chip/h" }
+    2 = { name = "hours", value = "46,400 chip-hours" }
+    [imply]
+    3 = { name = "cost", expr = "hours * price", says = "$69,600" }
+    """)
+    *others, last = read.steps
+    bare = replace(last.inputs["price"], written=amount("$1.50"))
+    changed = replace(read, steps=(*others, replace(last, inputs={**last.inputs, "price": bare})))
+    assert wrong(audit_document(changed)) == []
+
+
+def test_a_peak_times_a_share_is_no_peak() -> None:
+    text = """
+    [assume]
+    1 = { name = "peak", value = "312 TFLOP/s/chip", is = "peak_rate" }
+    2 = { name = "mfu", value = "45%", is = "mfu" }
+    3 = { name = "work", value = "2.34e22 FLOP", is = "train_flops" }
+    [imply]
+    4 = { name = "reached", expr = "peak * mfu", says = "140 TFLOP/s/chip", is = "peak_rate" }
+    5 = { name = "hours", expr = "work / reached", says = "46,400 chip-hours", is = "chip_time" }
+    """
+    assert wrong(napkin(text)) == []

@@ -7,12 +7,12 @@ converts units (24 from days to hours) counts once, whether the units or the num
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import exp, log
 from typing import TYPE_CHECKING
 
-from isoflop.audit.amounts import calendar_slack, digit_slack, tie, tie_factor
+from isoflop.audit.amounts import calendar_slack, digit_slack, tie, tie_factor, written_number
 from isoflop.audit.document import Recomputed
 from isoflop.audit.measure import input_units, left_between, number, sites, unit_of_tree
 from isoflop.audit.order import in_order
@@ -136,8 +136,9 @@ def own_slack(value: Value) -> float:
 
 
 def _compute(found: Recalculated, tree: Expr, done: Mapping[str, Recalculated], nouns: Nouns) -> None:
-    step = found.step
-    before = {key: done[given.step] for key, given in step.inputs.items() if given.step}
+    before = {key: done[given.step] for key, given in found.step.inputs.items() if given.step}
+    carried = {key: _carrying(given, before.get(key), nouns) for key, given in found.step.inputs.items()}
+    step = found.step = replace(found.step, inputs=carried)
     found.wrong_below = any(one.wrong or one.wrong_below for one in before.values())
     _measure(found, tree, before)
     candidates = {key: _candidates(given, before.get(key), nouns) for key, given in step.inputs.items()}
@@ -162,6 +163,20 @@ def _compute(found: Recalculated, tree: Expr, done: Mapping[str, Recalculated], 
     found.rounding = min(_MOST_ROUNDING, _roundings(found, before))
     found.drift = sum(abs(found.powers.get(key, 0.0)) * _printed(one) for key, one in before.items())
     found.roots = _from_roots(found, before)
+
+
+def _carrying(given: Input, before: Recalculated | None, nouns: Nouns) -> Input:
+    """A number beside a reference, with the unit of what it refers to: "$1.50 (5)" of $1.50 per GPU-hour."""
+    written = given.written
+    if written is None or before is None:
+        return given
+    values = (*((before.step.says,) if before.step.says is not None else ()), *before.step.also)
+    if any(tie(one.unit, nouns).same_kind(tie(written.unit, nouns)) for one in values):
+        return given
+    for one in values:
+        if apart_by(written_number(one), written_number(written)) <= FLOOR:
+            return replace(given, written=one)
+    return given
 
 
 def _measure(found: Recalculated, tree: Expr, before: Mapping[str, Recalculated]) -> None:

@@ -110,7 +110,7 @@ def _against_book(
     found: Recalculated, name: str, steps: Mapping[str, Recalculated], document: Document
 ) -> Iterator[Finding]:
     knowns = _built_on(found, steps, document)
-    if knowns is None or name in knowns or not knowns:
+    if not knowns or name in knowns or name in _quantities_of_inputs(found, steps, document):
         return
     own = found.own
     assert own is not None
@@ -137,6 +137,8 @@ def _built_on(found: Recalculated, steps: Mapping[str, Recalculated], document: 
         if before is None:
             continue  # an amount written in the expression: what the library has a constant for
         entry = quantity_of(before, document)
+        if entry is not None and entry.name in _quantities_of_inputs(before, steps, document):
+            entry = None  # a peak times a share is no peak
         value = holder.values.get(key)
         if before.is_root and _is_rule(before, entry, document):
             continue
@@ -149,6 +151,12 @@ def _built_on(found: Recalculated, steps: Mapping[str, Recalculated], document: 
         else:
             knowns[entry.name] = value
     return knowns
+
+
+def _quantities_of_inputs(found: Recalculated, steps: Mapping[str, Recalculated], document: Document) -> frozenset[str]:
+    behind = (steps[one.step] for one in found.step.inputs.values() if one.step in steps)
+    entries = (quantity_of(one, document) for one in behind)
+    return frozenset(entry.name for entry in entries if entry is not None)
 
 
 def _is_rule(found: Recalculated, entry: Quantity | None, document: Document) -> bool:
