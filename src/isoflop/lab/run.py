@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import torch
 from isoflop.lab.hugging_face import export_model
 from isoflop.lab.store import Result, environment
 from isoflop.lab.train import Habits, Trainer, advance, peak_bytes
+from isoflop.lab.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from isoflop.lab.data import Corpus
@@ -33,23 +35,26 @@ def perform(
     *,
     trunks: Path | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    world: World | None = None,
 ) -> Result:
-    """The run's result, training what is still to be done.
+    """The run's result, training what is still to be done; in a `world` of several processes all call this.
 
     Raises: Stopped once `stopping` says so, with a checkpoint written; OSError where the disk is full, which leaves the
     last whole checkpoint.
     """
-    with folder.held():
+    world = world or World()
+    with folder.held() if world.rank == 0 else nullcontext():
         found = folder.result
         if found is not None:
             return found
-        trainer = Trainer(folder.spec, corpus)
+        trainer = Trainer(folder.spec, corpus, world)
         branched = _begin(folder, trainer, trunks)
-        folder.log.add({"attempt": trainer.done, **environment(torch.get_num_threads()), "branched_at": branched})
+        note = folder.log.add if world.rank == 0 else _ignore
+        note({"attempt": trainer.done, **environment(torch.get_num_threads()), "branched_at": branched})
 
         def record(one: dict[str, object]) -> None:
-            folder.log.add(one)
-            if stopping() and trainer.done < folder.spec.steps:
+            note(one)
+            if world.size == 1 and stopping() and trainer.done < folder.spec.steps:
                 trainer.save(folder.checkpoint)
                 raise Stopped
 
@@ -61,6 +66,10 @@ def perform(
 
         status = advance(trainer, habits, record, save)
         return _end(folder, trainer, status, branched)
+
+
+def _ignore(record: Mapping[str, object]) -> None:
+    """What processes but the first do with a record."""
 
 
 def _begin(folder: RunFolder, trainer: Trainer, trunks: Path | None) -> int:
@@ -107,7 +116,9 @@ def _end(folder: RunFolder, trainer: Trainer, status: str, branched: int) -> Res
         threads=torch.get_num_threads(),
         branched_at=branched,
     )
-    if status == "done":
-        export_model(trainer.model, spec, folder.path / "model", corpus.folder / "tokenizer.json")
-    folder.end(result)
+    plain = trainer.plain()
+    if trainer.world.rank == 0:
+        if status == "done":
+            export_model(plain, spec, folder.path / "model", corpus.folder / "tokenizer.json")
+        folder.end(result)
     return result

@@ -32,34 +32,46 @@ FEWEST_STEPS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Decoders that differ in width alone, so that size means one thing. `feed_forward`: inner width over width."""
+    """Decoders that differ in width alone, so that size means one thing. `feed_forward`: inner width over width.
+
+    Heads have `head_width` each; with `heads` there are so many at every width, and they grow with it. On a CPU narrow
+    heads are dear: attention of heads 4 wide is half of a small model's step.
+    """
 
     layers: int = 2
     head_width: int = 8
+    heads: int = 0
     feed_forward: float = 8 / 3
     tied: bool = False
 
     def __post_init__(self) -> None:
         if self.layers < 1 or self.head_width < 2 or self.head_width % 2 or not 0.5 <= self.feed_forward <= 16:
             raise BadInput("model: layers from 1, head_width an even number from 2, feed_forward from 0.5 to 16")
+        if not 0 <= self.heads <= 256:
+            raise BadInput("model: heads from 1, or 0 for as many as head_width makes")
+
+    @property
+    def multiple(self) -> int:
+        """Widths are multiples of it."""
+        return max(4, 2 * self.heads) if self.heads else self.head_width
 
     def shape(self, width: int, vocabulary: int) -> Shape:
         """The member of this width.
 
         Raises: BadInput for a width that its heads do not divide.
         """
-        if width < 1 or width % self.head_width:
+        if width < 1 or width % self.multiple:
             raise BadInput(
-                f"width {width} does not divide into heads of {self.head_width}: give a multiple of {self.head_width},"
-                " or another model.head_width."
+                f"width {width} does not divide into heads of {self.head_width}: give a multiple of {self.multiple}, or"
+                " another model.head_width or model.heads."
             )
-        heads = width // self.head_width
+        heads = self.heads or width // self.head_width
         return Shape(
             layers=self.layers,
             width=width,
             heads=heads,
             kv_heads=heads,
-            head_width=self.head_width,
+            head_width=width // heads,
             inner=max(8, 8 * round(self.feed_forward * width / 8)),
             vocabulary=vocabulary,
             tied=self.tied,
@@ -139,7 +151,7 @@ class Study:
         """Widths whose sizes lie at least `SPACING` apart, smallest first."""
         found: list[int] = []
         last = 0.0
-        for width in range(self.model.head_width, WIDEST + 1, self.model.head_width):
+        for width in range(self.model.multiple, WIDEST + 1, self.model.multiple):
             size = self.params(width, vocabulary)
             if size >= SPACING * last:
                 found.append(width)

@@ -61,7 +61,7 @@ class Trainer:
         if spec.bits:
             quantize_aware(self.model, spec.bits)
         self.called = self.world.wrapped(self.model)
-        self.named = dict(self.model.named_parameters())
+        self.named = dict(self.model.named_parameters())  # after sharding, which replaces them
         self.optimizer = _optimizer(self.model, spec)
         work = torch.bfloat16 if spec.precision == "bf16" else torch.float32
         self.turns = turns_of(spec.shape, spec.sequence, like=torch.empty(0, dtype=work))
@@ -119,6 +119,18 @@ class Trainer:
             raise BadInput(f"{path} is a checkpoint of another run ({about.get('trunk')}, not {self.spec.trunk})")
         load_state(state, self.named, self.optimizer)
         self.done = int(about["step"])
+
+    def plain(self) -> Decoder:
+        """The model of one process, with whole weights, whatever the processes share."""
+        if self.world.sharing != "fsdp":
+            return self.model
+        found = Decoder(self.spec.shape)
+        if self.spec.bits:
+            quantize_aware(found, self.spec.bits)
+        with torch.no_grad():
+            for name, one in found.named_parameters():
+                one.copy_(whole(self.named[name]))
+        return found
 
     def lost(self, loss: float, norm: float) -> bool:
         """Whether the run has diverged."""

@@ -1,0 +1,135 @@
+"""How fast the laboratory trains, as ratios: against the machine's own matmul, and runs together against one by one.
+
+    OMP_NUM_THREADS=1 python benchmarks/lab.py [peak|together|precision]
+
+Times are processor time, so that other jobs of the machine weigh less; on a quiet machine both are the same.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from time import process_time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from isoflop.lab import Corpus, DataSpec, RunSpec, Schedule, build_corpus
+from isoflop.lab.together import Fleet
+from isoflop.lab.train import Trainer
+from isoflop.model import train_flops_per_token
+from isoflop.torchmodel import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FLEETS = (3, 6, 12)
+
+
+def best(work: Callable[[], object], repeats: int) -> float:
+    """The shortest processor time of a few, after two that are not counted."""
+    work()
+    work()
+    times = []
+    for _ in range(repeats):
+        began = process_time()
+        work()
+        times.append(process_time() - began)
+    return min(times)
+
+
+def matmul_peak() -> float:
+    """FLOP/s of the best of two square products in fp32."""
+    found = []
+    for size in (512, 1024):
+        left, right = torch.randn(size, size), torch.randn(size, size)
+        found.append(2 * size**3 / best(lambda left=left, right=right: left @ right, 20))  # type: ignore[misc]
+    return max(found)
+
+
+def spec(corpus: Corpus, width: int, *, layers: int, heads: int, sequence: int, batch: int) -> RunSpec:
+    """A run of many steps."""
+    inner = 8 * round(8 / 3 * width / 8)
+    shape = Shape(
+        layers=layers,
+        width=width,
+        heads=heads,
+        kv_heads=heads,
+        head_width=width // heads,
+        inner=inner,
+        vocabulary=corpus.vocabulary,
+    )
+    return RunSpec(
+        shape=shape,
+        data=corpus.fingerprint,
+        steps=200,
+        sequence=sequence,
+        batch=batch,
+        seed=0,
+        epochs=100,
+        schedule=Schedule(warmup=10),
+    )
+
+
+def peak(corpus: Corpus) -> None:
+    """Share of the matmul peak that one thread reaches in training, embedding lookups not counted."""
+    for width, layers in ((128, 5), (224, 5)):
+        run = spec(corpus, width, layers=layers, heads=width // 32, sequence=256, batch=4)
+        trainer = Trainer(run, corpus)
+        seconds = best(trainer.step, 8)
+        work = train_flops_per_token(run.model, run.sequence).total * run.batch * run.sequence
+        top = matmul_peak()
+        print(
+            f"{run.params:,} parameters, {torch.get_num_threads()} thread: {work / seconds / 1e9:.1f} GFLOP/s,"
+            f" {work / seconds / top:.2f} of {top / 1e9:.1f} (best matmul)"
+        )
+
+
+def together(corpus: Corpus) -> None:
+    """Runs per processor minute of a fleet over those of one process a run."""
+    from dataclasses import replace
+
+    for width in (8, 16, 32):
+        for sequence, batch in ((32, 4), (64, 8), (128, 8)):
+            run = spec(corpus, width, layers=2, heads=1, sequence=sequence, batch=batch)
+            alone = best(Trainer(run, corpus).step, 12)
+            said = []
+            for many in FLEETS:
+                fleet = Fleet([replace(run, seed=seed) for seed in range(many)], corpus)
+                said.append(f"{many} together x{many * alone / best(fleet.step, 8):.2f}")
+            print(f"width {width}, {sequence * batch} tokens a step: {1e3 * alone:.2f} ms alone; {', '.join(said)}")
+
+
+def precision(corpus: Corpus) -> None:
+    """Loss, bytes and speed of one trained model by the format of its weights, against training with them."""
+    from isoflop.lab.formats import compare_formats, print_lines
+
+    run = spec(corpus, 64, layers=2, heads=4, sequence=64, batch=8)
+    for line in print_lines(compare_formats(run, corpus)):
+        print(line)
+
+
+def corpus_of_words(folder: Path) -> Corpus:
+    """Text of a small made-up language."""
+    rng = np.random.default_rng(0)
+    words = np.array(["".join(rng.choice(list("etaoinshr"), rng.integers(2, 7))) for _ in range(300)])
+    for number in range(40):
+        (folder / f"{number}.txt").write_text(" ".join(words[rng.zipf(1.4, 6000) % len(words)]), encoding="utf-8")
+    return build_corpus(DataSpec(source=str(folder), epochs=100), folder / "corpus")
+
+
+def main() -> None:
+    """Everything, or what is named."""
+    warnings.simplefilter("ignore")
+    named = {"peak": peak, "together": together, "precision": precision}
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = corpus_of_words(Path(folder))
+        for name in sys.argv[1:] or named:
+            named[name](corpus)
+
+
+if __name__ == "__main__":
+    main()
