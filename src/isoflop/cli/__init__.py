@@ -27,6 +27,7 @@ COMMANDS = {
     "calibrate": "Device profiles moved by a few measured runs of your own.",
     "measure": "A device profile from this machine: products, bandwidth, attention, real steps.",
     "validate": "Predictions held against measured rows: errors, intervals, false fits.",
+    "lab": "Real training runs, small and many, that a law of your own is fitted to.",
     "laws": "Fit scaling laws to runs, doubt them, predict; the published ones.",
     "model": "Parameters, FLOP, state and bytes of any transformer, from its config.",
     "quantize": "A checkpoint in fewer bits, with a report of what was lost.",
@@ -38,6 +39,7 @@ COMMANDS = {
     "runs": "Published training runs as printed, and what the arithmetic makes of them.",
     "quantities": "The glossary: every quantity, its symbol, unit and meaning.",
     "formulas": "The book: every relation, what it neglects, its source.",
+    "web": "A page for all of this, and its API, on this machine.",
     "config": "The settings in force, and where each comes from.",
 }
 """Every command and its line in --help; the command itself lives in the file of its name."""

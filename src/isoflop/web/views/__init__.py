@@ -1,0 +1,20 @@
+"""The views: one file each, in the order of the menu."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isoflop.web.views import accuracy, audit, devices, laws, model, plan, prices, serving, solve, training
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isoflop.web.fields import View
+
+__all__ = ["all_views"]
+
+
+def all_views() -> Mapping[str, View]:
+    """Every view by name."""
+    rooms = (plan, solve, model, training, serving, audit, laws, devices, prices, accuracy)
+    return {room.VIEW.name: room.VIEW for room in rooms}

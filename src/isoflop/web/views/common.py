@@ -1,0 +1,94 @@
+"""What views share: fields of the same name, derivations as parts, numbers that lead to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isoflop.report import answer_html, ledger_html, table_html
+from isoflop.report.outline import groups, headline, interval_words
+from isoflop.web.fields import Field, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from isoflop.relation import Answer, Ledger
+    from isoflop.report import Blocks, Cell, Column
+
+MODEL = Field(
+    name="model", label="Model", listed="models", example="llama-3.1-70b", hint="A preset, or a size such as 7B.",
+)  # fmt: skip
+DEVICES = Field(
+    name="on",
+    label="Devices",
+    listed="devices",
+    example="64xh100-sxm",
+    hint="A chip by name, with a number: 64xh100-sxm.",
+)
+PRICE = (
+    Field(name="price", label="Price of your own", hint="'$2/chip/h'; otherwise the catalogue's."),
+    Field(name="commitment", label="Commitment", kind="choice", choices=("on-demand", "1y", "3y", "spot")),
+    Field(name="provider", label="Provider", hint="Any part of its name."),
+    Field(name="region", label="Region"),
+    Field(name="as-of", label="Price as of", hint="A date, such as 2025-03-03."),
+)
+MORE = Field(
+    name="knowns",
+    label="Further knowns",
+    kind="area",
+    hint="One name=value a line, any quantity: pue=1.1",
+    example="pue=1.1",
+)
+
+
+def steps_part(answer: Answer, anchor: str, title: str = "Derivation, step by step") -> Part:
+    """The numbered derivation of an answer; step n is `#<anchor>-step-n`."""
+    return Part(title=title, anchor=anchor, html=answer_html(answer, explain=True, anchor=anchor))
+
+
+def hovers(answer: Answer, anchor: str) -> dict[str, str]:
+    """Formula and source of every step, by its place in the page."""
+    return {
+        f"{anchor}-step-{line.number}": "\n".join(
+            part
+            for part in (
+                f"{line.quantity} = {line.formula}" if line.formula else line.quantity,
+                line.remark,
+                "; ".join(line.sources),
+            )
+            if part
+        )
+        for group in groups(answer)
+        for line in group.lines
+    }
+
+
+def step_links(blocks: Blocks, anchor: str) -> dict[str, str]:
+    """Row label -> the step that its reference names."""
+    return {row.label: f"{anchor}-step-{row.ref.strip('[]')}" for row in blocks.rows if row.ref.strip("[]").isdigit()}
+
+
+def ledger_part(ledger: Ledger, anchor: str, *, title: str = "", unfolded: bool = False) -> Part:
+    """A ledger as a part of the page."""
+    return Part(title=title or ledger.title, anchor=anchor, html=ledger_html(ledger), open=unfolded)
+
+
+def table_part(
+    title: str, anchor: str, table: tuple[Sequence[Column | str], Iterable[Sequence[Cell]]], *, unfolded: bool = False
+) -> Part:
+    """A table as a part of the page."""
+    return Part(title=title, anchor=anchor, html=table_html(*table), open=unfolded)
+
+
+def linked(blocks: Blocks, places: Mapping[str, str], usual: str = "") -> dict[str, str]:
+    """Row label -> anchor, by the beginnings of labels in `places`; else `usual`, where that is said."""
+    found = {}
+    for row in blocks.rows:
+        place = next((anchor for start, anchor in places.items() if row.label.startswith(start)), usual)
+        if place:
+            found[row.label] = place
+    return found
+
+
+def said(answer: Answer) -> tuple[str, str]:
+    """The answer as people read it, and its interval."""
+    return headline(answer), interval_words(answer)
