@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 
+from isoflop.audit.amounts import written_number
 from isoflop.audit.document import Input, Step
 from isoflop.audit.prose.amounts import Amount, read_amounts
 from isoflop.audit.prose.holdings import NOUNS, REFERENCE, Chain, per_noun, rate_unit, without_references
@@ -130,6 +131,8 @@ class Reader:
                 if said is not None and not said.unit.same_kind(value_of(amount).unit):
                     return self._leaf(Input(step=ref, words=amount.text))
         earlier = self.chain.steps.get(ref or "")
+        if ref is not None and earlier is not None and _is_price_of(amount, earlier):
+            return self._leaf(Input(step=ref, words=amount.text))
         value = value_of(amount, *_carried(amount, earlier, self.chain))
         if earlier is not None and earlier.says is not None and not earlier.says.unit.same_kind(value.unit):
             ref = ref if earlier.quantity == "vocabulary" else ""
@@ -230,6 +233,15 @@ def _without_asides(tokens: list[tuple[str, object]]) -> list[tuple[str, object]
                 changed = True
                 break
     return tokens
+
+
+def _is_price_of(amount: Amount, earlier: Step) -> bool:
+    """Whether "$1.50 (5)" is what (5) asks for an hour: then it has the unit that it has there."""
+    says = earlier.says
+    if says is None or amount.kind != "$" or not says.spread.is_point:
+        return False
+    timed = dict(says.unit.dims).get("USD") == 1 and dict(says.unit.dims).get("s") == -1
+    return timed and abs(written_number(says) / amount.low - 1 if amount.low else 1) < 1e-9
 
 
 def _same_value(amount: Amount, chain: Chain) -> str | None:
