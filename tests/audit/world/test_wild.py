@@ -56,6 +56,7 @@ OPEN = [
     *docs("wild_kept2"),
     *docs("wild_kept3"),
     *docs("wild_long"),
+    *docs("wild_long2"),
 ]
 
 

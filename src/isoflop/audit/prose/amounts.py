@@ -44,6 +44,7 @@ _PER = re.compile(
     r"\s*(?:/\s*|\bper\s+|\ba\s+(?=day|month|hour|week|year|second)|\ban\s+(?=hour)|\beach\s+(?=day|month|hour))",
     re.IGNORECASE,
 )
+_MANY = re.compile(r"(?P<word>thousand|million|billion)\s+(?=tok|param|word|request|quer)", re.IGNORECASE)
 _JOIN = re.compile(r"\s*[-–]\s*|\s+|\s*[×*]\s*")
 _SKIP = re.compile(r"[\s\-–]*(?:\[\s*)?")
 _ADJECTIVES = re.compile(rf"(?:(?:[A-Za-z][A-Za-z'&./+]*(?:-[A-Za-z]+)*|{MASK}+)[\s-]+){{1,4}}?(?=(?:[A-Za-z]))")
@@ -217,8 +218,11 @@ def _composed(text: str, masked: str, first: _Word, devices: dict[int, Name]) ->
     divided = False
     for _ in range(4):
         over = _PER.match(text, end)
-        place = over.end() if over else -1
+        many = _MANY.match(text, over.end()) if over else None
+        place = many.end() if many else over.end() if over else -1
         piece = _quotient(text, masked, place, devices) if over else None
+        if many and piece:
+            piece = piece._replace(unit=f"{many['word'].lower()} {piece.unit}")
         if over and piece and unit == "param" and piece.unit in {"token", "word"}:
             return unit, end, device  # "parameters per token" are the active ones
         if over and piece and piece.unit not in {"#times", "%"}:
@@ -269,6 +273,7 @@ _DATA_NOUN = re.compile(r"\s*(?:tokens?|words?|FLOP|data|dataset|examples|traini
 
 
 _ARTICLE = re.compile(r"\b(?:our|an?|the|this|new|their|its)\s+(?:\w+\s+)?$", re.IGNORECASE)
+_ON_TOKENS = re.compile(r"\s*(?:,|on|with|x|×|\()\s*(?:on\s+)?[0-9.]{1,6}\s?(?:[BT]|billion|trillion)\s+tokens\b")
 _GOES_ON = re.compile(
     r"\s*(?:(?:on|with|using|in|at|to|for|is|was|has|needs|takes|we|and|they|it|costs|saw|"
     r"sees|trained|runs|fits)\b|[,.;:)]|$)"
@@ -281,6 +286,8 @@ def _is_size(text: str, number: Number, unit: str, noun: str) -> bool:
         return False
     if noun:
         return bool(_SIZED_NOUN.fullmatch(noun)) or noun.endswith(("model", "models", "variant", "variants"))
+    if number.letter == "B" and _ON_TOKENS.match(text, number.end):
+        return True
     if number.letter == "B" and _ARTICLE.search(text[: number.start]) and _GOES_ON.match(text, number.end):
         return True
     return (

@@ -100,9 +100,8 @@ _BY_KIND = {
 }
 
 
-_EACH_TRILLION = re.compile(
-    r"\b(?:per|each|every)\s+(?:[0-9.]{1,6}\s?)?(?:T|trillion|billion|B)\s*(?:training\s+)?tokens\b", re.IGNORECASE
-)
+_EACH_TRILLION = re.compile(r"\b(?:per|each|every)\s+(?:1\s?)?(?:T|trillion)\s*(?:training\s+)?tokens\b", re.IGNORECASE)
+_PER_TOKENS = re.compile(r"\s*(?:per|for each|for every)\s+[0-9.]{1,6}\s?\w{0,8}\s+tokens\b", re.IGNORECASE)
 
 
 LEAST_COST = 20.0
@@ -113,7 +112,7 @@ def role_of(text: str, amount: Amount) -> str:
     """The quantity that an amount is, by its unit and the words around it; "" where it is not clear."""
     around = text[max(0, amount.start - 60) : amount.end + 50]
     kind = amount.kind
-    if kind in {"chip s", "s", "$", "J"} and _EACH_TRILLION.search(text):
+    if kind in {"chip s", "s", "$", "J"} and (_EACH_TRILLION.search(text) or _PER_TOKENS.match(text, amount.end)):
         return ""  # a rate of cost, and no total
     if kind == "param":
         return _param_role(text, amount)
@@ -138,6 +137,8 @@ def role_of(text: str, amount: Amount) -> str:
 
 def _bare_role(text: str, amount: Amount) -> str:
     """A number without a unit in a sentence that says what it counts: "a few hundred million", "trained on 1.4T"."""
+    if amount.low >= 1e15 and re.search(r"\b(?:C|compute|FLOPs?)\s*[=≈:]\s*$", text[: amount.start]):
+        return "train_flops"
     if (
         amount.number.scaled >= 1e6
         and not amount.number.money
@@ -182,9 +183,10 @@ def _token_role(text: str, amount: Amount, around: str) -> str:
         re.IGNORECASE,
     ):
         return "data_tokens" if amount.kind == "token" else "data_words"
-    if re.search(
-        r"\b(?:optim\w+|recommend\w*|would|ideal\w*|prescrib\w*)\b", text[max(0, amount.start - 30) : amount.start]
-    ):
+    before = text[max(0, amount.start - 30) : amount.start]
+    if re.search(r"\b(?:per|each|every)\s*$", before):
+        return ""
+    if re.search(r"\b(?:optim\w+|recommend\w*|would|ideal\w*|prescrib\w*)\b", before):
         return "data_tokens" if amount.kind == "token" else "data_words"
     if _NO_TOKENS.search(around) and not _SEEN.search(near):
         return ""

@@ -182,7 +182,7 @@ def _constants(told: Told) -> Iterator[Finding]:
     found += [
         (amount.low, amount)
         for amount in told.read.amounts
-        if _PER.fullmatch(amount.kind) and amount.low == amount.high
+        if (_PER.fullmatch(amount.kind) or amount.kind == "FLOP/param") and amount.low == amount.high
     ]
     for value, amount in found:
         if training and not forward and value in {1.0, 2.0, 3.0, 4.0, 12.0}:

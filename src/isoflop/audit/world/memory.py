@@ -87,6 +87,9 @@ def _need(told: Told, amount: Amount, context: Context) -> Iterator[Finding]:
     size = size_before(told, amount, context)
     if size is None or not _NEED.search(clause) or is_of_a_device(told, amount):
         return
+    here = any(fact.role == "params" for fact in told.facts) or any(name.kind == "model" for name in told.read.names)
+    if not here and any(name.kind == "device" for name in told.read.names):
+        return  # the size comes from elsewhere, the memory is a device's
     part = next(
         (
             values
