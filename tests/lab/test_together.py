@@ -15,8 +15,6 @@ from isoflop.lab import Corpus  # noqa: E402
 from isoflop.lab.together import Fleet  # noqa: E402
 from isoflop.lab.train import Trainer  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")
-
 
 def test_runs_side_by_side_are_the_runs_alone(corpus: Corpus) -> None:
     specs = [spec(corpus, seed=seed, pieces=2) for seed in (1, 2, 3)]

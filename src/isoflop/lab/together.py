@@ -1,4 +1,4 @@
-"""Several runs of one shape in one process: weights stacked, every operation done once for all of them (torch.func).
+"""Several runs of one shape in one process: weights stacked, every operation done once for all of them.
 
 Where steps are small the time goes to starting operations, not to arithmetic, and runs share that. The numbers are
 those of the runs alone up to rounding: sums are taken in another order. `benchmarks/lab.py` says when it pays.
@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state
 
 from isoflop.errors import BadInput
 from isoflop.torchmodel.decoder import Decoder, turns_of
+from isoflop.torchmodel.stacked import stacked_losses
 from isoflop.torchmodel.start import paces, start
 
 if TYPE_CHECKING:
@@ -61,12 +62,7 @@ class Fleet:
         return torch.optim.AdamW(groups, betas=(given.beta1, given.beta2), eps=1e-8, fused=True)
 
     def _losses(self, batch: Tensor) -> Tensor:
-        def one(weights: dict[str, Tensor], tokens: Tensor, targets: Tensor) -> Tensor:
-            out: Tensor = functional_call(self._model, weights, (tokens, self.turns, targets))
-            return out
-
-        out: Tensor = vmap(one)(self.named, batch[..., :-1], batch[..., 1:])
-        return out
+        return stacked_losses(self.spec.shape, self.named, batch[..., :-1], batch[..., 1:], self.turns)
 
     def step(self) -> list[float]:
         """One step of every run: the loss of each before its update."""
