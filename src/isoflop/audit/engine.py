@@ -19,6 +19,7 @@ from isoflop.audit.order import in_order
 from isoflop.audit.reading import apart_by, is_bare, per_period, read_bare, read_converted
 from isoflop.errors import UnitError
 from isoflop.quantity import NUMBER
+from isoflop.relation.expr import call, const
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ MOST_READINGS = 64
 
 _MOST_ROUNDING = 0.06
 _MOST_OPEN = 0.25
+_MOST_CONSTANTS = 200
 _NUDGE = 1e-5
 
 
@@ -50,7 +52,8 @@ class Recalculated:
     printed steps add to it where reasons are sought, `drift` what all digits on the way leave open. `wrong_below` says
     that a step it builds on is wrong, `wrong_unit` that its unit is not that of its expression. `trouble` says why
     there is no value, `clash` why there is no unit, and `clash_left` what is left over there. `stands_in` says that a
-    bare number among the factors can stand for a unit; `others` are further values that a claim without one can mean.
+    bare number among the factors can stand for a unit; `others` are further values that a claim without one can mean;
+    `constants` the bare numbers on the way.
     """
 
     step: Step
@@ -77,6 +80,7 @@ class Recalculated:
     clash: str = ""
     clash_left: Unit | None = None
     others: tuple[float, ...] = ()
+    constants: frozenset[float] = frozenset()
     stands_in: bool = False
 
     def left_over(self, nouns: Nouns) -> Unit | None:
@@ -107,9 +111,11 @@ def recalculate(document: Document) -> Iterator[tuple[Recalculated, dict[str, Re
     Whoever consumes this marks a step as `wrong` before taking the next: later steps then inherit.
     """
     done: dict[str, Recalculated] = {}
+    constants: frozenset[float] = frozenset()
     for step in in_order(document):
         found = _said(step, document.nouns)
         if step.expr is not None:
+            found.constants = constants = _constants(step.expr, constants)
             _compute(found, step.expr, done, document.nouns)
         elif found.said is not None:
             found.roots = found.said
@@ -160,6 +166,7 @@ def _compute(found: Recalculated, tree: Expr, done: Mapping[str, Recalculated], 
     found.powers = elasticities(found.tree, found.values, found.own)
     found.own_raw = number(found.tree, {key: found.values[key] / _untie(found, key, before, nouns) for key in printed})
     found.tolerance = max(FLOOR, found.tolerance + _spreads(found, before))
+    _count_once(found, nouns)
     found.rounding = min(_MOST_ROUNDING, _roundings(found, before))
     found.drift = sum(abs(found.powers.get(key, 0.0)) * _printed(one) for key, one in before.items())
     found.roots = _from_roots(found, before)
@@ -281,6 +288,25 @@ def _roundings(found: Recalculated, before: Mapping[str, Recalculated]) -> float
     """What the digits of printed steps leave open, where the claim was computed on unrounded ones."""
     printed = {key: one.step.says for key, one in before.items() if not one.is_root}
     return sum(abs(found.powers.get(key, 0.0)) * digit_slack(says) for key, says in printed.items() if says is not None)
+
+
+def _constants(tree: Expr, earlier: frozenset[float]) -> frozenset[float]:
+    """The bare numbers of this step and of those before it, as far as they are few."""
+    own = {value for site in sites(tree) if (value := number(site, {})) is not None}
+    return earlier if len(earlier) > _MOST_CONSTANTS else earlier.union(own)
+
+
+def _count_once(found: Recalculated, nouns: Nouns) -> None:
+    """A noun is not counted again where a bare number on the way has counted it: 8 x 4.8 TB/s beside $ per 8 chips."""
+    if found.tree is None or found.own is None or found.own_raw is None or found.said is None:
+        return
+    used = {name for unit in found.input_units.values() for name, _ in unit.dims if name in nouns}
+    counted = any(nouns[name].scale in found.constants for name in used)
+    if not counted or found.said != found.said_raw or apart_by(found.said, found.own) <= found.tolerance:
+        return
+    if apart_by(found.said, found.own_raw) <= found.tolerance:
+        found.tree = call("*", found.tree, const(found.own_raw / found.own))
+        found.own, found.unit = found.own_raw, found.said_unit
 
 
 def _printed(before: Recalculated) -> float:
