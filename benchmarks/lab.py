@@ -1,6 +1,6 @@
 """How fast the laboratory trains, as ratios: against the machine's own matmul, and runs together against one by one.
 
-    OMP_NUM_THREADS=1 python benchmarks/lab.py [peak|together|precision]
+    OMP_NUM_THREADS=1 python benchmarks/lab.py [peak|together|precision|coverage]
 
 Times are processor time, so that other jobs of the machine weigh less; on a quiet machine both are the same.
 """
@@ -25,6 +25,8 @@ from isoflop.torchmodel import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from isoflop.quantity import FloatArray
 
 FLEETS = (3, 6, 12)
 
@@ -112,6 +114,77 @@ def precision(corpus: Corpus) -> None:
         print(line)
 
 
+def coverage(corpus: Corpus) -> None:
+    """Simulated studies of a known law, 0.04 nats of noise a run: how often the exponent's interval holds the truth.
+
+    And studies whose best sizes all lie outside what was run: how many are refused.
+    """
+    del corpus
+    rng = np.random.default_rng(0)
+    budgets = np.array([6e10, 2e11, 6e11, 2e12])
+    bottoms = np.array([_bottom(one) for one in budgets])
+    true = float(np.polyfit(np.log(budgets), np.log(bottoms), 1)[0])
+    inside, widths, refused = [], [], 0
+    for trial in range(STUDIES):
+        found = _simulated(budgets, bottoms * 0.9, rng, trial)
+        if found is None:
+            refused += 1
+            continue
+        inside.append(found[0] <= true <= found[1])
+        widths.append(found[1] - found[0])
+    print(
+        f"{STUDIES} studies, exponent {true:.3f}: the 90 % interval holds it in {np.mean(inside):.1%} of those with a law"
+        f" ({refused} refused); median width {np.median(widths):.2f}"
+    )
+    for factor in (8.0, 1 / 8):
+        laws = [_simulated(budgets, bottoms * factor, rng, trial) for trial in range(STUDIES)]
+        print(f"sizes {factor:g} times the best: {sum(one is None for one in laws)} of {STUDIES} refused")
+
+
+STUDIES = 200
+SPREAD = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
+SEEDS = 4
+NOISE = 0.04
+
+
+def _loss(budget: float, params: FloatArray) -> FloatArray:
+    """The law that simulated studies follow: about what small byte models do."""
+    return 1.0 + 2.0 * (params / 300) ** -0.35 + 1.2 * (budget / 6 / params / 2e4) ** -0.35
+
+
+def _bottom(budget: float) -> float:
+    sizes = np.geomspace(1e2, 1e7, 20_000)
+    return float(sizes[np.argmin(_loss(budget, sizes))])
+
+
+def _simulated(
+    budgets: FloatArray, middles: FloatArray, rng: np.random.Generator, trial: int
+) -> tuple[float, float] | None:
+    """The 90 % interval of one study's exponent, None where it is refused."""
+    from isoflop.errors import UntrustworthyFit
+    from isoflop.lab import bracket
+    from isoflop.laws import Runs, isoflop_line
+
+    rows: list[tuple[float, float, float]] = []
+    for budget, middle in zip(budgets, middles, strict=True):
+        losses = {
+            int(middle * share): list(_loss(budget, middle * share) + NOISE * rng.standard_normal(SEEDS))
+            for share in SPREAD
+        }
+        if bracket(float(budget), losses).enclosed:
+            rows += [(float(size), float(budget), loss) for size, held in losses.items() for loss in held]
+    if len({budget for _, budget, _ in rows}) < 3:
+        return None
+    params, flops, loss = np.array(rows).T
+    try:
+        line = isoflop_line(
+            Runs.of(params=params, tokens=flops / 6 / params, flops=flops, loss=loss), resamples=300, seed=trial
+        )
+    except UntrustworthyFit:
+        return None
+    return line.interval(0.9)
+
+
 def corpus_of_words(folder: Path) -> Corpus:
     """Text of a small made-up language."""
     rng = np.random.default_rng(0)
@@ -124,7 +197,7 @@ def corpus_of_words(folder: Path) -> Corpus:
 def main() -> None:
     """Everything, or what is named."""
     warnings.simplefilter("ignore")
-    named = {"peak": peak, "together": together, "precision": precision}
+    named = {"peak": peak, "together": together, "precision": precision, "coverage": coverage}
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of_words(Path(folder))
         for name in sys.argv[1:] or named:

@@ -115,6 +115,12 @@ def _exported(held: StudyFolder, tmp_path: Path) -> None:
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert json.loads(described.stdout)["verified"] is True
+    shown = command("export", str(held.path), str(tmp_path / "page.html"))
+    assert shown.returncode == 0, shown.stderr
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2
+    assert "0 of 3 budgets" in page
+    assert run in page
     with pytest.raises(BadInput, match="ends in"):
         write_export(held, tmp_path / "runs.xls")
 

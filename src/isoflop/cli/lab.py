@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.errors import IsoflopError, MissingData
+from isoflop.errors import MissingData
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -69,7 +69,7 @@ def run(folder: Path, processes: int, threads: int, probe: bool) -> None:
         click.echo(f"\nstopped; isoflop lab run {folder} goes on from the last checkpoints", err=True)
         raise
     _print_brackets(asked.brackets)
-    _print_law(room, held)
+    _print_law(held)
     if failed:
         said = "; ".join(f"{one.run}: {one.message or one.status}" for one in failed[:3])
         raise MissingData(f"{len(failed)} runs could not be done ({said}). isoflop lab run {folder} tries them again.")
@@ -91,7 +91,7 @@ def status(folder: Path, as_json: bool) -> None:
     _print_runs(held)
     _print_history(held)
     _print_brackets(held.wanted().brackets)
-    _print_law(room, held)
+    _print_law(held)
 
 
 @command.command("export")
@@ -101,12 +101,18 @@ def status(folder: Path, as_json: bool) -> None:
     "--model", "run_", metavar="RUN", help="Copy this run's model (config.json, safetensors) to a new folder."
 )
 def export(folder: Path, to: Path, run_: str | None) -> None:
-    """Write TO: runs.csv (a row a run), curves.parquet (a row a step), or a model with --model."""
+    """Write TO: runs.csv (a row a run), curves.parquet (a row a step), page.html, or a model with --model."""
     room = _room()
     held = room.StudyFolder(folder)
     if run_ is not None:
         room.write_model(held, run_, to)
         click.echo(f"{to}: read it with isoflop model {to}", err=True)
+        return
+    if to.suffix == ".html":
+        from isoflop.cli.lab_page import study_page
+
+        to.write_text(study_page(held), encoding="utf-8")
+        click.echo(f"{to}: a page that needs nothing beside itself", err=True)
         return
     rows = room.write_export(held, to)
     after = f"; next: isoflop laws fit {to}" if to.suffix == ".csv" else ""
@@ -207,21 +213,11 @@ def _print_runs(held: StudyFolder) -> None:
 
 
 def _print_history(held: StudyFolder) -> None:
-    """Predicted against measured, a line a round."""
-    for number, one in enumerate(held.history.read(), start=1):
-        before, after = one["predicted"], one["measured"]
-        if not isinstance(before, dict) or not isinstance(after, dict):
-            continue
-        parts = []
-        for name, scale, unit in (("wall", 1, "s"), ("memory", 1e6, "MB")):
-            span, measured = before[name], after[name] / scale
-            low, high = span["low"] / scale, span["high"] / scale
-            within = "inside" if low <= measured <= high else "OUTSIDE"
-            parts.append(
-                f"{name} predicted {span['value'] / scale:,.0f} {unit} ({low:,.0f} to {high:,.0f}), measured"
-                f" {measured:,.0f}: {within}"
-            )
-        click.echo(f"round {number}, {after['runs']} runs: {'; '.join(parts)}")
+    """Predicted against measured, a line a round and quantity."""
+    from isoflop.cli.lab_page import history_rows
+
+    for number, runs, name, predicted, measured in history_rows(held):
+        click.echo(f"round {number}, {runs} runs: {name} predicted {predicted}, measured {measured}")
 
 
 def _print_brackets(brackets: tuple[Bracket, ...]) -> None:
@@ -231,11 +227,7 @@ def _print_brackets(brackets: tuple[Bracket, ...]) -> None:
         click.echo(f"{one.budget:.3g} FLOP, noise {one.noise:.3f}: {sizes}\n  {verdict}")
 
 
-def _print_law(room: ModuleType, held: StudyFolder) -> None:
-    try:
-        line = room.line_of_study(held)
-    except IsoflopError as error:
-        click.echo(f"no law: {type(error).__name__}: {error}")
-        return
-    low, high = line.interval(0.9)
-    click.echo(f"best params ~ FLOP^{line.exponent:.3f} (90 %: {low:.3f} to {high:.3f}), {len(line.profiles)} budgets")
+def _print_law(held: StudyFolder) -> None:
+    from isoflop.cli.lab_page import law_words
+
+    click.echo(law_words(held))

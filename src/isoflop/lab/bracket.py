@@ -26,12 +26,16 @@ FEWEST = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bracket:
-    """One budget: seed-averaged losses by parameters, their noise (of one run, nats), and what is missing."""
+    """One budget: seed-averaged losses by parameters, their noise (of one run, nats), and what is missing.
+
+    `seeds`: the fewest runs that a mean is of.
+    """
 
     budget: float
     params: tuple[int, ...]
     losses: tuple[float, ...]
     noise: float
+    seeds: int
     missing: Side
     why: str
 
@@ -53,6 +57,7 @@ def bracket(budget: float, losses: Mapping[int, Sequence[float]], *, noise: floa
     many = np.array([max(len(finite[size]), 1) for size in params])
     spread = noise if noise is not None else spread_of(finite)
     held = {"budget": budget, "params": params, "losses": tuple(float(one) for one in mean), "noise": spread}
+    held |= {"seeds": int(many.min())}
 
     def said(missing: Side, why: str) -> Bracket:
         return Bracket(**held, missing=missing, why=why)  # type: ignore[arg-type]
