@@ -7,28 +7,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
 
-from isoflop.accuracy.state_models import Found, formats_of, model_of
-from isoflop.errors import BadFile, IsoflopError, MissingData, UnknownName
-from isoflop.hardware import device
-from isoflop.model import counts, describe
-from isoflop.model.parts import Mlp, Moe
-from isoflop.model.spec import Group
+from isoflop.accuracy.serving_named import Notes, device_in, model_in
+from isoflop.accuracy.state_models import Found, formats_of
+from isoflop.errors import BadFile, IsoflopError
 from isoflop.quantity.toml_file import read_toml
 from isoflop.serving import Deployment, Formats, Placement, Runtime, Traffic
-from isoflop.serving.memory import budget, capacity_of
+from isoflop.serving.memory import budget
 from isoflop.serving.rates import pace_era
 from isoflop.serving.work import work_of
 
 if TYPE_CHECKING:
     from isoflop.accuracy.serving_rows import ServingSettings
-    from isoflop.hardware import Device
     from isoflop.model.names import Description
     from isoflop.model.spec import ModelSpec
     from isoflop.serving import RuntimeName
@@ -102,24 +98,12 @@ class Reading:
     assumed: tuple[str, ...] = field(default_factory=tuple)
 
 
-class _Notes:
-    """What was assumed on the way, and how far off that may make the answer."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.wide = 1.0
-
-    def add(self, text: str, wide: float = 1.0) -> None:
-        self.said.append(text)
-        self.wide = float(np.exp(np.hypot(np.log(self.wide), np.log(wide))))
-
-
 def read_row(row: ServingSettings, library: dict[str, Description]) -> Reading:
     """The deployment and traffic of a row. Raises: MissingData or UnknownName where not even a guess is possible."""
-    notes = _Notes()
+    notes = Notes()
     scenario = _scenario(row)
-    found = _model(row, library, notes)
-    chips = _device(row, notes)
+    found = model_in(row, library, notes)
+    chips = device_in(row, notes)
     runtime, month = _runtime(row, notes)
     formats = _formats(row, found, runtime, notes)
     workload = _workload(scenario, row)
@@ -154,113 +138,10 @@ def _scenario(row: ServingSettings) -> ScenarioRule:
     return chosen
 
 
-_MIXTURE = re.compile(r"(\d+(?:\.\d+)?)b[-_ ]?a(\d+(?:\.\d+)?)b", re.IGNORECASE)
-_SIZE = re.compile(r"(?<![\d.a-z])(\d+(?:\.\d+)?)\s*b(?![a-z])", re.IGNORECASE)
-
-
-@lru_cache(maxsize=512)
-def _sized(name: str) -> Description | None:
-    """A shape of the size in a name ("Qwen3.6-27B"); a mixture of experts where it has an active size ("30B-A3B")."""
-    mixture, plain = _MIXTURE.search(name), _SIZE.search(name)
-    if mixture is not None and float(mixture[2]) < float(mixture[1]):
-        return describe(_mixture(float(mixture[1]) * 1e9, float(mixture[2]) * 1e9))
-    return describe(f"{plain[1]}B") if plain else None
-
-
-MIXED = 8
-"""Experts of a layer that a token passes, in a mixture of which only sizes are known."""
-
-
-def _mixture(params: float, active: float) -> ModelSpec:
-    """A dense model of the active size whose feed-forward parts are cut into experts, and so many more of them."""
-    dense = describe(active).spec
-    counted = counts(dense)
-    layer = dense.stack.groups[0].layer
-    assert isinstance(layer.mlp, Mlp)
-    inner = 3 * dense.width * layer.mlp.width * dense.stack.layers
-    experts = max(MIXED, round(MIXED * (params - counted.params + inner) / inner))
-    part = Moe(experts=experts, active=MIXED, expert=replace(layer.mlp, width=max(layer.mlp.width // MIXED, 1)))
-    group = Group(dense.stack.layers, replace(layer, mlp=part))
-    return replace(dense, name=f"{params / 1e9:g}B-A{active / 1e9:g}B", stack=replace(dense.stack, groups=(group,)))
-
-
-def _model(row: ServingSettings, library: dict[str, Description], notes: _Notes) -> Found:
-    """The model of a name; in the last resort a shape of the size that the name says."""
-    try:
-        found = model_of(row.model, row.model_family, library)
-    except MissingData:
-        for name in (row.model, row.model_family):
-            sized = _sized(name)
-            if sized is not None:
-                notes.add(f"the shape of {name}: {sized.spec.name}, by its size alone", 1.5)
-                return Found(sized, 0.0)
-        if not row.model:
-            raise
-        notes.add(f"the size of {row.model[:40]}: 8B", 3.0)
-        return Found(describe("8B"), 0.0)
-    for text in found.assumed:
-        notes.add(text, 1.1)
-    return found
-
-
-USUAL_DEVICE = "rtx-4090"
-"""Taken for a row that names none: consumer cards run what says so little."""
-USUAL_SERVER = "h100"
-"""Taken for a name that is not known, but where llama.cpp runs."""
-
-
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*gi?b\b", re.IGNORECASE)
-_BUILT = re.compile(r"\d+[- ]cores?\b|\b[cg]pu\b", re.IGNORECASE)
-
-USUAL_MEMORY = 512e9
-"""Bytes of a host that holds as many as were bought."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Chips:
-    """A device, how many of it a row counts as one, and its memory where the device's own is not meant."""
-
-    device: Device
-    boards: int
-    memory: float = 0.0
-
-
-def _device(row: ServingSettings, notes: _Notes) -> _Chips:
-    boards = 2 if re.search(r"\bdual\b", row.gpu.lower()) else 1
-    if not row.gpu:
-        notes.add(f"the device: {USUAL_DEVICE}", 2.0)
-        return _Chips(device(USUAL_DEVICE), boards)
-    try:
-        chip = device(row.gpu)
-    except (IsoflopError, UnknownName):
-        return _like_it(row, boards, notes)
-    try:
-        capacity_of(chip)
-    except MissingData:
-        notes.add(f"{USUAL_MEMORY / 1e9:.0f} GB of memory")
-        return _Chips(chip, boards, USUAL_MEMORY)
-    return _Chips(chip, boards)
-
-
-def _like_it(row: ServingSettings, boards: int, notes: _Notes) -> _Chips:
-    """The same chip with other memory or fewer cores; in the last resort a usual one."""
-    size = _MEMORY.search(row.gpu)
-    bare = _BUILT.sub(" ", _MEMORY.sub(" ", row.gpu))
-    try:
-        chip = device(bare)
-    except (IsoflopError, UnknownName):
-        usual = USUAL_DEVICE if "llama.cpp" in row.framework.lower() else USUAL_SERVER
-        notes.add(f"{usual} for '{row.gpu[:40]}', which is not known", 3.0)
-        return _Chips(device(usual), boards)
-    notes.add(f"{chip.name} for '{row.gpu[:40]}'", 1.2)
-    share = capacity_of(chip) / chip.memory_labelled().value
-    return _Chips(chip, boards, float(size[1]) * 1e9 * share if size else 0.0)
-
-
 _VERSION = re.compile(r"v?\d+(?:\.\d+)+|b\d{4,}")
 
 
-def _runtime(row: ServingSettings, notes: _Notes) -> tuple[Runtime, str]:
+def _runtime(row: ServingSettings, notes: Notes) -> tuple[Runtime, str]:
     """The runtime with its version, and the month that stands for it where none is said."""
     said = row.framework.lower()
     rule = next((one for one in rules().runtime if any(word in said for word in one.holds)), None)
@@ -276,7 +157,7 @@ def _runtime(row: ServingSettings, notes: _Notes) -> tuple[Runtime, str]:
     return Runtime(name=rule.name, version=known[0].lstrip("vb")), month
 
 
-def _formats(row: ServingSettings, found: Found, runtime: Runtime, notes: _Notes) -> Formats:
+def _formats(row: ServingSettings, found: Found, runtime: Runtime, notes: Notes) -> Formats:
     """Formats of weights and cache, and what goes with them where the row is silent."""
     said = row.weight_prec.lower().removeprefix("u") if row.weight_prec.lower().startswith("uint") else row.weight_prec
     if runtime.name == "llama.cpp" and said.lower() == "mxfp4":
@@ -314,7 +195,7 @@ over what one run asks: nothing below `ROOM` times as much, then `REPEATED` of a
 MOST_REPEATED = 0.85
 
 
-def _traffic(row: ServingSettings, scenario: ScenarioRule, workload: Workload | None, notes: _Notes) -> Traffic:
+def _traffic(row: ServingSettings, scenario: ScenarioRule, workload: Workload | None, notes: Notes) -> Traffic:
     given = workload or scenario
     asked, written = row.isl, row.osl
     if asked is None or written is None:
@@ -339,7 +220,7 @@ def _repeats(runtime: Runtime) -> bool:
 
 
 def _placement(
-    row: ServingSettings, model: ModelSpec, runtime: Runtime, scenario: ScenarioRule, notes: _Notes, boards: int
+    row: ServingSettings, model: ModelSpec, runtime: Runtime, scenario: ScenarioRule, notes: Notes, boards: int
 ) -> Placement:
     """The columns tp, pp, ep and dp as one placement; what they leave open is usual of the runtime."""
     chips = (row.n_gpus or (row.tp or 1) * (row.pp or 1)) * boards
@@ -370,7 +251,7 @@ MOST_SPREAD = 32
 
 
 def _made_to_fit(
-    chips: int, made: Deployment, traffic: Traffic, scenario: ScenarioRule, notes: _Notes
+    chips: int, made: Deployment, traffic: Traffic, scenario: ScenarioRule, notes: Notes
 ) -> tuple[Deployment, Traffic]:
     """The deployment on as many chips as its weights need, and as many instances as its requests need."""
     if made.runtime.name == "llama.cpp":
@@ -394,7 +275,7 @@ def _made_to_fit(
     return made, traffic
 
 
-def _repeated(made: Deployment, traffic: Traffic, whole: float, notes: _Notes) -> Traffic:
+def _repeated(made: Deployment, traffic: Traffic, whole: float, notes: Notes) -> Traffic:
     """The traffic with what a prefix cache finds that is on by default; not seen in mixtures of experts."""
     if not _repeats(made.runtime) or work_of(made.model).experts:
         return traffic
