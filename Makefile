@@ -42,6 +42,7 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/laws.py
 	$(BIN)/python benchmarks/audit.py
+	$(BIN)/python benchmarks/serving.py
 
 docs: $(VENV)/core.stamp
 	$(BIN)/python docs/generate.py
