@@ -274,6 +274,7 @@ _DATA_NOUN = re.compile(r"\s*(?:tokens?|words?|FLOP|data|dataset|examples|traini
 
 _ARTICLE = re.compile(r"\b(?:our|an?|the|this|new|their|its)\s+(?:\w+\s+)?$", re.IGNORECASE)
 _ON_TOKENS = re.compile(r"\s*(?:,|on|with|x|×|\()\s*(?:on\s+)?[0-9.]{1,6}\s?(?:[BT]|billion|trillion)\s+tokens\b")
+_OF_THEM = re.compile(r"\s*(?:of (?:them|these|which|it)\s+(?:are\s+|is\s+)?)?(?:active|activated|used)\b")
 _GOES_ON = re.compile(
     r"\s*(?:(?:on|with|using|in|at|to|for|is|was|has|needs|takes|we|and|they|it|costs|saw|"
     r"sees|trained|runs|fits)\b|[,.;:)]|$)"
@@ -286,7 +287,7 @@ def _is_size(text: str, number: Number, unit: str, noun: str) -> bool:
         return False
     if noun:
         return bool(_SIZED_NOUN.fullmatch(noun)) or noun.endswith(("model", "models", "variant", "variants"))
-    if number.letter == "B" and _ON_TOKENS.match(text, number.end):
+    if number.letter == "B" and (_ON_TOKENS.match(text, number.end) or _OF_THEM.match(text, number.end)):
         return True
     if number.letter == "B" and _ARTICLE.search(text[: number.start]) and _GOES_ON.match(text, number.end):
         return True

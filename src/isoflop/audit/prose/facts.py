@@ -40,7 +40,7 @@ _COMPARED = re.compile(
     r"\s+(?:the\s+|in\s+)?)$",
     re.IGNORECASE,
 )
-_OWN = re.compile(r"\s*(?:\(|with|at|which has|has|,\s*which has|'s)?\s*(?:its\s+|about\s+|~)?")
+_OWN = re.compile(r"\s*(?:\([^()]{0,60}|with|at|which has|has|,\s*which has|'s)\s*(?:its\s+|about\s+|~)?")
 _IT = re.compile(
     r"\b(?:it|they|this model|the model)\s+\w+|\b(?:beats?|outperform\w*|surpass\w*|match\w*|" r"exceed\w*|rival\w*)\b"
 )
@@ -134,7 +134,8 @@ def _tell(sentence: Sentence, state: _State) -> Told:
         )
         state.subject, state.heading = state.section_subject, sentence.text
     sized = _sized(sentence.text, read, models)
-    subject = _subject(sentence, state, models, sized)
+    subjects = [name for name in models if not _is_compared(sentence.text, name)]
+    subject = _subject(sentence, state, subjects, sized)
     facts = []
     near = bool(models) or (state.led and sentence.kind == "item") or bool(_BACK_TO.match(sentence.text))
     for amount in read.amounts if sentence.kind != "code" else ():
@@ -151,7 +152,7 @@ def _tell(sentence: Sentence, state: _State) -> Told:
         )
     if models or sized is not None or sentence.kind != "heading":
         state.subject = subject
-    state.named.update({name.key: _about(name, subject) for name in models})
+    state.named.update({name.key: _about(name, subject) for name in subjects})
     state.lead = sentence.text.rstrip().endswith(":")
     state.led = (state.led and sentence.kind == "item") or (state.lead and bool(models))
     return Told(
@@ -218,18 +219,18 @@ def _whose(text: str, amount: Amount, models: list[Name], subjects: tuple[Subjec
     `subjects` are that of the sentence and that of what came before it, which "it" is.
     """
     subject, earlier = subjects
+    owners = [name for name in models if name.end <= amount.start and _OWN.fullmatch(text[name.end : amount.start])]
+    if owners:
+        return _about(owners[-1], subject)
+    models = [name for name in models if not _is_compared(text, name)]
+    if not models:
+        return subject
     if not models:
         return subject
     before = [name for name in models if name.end <= amount.start]
     after = [name for name in models if name.start >= amount.end]
     if after and (_GIVEN_TO.fullmatch(text[amount.end : after[0].start]) or _is_its_size(text, amount, after[0])):
         return _about(after[0], subject)
-    if (
-        before
-        and _COMPARED.search(text[: before[-1].start])
-        and not _OWN.fullmatch(text[before[-1].end : amount.start])
-    ):
-        return Subject(key="?")
     if before:
         if len(before) > 1 and _RESPECTIVELY.search(text, amount.end):
             return Subject(key="?")
@@ -254,6 +255,11 @@ def _whose(text: str, amount: Amount, models: list[Name], subjects: tuple[Subjec
 def _is_bare(text: str, amount: Amount) -> bool:
     """As in "the 9B": a size that stands for a model of its own."""
     return amount.end == amount.number.end and re.search(r"\bthe\s+$", text[: amount.start]) is not None
+
+
+def _is_compared(text: str, name: Name) -> bool:
+    """Whether a model is only what another is measured against: "more than GPT-4", "the same budget as Gopher"."""
+    return _COMPARED.search(text[: name.start]) is not None
 
 
 def _about(name: Name, subject: Subject) -> Subject:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.audit.prose.amounts import Amount
 from isoflop.audit.prose.boards import devices_of, peaks_of, rates_of
-from isoflop.audit.world.found import finding, shown
+from isoflop.audit.world.found import finding, near, shown
 from isoflop.errors import BadInput
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from isoflop.audit.document import Class, Finding
     from isoflop.audit.prose.facts import Told
     from isoflop.audit.prose.names import Name
+    from isoflop.hardware import Device
 
 
 _EQUAL = re.compile(
@@ -39,6 +40,7 @@ def slices(told: Told) -> Iterator[Finding]:
     """As in "a v4-64 slice has 64 chips": slices of some TPUs are named by their cores."""
     for match in re.finditer(r"(?<![\w])v(?P<era>[2345]p?|5e|6e)-(?P<count>[0-9]{1,5})(?![\w])", told.sentence.text):
         boards = devices_of(f"tpuv{match['era']}", ())
+        yield from _rate_of_slice(told, match, boards)
         said = next(
             (
                 amount
@@ -62,6 +64,25 @@ def slices(told: Told) -> Iterator[Finding]:
                 says=said.value,
                 recomputed=float(due),
             )
+
+
+def _rate_of_slice(told: Told, match: re.Match[str], boards: tuple[Device, ...]) -> Iterator[Finding]:
+    """As in "a v4-64 slice delivers 275 TFLOPS": that is one chip's rate."""
+    text = told.sentence.text
+    rate = next((one for one in told.read.amounts if one.is_("FLOP/s") and one.start > match.end()), None)
+    if rate is None or not boards or re.search(r"\b(?:per|each|every|a|one|single)\s+chip\b|\beach\b", text):
+        return
+    between = text[match.end() : rate.start]
+    if len(between) > 60 or not re.search(r"\b(?:deliver|offer|provid|has|does|reach|peak|giv|perform)\w*\b", between):
+        return
+    try:
+        chips = boards[0].chips_in(match.group())
+    except BadInput:
+        return
+    peaks = [figure.value for dtype, figure in boards[0].peak_rates.items() if dtype in {"bf16", "fp16"}]
+    if chips > 1 and any(near(rate.off(value), 1.0, 0.03) for value in peaks):
+        reason = f"that is the rate of one chip; {match.group()} has {chips} of them"
+        yield finding(told.sentence, rate, "noun_left_out", reason, says=rate.value, recomputed=chips * rate.value)
 
 
 def equivalents(told: Told, named: list[Name]) -> Iterator[Finding]:

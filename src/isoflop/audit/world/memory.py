@@ -85,44 +85,50 @@ def _need(told: Told, amount: Amount, context: Context) -> Iterator[Finding]:
     text = told.sentence.text
     clause = clause_of(text, amount)
     size = size_before(told, amount, context)
-    if size is None or not _NEED.search(clause) or is_of_a_device(told, amount):
+    if size is None or not _NEED.search(clause) or is_of_a_device(told, amount) or _is_of_another(told):
         return
-    here = any(fact.role == "params" for fact in told.facts) or any(name.kind == "model" for name in told.read.names)
-    if not here and any(name.kind == "device" for name in told.read.names):
-        return  # the size comes from elsewhere, the memory is a device's
-    part = next(
-        (
-            values
-            for word, values in _PARTS.items()
-            if word in clause.lower() and not re.search(r"\bweights?\b.*\+|total|everything|altogether", clause.lower())
-        ),
-        None,
-    )
     if _OTHER.search(clause) or re.search(r"\b(?:vs\.?|versus|against)\b", clause) or _is_dense(told, text):
         return
-    told_purpose = (
-        "tune"
-        if TUNE.search(clause)
-        else "train"
-        if TRAIN.search(clause)
-        else "infer"
-        if INFER.search(clause) or re.search(r"\bweights?\b|\bparameters alone\b", clause)
-        else context.purpose
-    )
-    if part is not None and told_purpose != "infer" and not re.search(r"weights", clause):
+    purpose = _purpose(clause, context)
+    part = _part(clause)
+    if part is not None and purpose != "infer" and "weights" not in clause:
         yield from _of_part(told, amount, size, part)
         return
     dtype = format_of(told, amount, context)
-    if told_purpose == "tune" and not re.search(r"\bfull\w*\b", clause):
+    if purpose == "tune" and not re.search(r"\bfull\w*\b", clause):
         return
-    if told_purpose in {"train", "tune"} and not re.search(r"\bweights?\b|\bjust the\b|\balone\b", clause):
+    if purpose in {"train", "tune"} and not re.search(r"\bweights?\b|\bjust the\b|\balone\b", clause):
         yield from _to_train(told, amount, size)
     elif dtype == "?" or re.search(r"\b(?:total|altogether|in all|overall|everything)\b", clause, re.IGNORECASE):
         return
     elif dtype is not None:
         yield from _in_format(told, amount, size, dtype)
     else:
-        yield from _in_any(told, amount, size, told_purpose)
+        yield from _in_any(told, amount, size, purpose)
+
+
+def _is_of_another(told: Told) -> bool:
+    """Whether the size comes from elsewhere, and the memory is a device's that the sentence names."""
+    here = any(fact.role == "params" for fact in told.facts) or any(name.kind == "model" for name in told.read.names)
+    return not here and any(name.kind == "device" for name in told.read.names)
+
+
+def _purpose(clause: str, context: Context) -> str:
+    """What the memory is for: to tune, to train, to hold and run; else what led into the list."""
+    if TUNE.search(clause):
+        return "tune"
+    if TRAIN.search(clause):
+        return "train"
+    held = INFER.search(clause) or re.search(r"\bweights?\b|\bparameters alone\b", clause)
+    return "infer" if held else context.purpose
+
+
+def _part(clause: str) -> tuple[float, ...] | None:
+    """Bytes a parameter of the part of the state that a clause is about, None for none."""
+    lower = clause.lower()
+    if re.search(r"\bweights?\b.*\+|total|everything|altogether", lower):
+        return None
+    return next((values for word, values in _PARTS.items() if word in lower), None)
 
 
 def _is_dense(told: Told, text: str) -> bool:

@@ -26,6 +26,7 @@ _DEFINED = re.compile(
     re.IGNORECASE,
 )
 _SHARE = re.compile(r"\bMFU\b|\bHFU\b|utili[sz]ation")
+_MFU_OF = re.compile(r"\b(?:MFU|HFU|utili[sz]ation)\s*(?:of|is|was|=|:|≈)\s*(?:about\s+|only\s+)?$")
 _AMOUNT_OF = re.compile(
     r"\b(?:total|amount|training (?:FLOPs?|compute|run|budget|cost)|trained|train|required|"
     r"immense|needed|took|used|consumed|overall)\b",
@@ -55,6 +56,10 @@ def _of_fact(told: Told, fact: Fact, defined: Told | None) -> Iterator[Finding]:
     words, amount = told.sentence.text, fact.amount
     if amount.kind == PERCENT and fact.role == "mfu" and amount.low > 1.0 and amount.is_exact and _SHARE.search(words):
         reason = "a utilisation cannot exceed 100 %"
+        yield finding(told.sentence, amount, "utilisation_above_one", reason, says=amount.value, recomputed=1.0)
+        return
+    if _MFU_OF.search(words[: amount.start]) and amount.kind == "" and 1.0 < amount.low < 5.0 and amount.is_exact:
+        reason = "a utilisation cannot exceed 1"
         yield finding(told.sentence, amount, "utilisation_above_one", reason, says=amount.value, recomputed=1.0)
         return
     per_second = amount.kind in {"FLOP/s", "FLOP/s/chip"}
