@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from isoflop.report import answer_html, ledger_html, table_html
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from isoflop.relation import Answer, Ledger
     from isoflop.report import Blocks, Cell, Column
+
+_EMPTY_HEAD = re.compile(r"<th scope=\"col\"[^>]*></th>")
 
 MODEL = Field(
     name="model", label="Model", listed="models", example="llama-3.1-70b", hint="A preset, or a size such as 7B.",
@@ -40,9 +43,10 @@ MORE = Field(
 )
 
 
-def steps_part(answer: Answer, anchor: str, title: str = "Derivation, step by step") -> Part:
+def steps_part(answer: Answer, anchor: str, *, unfolded: bool = False) -> Part:
     """The numbered derivation of an answer; step n is `#<anchor>-step-n`."""
-    return Part(title=title, anchor=anchor, html=answer_html(answer, explain=True, anchor=anchor))
+    drawn = answer_html(answer, explain=True, anchor=anchor)
+    return Part(title="Derivation, step by step", anchor=anchor, html=drawn, open=unfolded)
 
 
 def hovers(answer: Answer, anchor: str) -> dict[str, str]:
@@ -76,7 +80,8 @@ def table_part(
     title: str, anchor: str, table: tuple[Sequence[Column | str], Iterable[Sequence[Cell]]], *, unfolded: bool = False
 ) -> Part:
     """A table as a part of the page."""
-    return Part(title=title, anchor=anchor, html=table_html(*table), open=unfolded)
+    drawn = _EMPTY_HEAD.sub("<td></td>", table_html(*table))  # a head that says nothing is none to who listens
+    return Part(title=title, anchor=anchor, html=drawn, open=unfolded)
 
 
 def linked(blocks: Blocks, places: Mapping[str, str], usual: str = "") -> dict[str, str]:

@@ -38,6 +38,7 @@ def shown(found: Answer) -> Shown:
     """An answer on the page."""
     value, interval = said(found)
     moved = movers(found)
+    value = value.removeprefix(f"{found.quantity} = ")
     rows = (Row(label=found.quantity, value=value, remark=interval),)
     sections = tuple(
         part
@@ -52,7 +53,7 @@ def shown(found: Answer) -> Shown:
     return Shown(
         blocks=(Blocks(rows=rows, sections=sections),),
         json=partial(answer_json, found),
-        parts=(steps_part(found, "solve", "What it stands on, step by step"),),
+        parts=(steps_part(found, "solve", unfolded=True),),
         links={found.quantity: f"solve-step-{numbers[-1]}"} if numbers else {},
         hovers=hovers(found, "solve"),
         page=lambda: page(found.quantity, answer_html(found, explain=True)),
