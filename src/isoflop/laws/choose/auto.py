@@ -216,8 +216,7 @@ def _drift(chosen: Choice, residuals: FloatArray) -> tuple[float, float]:
         there = [(one[index], weight) for one, weight in zip(chosen.errors, chosen.weights, strict=True) if weight > 0]
         good = [(off, weight) for off, weight in there if off is not None]
         if good:
-            total = sum(weight for _, weight in good)
-            off = np.asarray(sum(weight * off for off, weight in good)) / total
+            off = _middle(np.array([off for off, _ in good]), np.array([weight for _, weight in good]))
             found.append(Ahead(cut=cut.at, errors=off, decades=cut.decades(few)))
     untried = UNTRIED_PLAIN if chosen.plain else UNTRIED
     if not found:
@@ -225,6 +224,13 @@ def _drift(chosen: Choice, residuals: FloatArray) -> tuple[float, float]:
     moved, bias = drift_of(found, float(np.mean(residuals**2)), HELD)
     tested = max(len(one.errors) for one in found)
     return float(np.hypot(moved, untried * np.exp(-tested / TESTED))), bias
+
+
+def _middle(errors: FloatArray, weights: FloatArray) -> FloatArray:
+    """The weighted median over members: one that failed below an early cut has its weight from later ones."""
+    order = np.argsort(errors, axis=0)
+    held = np.cumsum(weights[order], axis=0) >= 0.5 * weights.sum() * (1.0 - 1e-12)
+    return np.take_along_axis(np.take_along_axis(errors, order, 0), held.argmax(axis=0)[None], 0)[0]
 
 
 def _tried(chosen: Choice) -> tuple[Tried, ...]:
