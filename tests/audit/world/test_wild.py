@@ -55,6 +55,7 @@ OPEN = [
     *docs("wild_kept"),
     *docs("wild_kept2"),
     *docs("wild_kept3"),
+    *docs("wild_kept4"),
     *docs("wild_long"),
     *docs("wild_long2"),
 ]

@@ -92,22 +92,25 @@ def _fits(name: str, word: str) -> bool:
     return word not in {"pcie", "nvl"} or word in name
 
 
+def usual_boards(name: Name) -> tuple[Device, ...]:
+    """The boards of a name; one that leaves it open is what the catalogue takes for it: "H100" is the SXM one."""
+    boards = devices_of(name.key, name.words)
+    if name.words or len(boards) < 2:
+        return boards
+    try:
+        return (hardware.device(name.key),)
+    except BadInput:
+        return boards
+
+
 def peaks_of(name: Name) -> tuple[float, float]:
-    """Least and largest dense peak of 16-bit formats over the boards that a name may mean; (0, 0) for none."""
-    values = [
-        figure.value
-        for device in devices_of(name.key, name.words)
-        for dtype in ("bf16", "fp16")
-        if (figure := device.peak_rates.get(dtype))
-    ]
-    if not values:
-        values = [
-            figure.value
-            for device in devices_of(name.key, name.words)
-            for dtype in ("fp32",)
-            if (figure := device.peak_rates.get(dtype))
-        ]
-    return (min(values), max(values)) if values else (0.0, 0.0)
+    """Least and largest dense peak of 16-bit formats over the usual boards of a name; (0, 0) for none."""
+    for dtypes in (("bf16", "fp16"), ("fp32",)):
+        found = [board.peak_rates.get(dtype) for board in usual_boards(name) for dtype in dtypes]
+        values = [figure.value for figure in found if figure]
+        if values:
+            return min(values), max(values)
+    return 0.0, 0.0
 
 
 def rates_of(boards: Iterable[Device], dtypes: tuple[str, ...], *, sparse: bool) -> list[float]:

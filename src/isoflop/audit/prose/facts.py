@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _CLAUSE = re.compile(
     r"[;:()]|,\s+(?:while|whereas|but|and|compared|versus)|\b(?:while|whereas|compared (?:to|"
-    r"with)|versus|unlike|than|but)\b",
+    r"with)|versus|unlike|than|but|if|when|where|because|since)\b",
     re.IGNORECASE,
 )
 _ANOTHER = re.compile(

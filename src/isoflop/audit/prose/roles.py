@@ -101,6 +101,9 @@ _BY_KIND = {
 
 
 _EACH_TRILLION = re.compile(r"\b(?:per|each|every)\s+(?:1\s?)?(?:T|trillion)\s*(?:training\s+)?tokens\b", re.IGNORECASE)
+_BOX = re.compile(
+    r"[\s-]+(?:[A-Z][\w-]*\s+)?(?:servers?|nodes?|machines?|box(?:es)?|systems?|instances?|" r"hosts?|pods?)\b"
+)
 _PER_TOKENS = re.compile(r"\s*(?:per|for each|for every)\s+[0-9.]{1,6}\s?\w{0,8}\s+tokens\b", re.IGNORECASE)
 
 
@@ -121,7 +124,7 @@ def role_of(text: str, amount: Amount) -> str:
     if kind in {"FLOP", EITHER}:
         return _work_role(amount, around)
     if kind == "chip":
-        return "chips" if amount.low >= 1 else ""
+        return "chips" if amount.low >= 1 and not _BOX.match(text, amount.end) else ""
     if kind == "chip s":
         return "chip_time"
     if kind == "s":

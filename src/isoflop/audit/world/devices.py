@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import log
 from typing import TYPE_CHECKING
 
-from isoflop.audit.prose.boards import SAME, devices_of, peaks_of, rates_of
+from isoflop.audit.prose.boards import SAME, devices_of, peaks_of, rates_of, usual_boards
 from isoflop.audit.prose.kinds import kind_of
 from isoflop.audit.world.equivalents import equivalents, slices
 from isoflop.audit.world.found import finding, middle, near, shown, slip_of
@@ -50,7 +50,8 @@ _OF_MANY = re.compile(
     re.IGNORECASE,
 )
 _HAS = re.compile(
-    r"'?s?\s*(?:GPUs?|chips?|cards?)?\s*(?:\(|,|:|has|have|with|offers?|comes? with|provides?|"
+    r"'?s?\s*(?:GPUs?|chips?|cards?)?\s*(?:,?\s*(?:in comparison|by contrast|in contrast|"
+    r"however),?\s*)?(?:\(|,|:|has|have|with|offers?|comes? with|provides?|"
     r"features?|ships? with|packs?|holds?|carries|only has|of|is equipped with|each (?:with|"
     r"has)|VRAM|memory|HBM\w*)*\s*(?:of|up to|only|just|is|a|an|about)?\s*(?:memory|VRAM|"
     r"HBM\w*)?\s*(?:of|is)?\s*"
@@ -82,7 +83,8 @@ def device_figures(text: tuple[Told, ...]) -> Iterator[Finding]:
 
 
 _COMPARED_WITH = re.compile(
-    r"\b(?:as|than|like|unlike|versus|vs\.?|over|compared (?:to|with)|relative to|successor (?:to|of)|beyond)\s+"
+    r"\b(?:as|than|like|unlike|versus|vs\.?|over|compared (?:to|with)|relative to|twice|times|"
+    r"half|successor (?:to|of)|beyond)\s+"
     r"(?:the\s+|an?\s+|its\s+|older\s+)*$",
     re.IGNORECASE,
 )
@@ -91,7 +93,7 @@ _COMPARED_WITH = re.compile(
 def _whose(told: Told, amount: Amount, named: list[Name]) -> Name | None:
     """The device that a figure is of: the nearest, with no other clause between."""
     text = told.sentence.text
-    named = [name for name in named if not _COMPARED_WITH.search(text[: name.start])]
+    named = [name for name in named if _is_owner(text, name, amount)]
     before = [name for name in named if name.end <= amount.start]
     after = [name for name in named if name.start >= amount.end]
     if after and re.fullmatch(
@@ -103,6 +105,14 @@ def _whose(told: Told, amount: Amount, named: list[Name]) -> Name | None:
     if before and not _FAR.search(text[before[-1].end : amount.start]) and amount.start - before[-1].end < 90:
         return before[-1]
     return None
+
+
+def _is_owner(text: str, name: Name, amount: Amount) -> bool:
+    """Whether more than the next figure can be of a device: not where it is compared with, or a genitive."""
+    gap = amount.start - name.end
+    if 0 <= gap <= 3:
+        return True
+    return not _COMPARED_WITH.search(text[: name.start]) and not (gap > 0 and name.text.endswith(("'s", "’s")))
 
 
 def _figure(told: Told, amount: Amount, name: Name, block: str) -> Iterator[Finding]:
@@ -277,6 +287,8 @@ def _memory(told: Told, amount: Amount, which: tuple[Name, tuple[Device, ...]]) 
         values += [value / 1e9 * GIB for value in values]
         count = _counted(told, name)
         values += [count * value for value in values] if count > 1 else []
+        usual = {figure.value for board in usual_boards(name) if (figure := board.memory.labelled)}
+        values.sort(key=lambda value: value not in usual)
         yield from _listed(told, amount, values, "memory", f"{name.text}: memory of")
         return
     if not re.search(
@@ -301,7 +313,7 @@ def _listed(told: Told, amount: Amount, values: list[float], role: str, words: s
         return
     said = middle(amount)
     mixed = [value for value in values if near(said / value, 8.0, 0.05) or near(said / value, 0.125, 0.05)]
-    best = mixed[0] if mixed else min(values, key=lambda value: abs(log(said / value)))
+    best = mixed[0] if mixed else values[0] if role == "memory" else min(values, key=lambda one: abs(log(said / one)))
     ratio = said / best
     slip: tuple[Class, str] = (
         ("bits_for_bytes", "; likely bits taken for bytes, or bytes for bits")
