@@ -133,8 +133,8 @@ def coverage(corpus: Corpus) -> None:
         inside.append(found[0] <= true <= found[1])
         widths.append(found[1] - found[0])
     print(
-        f"{STUDIES} studies, exponent {true:.3f}: the 90 % interval holds it in {np.mean(inside):.1%} of those with a law"
-        f" ({refused} refused); median width {np.median(widths):.2f}"
+        f"{STUDIES} studies, exponent {true:.3f}: the 90 % interval holds it in {np.mean(inside):.1%} of"
+        f" {len(inside)} laws ({refused} refused); median width {np.median(widths):.2f}"
     )
     for factor in (8.0, 1 / 8):
         laws = [_simulated(budgets, bottoms * factor, rng, trial) for trial in range(STUDIES)]

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch.nn.utils import parametrize
 
-from isoflop.lab.quantized import Rounded, quantize_aware, rounded_to_nearest, settled
+from isoflop.lab.quantized import Rounded, rounded_to_nearest, settled
 from isoflop.lab.train import Trainer
+from isoflop.torchmodel.decoder import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from isoflop.lab.data import Corpus
     from isoflop.lab.spec import RunSpec
-    from isoflop.torchmodel.decoder import Decoder
 
 SHARE = 4
 """QAT goes on for a quarter of the steps of the run before it, at a fifth of its learning rate, declining to zero."""
@@ -70,11 +70,12 @@ def _trained_on(run: RunSpec, corpus: Corpus, base: Decoder, bits: int) -> Forma
     slower = replace(run.optimizer, learning_rate=run.optimizer.learning_rate / 5)
     schedule = replace(run.schedule, kind="linear", warmup=0)
     # Text that the run before has not seen: the order of another seed would repeat some of it, which is no harm here.
-    spec = replace(run, steps=more, optimizer=slower, schedule=schedule, seed=run.seed + 1, bits=0)
+    spec = replace(run, steps=more, optimizer=slower, schedule=schedule, seed=run.seed + 1, bits=bits)
     trainer = Trainer(spec, corpus)
-    trainer.model.load_state_dict(base.state_dict())
-    if bits:
-        trainer = _quantized(trainer, bits)
+    with torch.no_grad():
+        for (_, one), (_, value) in zip(_weights(trainer.model), base.named_parameters(), strict=True):
+            one.copy_(value)
+    _restart_steps(trainer.model)
     for _ in range(more):
         trainer.step()
     settled(trainer.model)
@@ -83,23 +84,25 @@ def _trained_on(run: RunSpec, corpus: Corpus, base: Decoder, bits: int) -> Forma
     return replace(_format(name, method, trainer.model, trainer, bits or 32), steps=run.steps + more)
 
 
-def _quantized(trainer: Trainer, bits: int) -> Trainer:
-    """The same trainer with rounded weights; steps start where the largest weight of a channel is just inside."""
-    spec = replace(trainer.spec, bits=bits)
-    found = Trainer(spec, trainer.corpus)
-    quantize_aware(trainer.model, bits)
-    with torch.no_grad():
-        for one in trainer.model.modules():
-            if isinstance(one, Rounded):
-                continue
-            if parametrize.is_parametrized(one):
-                rounded = one.parametrizations.weight[0]
-                weight = one.parametrizations.weight.original
-                # LSQ's start suits 2 and 3 bits; from 4 up the range of the weights is the better one.
-                if bits > 3:
-                    rounded.step_size.copy_(weight.abs().amax(dim=1, keepdim=True) / rounded.high)
-    found.model.load_state_dict(trainer.model.state_dict())
-    return found
+def _weights(model: Decoder) -> list[tuple[str, Tensor]]:
+    """Parameters but for the steps of rounding, in the order of a plain decoder's."""
+    order = {name: place for place, name in enumerate(dict(Decoder(model.shape).named_parameters()))}
+    named = {
+        name.replace("parametrizations.weight.original", "weight"): one
+        for name, one in model.named_parameters()
+        if not name.endswith("log_step")
+    }
+    return sorted(named.items(), key=lambda held: order[held[0]])
+
+
+def _restart_steps(model: Decoder) -> None:
+    """Have the steps of rounding start from the weights there are now."""
+    for one in model.modules():
+        if isinstance(one, torch.nn.Linear) and parametrize.is_parametrized(one):
+            held = one.parametrizations.weight
+            bits = int(held[0].high + 1).bit_length()
+            with torch.no_grad():
+                held[0].log_step.copy_(Rounded(held.original, bits).log_step)
 
 
 def _format(name: str, method: Method, model: Decoder, trainer: Trainer, bits: int) -> Format:

@@ -44,5 +44,5 @@ def paces(model: Decoder, base_width: int) -> Iterator[tuple[str, Tensor, float,
     """(name, parameter, factor on the learning rate, whether weight decay applies) of every parameter."""
     ratio = base_width / model.shape.width
     for name, one in model.named_parameters():
-        wide = one.ndim > 1 and name != "embedding.weight" and not name.endswith("step_size")
+        wide = one.ndim > 1 and name != "embedding.weight" and not name.endswith("log_step")
         yield name, one, ratio if wide else 1.0, wide
