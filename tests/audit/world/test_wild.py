@@ -52,6 +52,7 @@ OPEN = [
     *docs("wild_open"),
     *docs("wild_open2"),
     *docs("wild_clean"),
+    *docs("wild_clean2"),
     *docs("wild_kept"),
     *docs("wild_kept2"),
     *docs("wild_kept3"),

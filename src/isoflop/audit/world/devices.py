@@ -165,7 +165,8 @@ def _rate(told: Told, amount: Amount, which: tuple[Name, tuple[Device, ...]], bl
     ]
     if not dense or _is_of_many(text, amount, count):
         return
-    if _REACHED.search(near_text) and not _PEAKY.search(near_text):
+    just_before = _REACHED.search(text[max(0, amount.start - 22) : amount.start])
+    if just_before or (_REACHED.search(near_text) and not _PEAKY.search(near_text)):
         yield from _reached(told, amount, which, count)
     elif _is_one_of(amount, [*dense, *others]):
         return

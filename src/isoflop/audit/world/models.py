@@ -7,6 +7,8 @@ from dataclasses import replace
 from math import log
 from typing import TYPE_CHECKING
 
+from isoflop.audit.prose.boards import devices_of
+from isoflop.audit.prose.names import names
 from isoflop.audit.world.found import finding, is_denied, middle, near, of_fact, one_of, power_of_ten, shown, slip_of
 from isoflop.audit.world.known import Variant, of_name, sizes_are_known
 from isoflop.audit.world.words import other_sizes
@@ -247,6 +249,13 @@ def _flagships(known: tuple[Variant, ...], fact: Fact) -> tuple[Variant, ...]:
     return tuple(one for one in known if one.family != name.key or not one.params or one.params > max(own) / 5) or known
 
 
+def _on_other_chips(fact: Fact, known: tuple[Variant, ...]) -> bool:
+    """Whether hours are those of other devices than the run was on: "on H100s it would take"."""
+    named = [name for name in names(fact.sentence.text) if name.kind == "device"]
+    used = {one.run.use.device for one in known if one.run}
+    return any(used.isdisjoint(board.name for board in devices_of(name.key, name.words)) for name in named)
+
+
 def _coarse(
     get: Callable[[Variant], float | None], within: float, what: str
 ) -> Callable[[Fact, tuple[Variant, ...]], Finding | None]:
@@ -254,6 +263,8 @@ def _coarse(
 
     def check(fact: Fact, known: tuple[Variant, ...]) -> Finding | None:
         values = [value for one in _flagships(known, fact) if not one.rumoured and (value := get(one))]
+        if fact.role == "chip_time" and _on_other_chips(fact, known):
+            return None
         sizes = {one.params or 0.0 for one in known if one.run and get(one)}
         if len(sizes) > 1:  # "cumulative": all sizes together
             values = [
