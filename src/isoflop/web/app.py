@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
 from functools import cache, partial
 from importlib.resources import files
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -187,8 +189,19 @@ async def _refused(request: Request, error: Exception) -> Response:
     return HTMLResponse(pages.lost(kind, message), status_code=status)
 
 
+def _warm() -> None:
+    """Load the charts and the catalogues, and pack the script that draws, before somebody waits for them."""
+    with suppress(IsoflopError):  # without the extra 'plot' there is nothing to load, and the page says so
+        plan = all_views()["plan"]
+        shown = plan.answer(plan.first)
+        for kind in shown.charts:
+            charts.spec_json(shown, kind, charts.USUAL)
+        _files("vega.js")
+
+
 def serve(door: Door, *, host: str, port: int) -> None:
-    """Serve until interrupted."""
+    """Serve until interrupted. What the first question needs is loaded while the first page is read."""
     import uvicorn
 
+    Thread(target=_warm, daemon=True).start()
     uvicorn.run(create_app(door), host=host, port=port, log_level="warning", server_header=False, ws="none")

@@ -6,6 +6,7 @@ const night = window.matchMedia("(prefers-color-scheme: dark)");
 const LONGEST = 6000; // characters of an address
 let running = null;
 let vega = null;
+let drawing = 0;
 
 const draws = () => vega ??= window.isoflopDraw ? Promise.resolve() : new Promise((ready) => {
   window.addEventListener("isoflop-draws", ready, {once: true});
@@ -41,12 +42,13 @@ async function drawOne(figure) {
   }
 }
 
-function settle() { // after an answer has come in
+function settle() { // after an answer has come in: charts are drawn once nothing moves
   for (const figure of answer.querySelectorAll("figure.chart")) drawOne(figure);
 }
 
 async function update() {
   running?.abort();
+  clearTimeout(drawing);
   running = new AbortController();
   const {query, inAddress} = said();
   if (inAddress) {
@@ -67,7 +69,7 @@ async function update() {
       const drawn = old.get(figure.dataset.kind)?.querySelector(".drawing");
       if (drawn) figure.querySelector(".drawing").replaceWith(drawn);
     }
-    settle();
+    drawing = setTimeout(settle, 250);
   } catch (error) {
     if (error.name !== "AbortError") answer.textContent = "The page's server does not answer: is isoflop web still running?";
   }
