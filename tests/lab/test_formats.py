@@ -31,7 +31,7 @@ def test_few_bits_cost_and_training_with_them_wins_it_back(corpus: Corpus) -> No
 
 
 def test_the_gradient_of_the_step_is_that_of_the_paper() -> None:
-    """Esser et al. 2020, equation 3: round(w/s) - w/s inside the range, the end of the range outside."""
+    """Esser et al. 2020: round(w/s) - w/s inside the range, the end of the range outside."""
     weight = torch.tensor([[0.26, -0.9, 3.0]], requires_grad=True)
     rounded = Rounded(weight, 3)
     with torch.no_grad():

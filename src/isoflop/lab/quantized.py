@@ -1,4 +1,4 @@
-"""Quantization-aware training with learned step sizes [esser2020]: weights of inner matrices pass through few bits.
+"""Quantization-aware training with learned step sizes (LSQ, Esser et al. 2020): weights of inner matrices pass through few bits.
 
 Each output channel has a step size of its own that is trained with the rest; the gradient goes straight through the
 rounding inside the range and is the step's own outside. What is trained is the logarithm of the step: Adam moves every
@@ -33,7 +33,7 @@ class Rounded(nn.Module):  # type: ignore[misc]
         self.log_step = nn.Parameter(first.clamp_min(1e-6).log())
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The quantized weight; its gradients are those of the paper's equations 3 and 5."""
+        """The quantized weight; its gradients are those of the paper."""
         step = self.log_step.exp()
         # The step learns at a rate that fits its few numbers: forward the same value, backward a scaled gradient.
         step = step * self.scale + (step - step * self.scale).detach()
