@@ -57,6 +57,7 @@ OPEN = [
     *docs("wild_kept2"),
     *docs("wild_kept3"),
     *docs("wild_kept4"),
+    *docs("wild_kept5"),
     *docs("wild_long"),
     *docs("wild_long2"),
 ]

@@ -36,7 +36,7 @@ _TAIL = re.compile(
     re.IGNORECASE,
 )
 _SPEECH = re.compile(
-    r"[- ](?:optimal|scaling|law|paper|ratio|rule|style|recommend|prediction|point|compute|"
+    r"(?:'s)?[- ](?:optimal|scaling|law|paper|ratio|rule|style|recommend|prediction|point|compute|"
     r"frontier|heuristic|recipe|loss|team|authors|result|finding|guideline|suggest|budget|"
     r"regime|curve|fit|target|number|threshold|approach|optim\w+|sense|wants?|says?|predicts?|implies|calls? "
     r"for|asks?|prescribes?|tells|found|finds|shows?|showed|would)",

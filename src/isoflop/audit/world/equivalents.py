@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from isoflop.audit.prose.amounts import Amount
-from isoflop.audit.prose.boards import devices_of, peaks_of, rates_of
+from isoflop.audit.prose.boards import SAME, devices_of, peaks_of, rates_of
 from isoflop.audit.world.found import finding, near, shown
 from isoflop.errors import BadInput
 
@@ -142,12 +142,13 @@ def _two(told: Told, one: Amount, other: Amount) -> Iterator[Finding]:
     if one.device.key == other.device.key or _NO_COMPUTE.search(re.sub(r"same (?:performance|throughput)", "", text)):
         return
     ones, others = devices_of(one.device.key, one.device.words), devices_of(other.device.key, other.device.words)
+    said = {dtype for name in told.read.names if name.kind == "dtype" for dtype in SAME.get(name.key, ())}
     ratios = [
         one.value * a.peak_rates[dtype].value / (other.value * b.peak_rates[dtype].value)
         for a in ones
         for b in others
         for dtype in a.peak_rates
-        if dtype in b.peak_rates
+        if dtype in b.peak_rates and (not said or dtype in said)
     ]
     if not ratios or any(0.84 <= ratio <= 1.19 for ratio in ratios):
         return

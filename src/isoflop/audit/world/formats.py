@@ -75,7 +75,8 @@ def format_figures(text: tuple[Told, ...]) -> Iterator[Finding]:
     """What is said of number formats that they are not."""
     labels: list[tuple[int, tuple[str, ...]]] = []
     section: list[str] = []
-    place = -1
+    place = scope = -1
+    before: tuple[str, ...] = ()
     for told in text:
         if told.sentence.section != place:
             place, section, labels = told.sentence.section, [], []
@@ -84,7 +85,8 @@ def format_figures(text: tuple[Told, ...]) -> Iterator[Finding]:
         depth = told.sentence.depth if told.sentence.kind == "item" else -1
         labels = [pair for pair in labels if pair[0] < depth]
         around = labels[-1][1] if labels else ()
-        candidates = (*around, *own)
+        candidates = (*around, *own, *(before if told.scope == scope else ()))
+        before, scope = own or before, told.scope
         if own and depth >= 0 and (told.sentence.text.rstrip().endswith(":")):
             labels.append((depth, own))
         yield from _parts(told, candidates)

@@ -86,6 +86,24 @@ def span_of(amount: Amount) -> Span:
     return Span(low, high)
 
 
+def _merged(found: dict[tuple[object, ...], Frame]) -> list[Frame]:
+    """Frames, with what a paragraph says of no model added to the one model that it names."""
+    named: dict[int, list[Frame]] = {}
+    for key, frame in found.items():
+        if key[0]:
+            for scope in {fact.subject.scope for facts in frame.facts.values() for fact in facts}:
+                named.setdefault(scope, []).append(frame)
+    for key, frame in list(found.items()):
+        owners = named.get(int(str(key[1])), []) if not key[0] else []
+        if len(owners) == 1 and frame.facts.keys().isdisjoint(owners[0].facts):
+            for role, facts in frame.facts.items():
+                owners[0].facts[role] += facts
+            owners[0].devices.update(frame.devices)
+            owners[0].texts += frame.texts
+            del found[key]
+    return list(found.values())
+
+
 _DISPUTED = re.compile(
     r"\b(?:claims?|claimed|reports?|reported|says?|said|alleged\w*|supposed\w*)\b.*\b(?:but|"
     r"however|actually|in fact|yet|"
@@ -110,7 +128,7 @@ def frames(text: tuple[Told, ...]) -> list[Frame]:
                 if name.kind == "device":
                     frame.devices.setdefault(f"{name.key} {' '.join(name.words)}".strip(), name)
             frame.texts.append(told.sentence.text)
-    return list(found.values())
+    return _merged(found)
 
 
 def picks(frame: Frame) -> Iterator[dict[str, Fact]]:
