@@ -96,6 +96,7 @@ def test_embeddings_head_and_vectors_stay_unless_asked(source: Path, tmp_path: P
     assert "lm_head.weight" not in kept
     config = json.loads((tmp_path / "a" / "config.json").read_text())["quantization_config"]
     assert "model.layers.1.mlp.down_proj" in config["ignore"]
+    assert "lm_head" not in config["ignore"]
 
 
 def test_a_group_that_does_not_divide_is_kept_with_its_reason(source: Path, tmp_path: Path) -> None:
@@ -222,6 +223,7 @@ def test_casts(tmp_path: Path) -> None:
         ("int4-g7", {}, "multiple of 8"),
         ("int8", {"keep": ("*.up_prj",)}, "matches no layer"),
         ("int8", {"keep": ("*",)}, "nothing to convert"),
+        ("int8", {"include": ("*embed_tokens",)}, "includes nothing: embedding"),
         ("bf16", {}, "nothing to convert"),
         ("int8", {"percentile": 20}, "50 to 100"),
         ("int8", {"rest": "int8"}, "kept in bf16"),

@@ -35,10 +35,10 @@ def reason_to_keep(tensor: Placed, scheme: Scheme, patterns: Patterns) -> str:
         return "not the matrix of a layer"
     if any(_matches(module, pattern) for pattern in patterns.keep):
         return "kept as asked"
-    if not any(_matches(module, pattern) for pattern in patterns.include):
-        for rule, reason in _rules():
-            if rule.search(module):
-                return reason
+    asked = any(_matches(module, pattern) for pattern in patterns.include)
+    for rule in _rules():
+        if rule.pattern.search(module) and (rule.fixed or not asked):
+            return rule.reason
     if 0 in tensor.shape:
         return "empty"
     return _misfit(tensor.shape[1], scheme)
@@ -62,8 +62,23 @@ def _matches(module: str, pattern: str) -> bool:
     return fnmatchcase(module, pattern) or fnmatchcase(f"{module}.weight", pattern)
 
 
-def check_patterns(patterns: Patterns, tensors: tuple[Placed, ...]) -> None:
-    """Refuse a pattern that matches nothing: it is a slip, and would pass unseen.
+def renamed(module: str) -> str:
+    r"""A pattern for this module under any name that readers of models with vision give it; empty for none.
+
+    >>> renamed("visual.blocks.0.attn.qkv"), renamed("language_model.model.layers.3.mlp.gate")
+    ('re:.*visual\\..*', 're:.*\\.layers\\.3\\.mlp\\.gate$')
+    """
+    for rule in _rules():
+        found = rule.pattern.search(module) if rule.tower else None
+        if found is not None:
+            whole = rf"{re.escape(found[2])}$" if found[0].strip(".") == module else rf"{re.escape(found[2])}\..*"
+            return rf"re:.*{whole}"
+    layer = re.search(r"\.(layers|blocks|h)\.\d+\..*", module)
+    return f"re:.*{re.escape(layer[0])}$" if layer else ""
+
+
+def check_patterns(patterns: Patterns, tensors: tuple[Placed, ...], scheme: Scheme) -> None:
+    """Refuse a pattern that changes nothing: it is a slip, and would pass unseen.
 
     Raises:
         BadInput: such a pattern.
@@ -76,11 +91,32 @@ def check_patterns(patterns: Patterns, tensors: tuple[Placed, ...]) -> None:
                 f"pattern '{shorten(pattern)}' matches no layer; names look like {some or 'nothing: no layers here'}. "
                 "A * stands for anything."
             )
+    for pattern in patterns.include:
+        meant = [tensor for tensor in tensors if _matches(module_of(tensor.name), pattern)]
+        reasons = {reason_to_keep(tensor, scheme, patterns) for tensor in meant}
+        if "" not in reasons:
+            raise BadInput(f"--include '{shorten(pattern)}' includes nothing: {'; '.join(sorted(reasons))}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """Modules that stay: `fixed` ones have no other form in the file; a `tower` is a model of its own in the model."""
+
+    pattern: re.Pattern[str]
+    reason: str
+    fixed: bool
+    tower: bool
 
 
 @cache
-def _rules() -> tuple[tuple[re.Pattern[str], str], ...]:
+def _rules() -> tuple[_Rule, ...]:
     text = files("isoflop.quantize").joinpath("keep.toml").read_text(encoding="utf-8")
     listed = parse_toml(text, "keep.toml")["rule"]
     assert isinstance(listed, list)
-    return tuple((re.compile(str(one["pattern"])), str(one["reason"])) for one in listed)
+    return tuple(
+        _Rule(
+            pattern=re.compile(str(one["pattern"])), reason=str(one["reason"]), fixed=bool(one.get("fixed")),
+            tower=bool(one.get("tower")),
+        )
+        for one in listed
+    )  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from isoflop.errors import BadInput
 from isoflop.quantize.encode import Scaling, kernels
 from isoflop.quantize.job import Job
 from isoflop.quantize.layout import PLAIN_DTYPES, siblings
@@ -54,6 +55,7 @@ def quantize(
         UnknownName: no such scheme.
     """
     chosen, options = scheme(to), options or Options()
+    _check_choice(chosen, options)
     found, target = open_source(source), Path(folder)
     check_places(found, target)
     if chosen.layout == "gguf":
@@ -74,6 +76,13 @@ def quantize(
         report = replace(report, seconds=time.monotonic() - started, warnings=warnings)
         job.publish(report)
     return report
+
+
+def _check_choice(chosen: Scheme, options: Options) -> None:
+    """Refuse a choice of scales that would be ignored."""
+    shared = chosen.granularity in {"tensor", "block"} or not chosen.symmetric
+    if options.choice == "percentile" and shared and chosen.element != "plain":
+        raise BadInput(f"a percentile chooses scales of single rows or groups without a zero point, not {chosen.name}.")
 
 
 def _report(

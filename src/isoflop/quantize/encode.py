@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 GRID = tuple(1 - 0.025 * step for step in range(17))
 """Shares of the largest magnitude that `mse` tries as the largest representable one: 1 down to 0.6."""
 
+HUGE = np.float32(2.0**59)
+"""Squares of weights from here on do not add up in float32; no trained weight comes near."""
+
 _NEAR = 1 + 1e-9
+_BF16_LARGEST = np.float32((2 - 2.0**-7) * 2.0**127)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +84,14 @@ def encode(x: Floats, scheme: Scheme, scaling: Scaling, tensor_magnitude: float,
     `tensor_magnitude` is the largest |w| of the whole tensor, which schemes with a scale for the tensor need.
 
     Raises:
-        BadInput: a row holds NaN or infinity.
+        BadInput: a row holds NaN, infinity or a number beyond `HUGE`.
     """
     columns = x.shape[1]
     x = _padded(x, scheme)
     groups = groups_of(scheme, x.shape[1])
     magnitude = use.magnitudes(x, groups)
-    if not np.isfinite(magnitude).all():
-        raise BadInput("holds NaN or infinity")
+    if not (magnitude < HUGE).all():
+        raise BadInput("holds NaN or infinity" if not np.isfinite(magnitude).all() else f"holds {magnitude.max():.3g}")
     if not scheme.symmetric:
         return _affine(x, scheme, scaling, groups, use)
     magnitude = _shared(magnitude, x, scheme, scaling, tensor_magnitude)
@@ -133,7 +137,7 @@ def global_scale(tensor_magnitude: float) -> np.float32:
 
 
 def _rounded(scale: Floats, scheme: Scheme, scaling: Scaling, tensor_magnitude: float) -> Floats:
-    """Scales as they are stored; one where a group holds only zeros."""
+    """Scales as they are stored: one where a group holds only zeros, the format's smallest where it rounds to zero."""
     if scheme.scale == "e8m0":
         return power_of_two(scale * np.float32(scheme.reach), scheme)
     if scheme.scale == "e4m3":
@@ -142,18 +146,24 @@ def _rounded(scale: Floats, scheme: Scheme, scaling: Scaling, tensor_magnitude: 
         wide = np.minimum(scale * global_scale(tensor_magnitude), np.float32(448))
         stored = wide.astype(ml_dtypes.float8_e4m3fn).astype(np.float32)
         return np.where(stored > 0, stored, np.float32(2.0**-9))
+    return _above_zero(scale, scaling)
+
+
+def _above_zero(scale: Floats, scaling: Scaling) -> Floats:
     stored = as_stored(scale, scaling.stored)
-    return np.where(stored > 0, stored, np.float32(1))
+    least = np.float32(2.0**-24 if scaling.stored == "fp16" else 2.0**-126)
+    return np.where(stored > 0, np.maximum(stored, least), np.where(scale > 0, least, np.float32(1)))
 
 
 def as_stored(values: Floats, stored: str) -> Floats:
-    """Float32 values after a round trip through "bf16", "fp16" or "fp32"."""
+    """Finite float32 values after a round trip through "bf16", "fp16" or "fp32"; beyond the range, its end."""
     if stored == "fp32":
         return values
     if stored == "fp16":
         inside = np.clip(values, -np.float32(65504), np.float32(65504))
         return inside.astype(np.float16).astype(np.float32)
-    bits = np.ascontiguousarray(values).view(np.uint32)
+    inside = np.clip(values, -_BF16_LARGEST, _BF16_LARGEST)
+    bits = np.ascontiguousarray(inside).view(np.uint32)
     kept = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) & np.uint32(0xFFFF0000)
     return kept.view(np.float32)
 
@@ -224,8 +234,6 @@ def _affine(x: Floats, scheme: Scheme, scaling: Scaling, groups: int, use: Modul
 
 def _affine_scale(low: Floats, high: Floats, scheme: Scheme, scaling: Scaling, share: float) -> tuple[Floats, Floats]:
     """(scale, zero point), both as they are stored."""
-    span = (high - low) * np.float32(share)
-    stored = as_stored(span / np.float32(scheme.high - scheme.low), scaling.stored)
-    scale = np.where(stored > 0, stored, np.float32(1))
+    scale = _above_zero((high - low) * np.float32(share) / np.float32(scheme.high - scheme.low), scaling)
     zero = np.rint(np.clip(np.float32(scheme.low) - low * np.float32(share) / scale, scheme.low, scheme.high))
     return scale, zero.astype(np.float32)

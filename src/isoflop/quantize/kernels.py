@@ -89,9 +89,9 @@ def pack_nibbles(codes: Bytes) -> Bytes:
 
 def errors(x: Floats, back: Floats) -> tuple[float, float, float]:
     """(sum of squares, sum of squared errors, largest error) of x and what it reads back as."""
-    off = x - back
-    largest = float(np.abs(off).max(initial=0))
-    return float((x * x).sum(dtype=np.float64)), float((off * off).sum(dtype=np.float64)), largest
+    wide = x.astype(np.float64).reshape(-1)
+    off = wide - back.reshape(-1)
+    return float(wide @ wide), float(off @ off), float(np.abs(off).max(initial=0))
 
 
 def squared_errors(x: Floats, back: Floats, groups: int) -> NDArray[np.float64]:

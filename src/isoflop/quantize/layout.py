@@ -111,7 +111,7 @@ def quantization_config(scheme: Scheme, ignore: Iterable[str]) -> dict[str, obje
         "format": scheme.layout,
         "quantization_status": "compressed",
         "config_groups": {"group_0": group},
-        "ignore": sorted({"lm_head", *ignore}),
+        "ignore": sorted(ignore),
         "kv_cache_scheme": None,
         "global_compression_ratio": None,
     }

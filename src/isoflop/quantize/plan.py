@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from isoflop.errors import BadFile, BadInput, Infeasible, shorten
-from isoflop.quantize.choose import Patterns, check_patterns, module_of, reason_to_keep
+from isoflop.quantize.choose import Patterns, check_patterns, module_of, reason_to_keep, renamed
 from isoflop.quantize.layout import PLAIN_DTYPES, Out, outputs, quantization_config
 from isoflop.quantize.read_back import Coded, Stored, coded_weights, parts_of, shape_of, stored_as
 from isoflop.quantize.source import FLOATS
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from isoflop.quantize.scheme import Scheme
     from isoflop.quantize.source import Placed, Source
 
+_HEADS = ("lm_head", "lm_head.decoder", "cls.predictions.decoder")
 _THERE = "in that format already"
 _WORDS = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 
@@ -103,7 +105,7 @@ def _is_quantized(found: Source) -> bool:
 
 def _forward(found: Source, chosen: Scheme, options: Options) -> Plans:
     patterns = Patterns(keep=options.keep, include=options.include)
-    check_patterns(patterns, found.tensors)
+    check_patterns(patterns, found.tensors, chosen)
     by_file = {
         shard.path.name: [_plan(tensor, chosen, patterns, options.rest) for tensor in shard.tensors]
         for shard in found.shards
@@ -166,7 +168,21 @@ def config_of(found: Source, chosen: Scheme, plans: Plans, options: Options) -> 
         keys = [key for key in ("torch_dtype", "dtype") if key in config] or ["torch_dtype"]
         config |= dict.fromkeys(keys, _WORDS[plain])
     if chosen.element != "plain":
-        kept = [plan.tensor for plan in plans.all if plan.kept and plan.kept != "embedding"]
-        layers = [module_of(tensor.name) for tensor in kept if len(tensor.shape) == 2]
-        config["quantization_config"] = quantization_config(chosen, [layer for layer in layers if layer])
+        config["quantization_config"] = quantization_config(chosen, _ignored(found, plans))
     return config
+
+
+def _ignored(found: Source, plans: Plans) -> set[str]:
+    """What readers shall not take for quantized: layers by name, and patterns where readers rename them.
+
+    Readers of models with vision rename modules ("visual.blocks" to "model.visual.blocks"), each in its own way, so
+    those have a pattern besides. Heads tied to the embedding are modules that no tensor tells of.
+    """
+    matrices = [plan for plan in plans.all if module_of(plan.tensor.name) and len(plan.tensor.shape) == 2]
+    kept = [module_of(plan.tensor.name) for plan in matrices if plan.kept and plan.kept != "embedding"]
+    taken = [module_of(plan.tensor.name) for plan in matrices if not plan.kept]
+    names = {*kept, *(head for head in _HEADS if not any(one.endswith(head) for one in taken))}
+    if "text_config" in found.config or "vision_config" in found.config:
+        patterns = {pattern for module in kept if (pattern := renamed(module))}
+        names |= {pattern for pattern in patterns if not any(re.match(pattern[3:], one) for one in taken)}
+    return names

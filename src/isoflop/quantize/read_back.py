@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from isoflop.quantize.kernels import Floats
     from isoflop.quantize.shard_file import ShardFile
     from isoflop.quantize.source import Placed, Source
@@ -31,6 +33,7 @@ PARTS = (
     "weight_shape",
     "weight_zero_point",
     "weight_global_scale",
+    "weight_g_idx",
     "input_global_scale",
     "input_scale",
 )
@@ -45,6 +48,7 @@ class Stored:
     bits: int
     symmetric: bool
     layout: str
+    blocks: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,12 @@ def stored_as(config: Mapping[str, object], called: str) -> Stored:
         or not (2 <= bits <= 8 if kind == "int" else bits in {4, 8})
     ):
         raise BadFile(f"{called}: weights of type {shorten(kind)} with {shorten(str(bits))} bits are not read.")
-    return Stored(kind=kind, bits=bits, symmetric=weights.get("symmetric") is not False, layout=layout)
+    blocks = weights.get("strategy") == "block"
+    if blocks and weights.get("block_structure") != [BLOCK, BLOCK]:
+        raise BadFile(
+            f"{called}: blocks are read of {BLOCK} x {BLOCK}, not {shorten(str(weights.get('block_structure')))}."
+        )
+    return Stored(kind=kind, bits=bits, symmetric=weights.get("symmetric") is not False, layout=layout, blocks=blocks)
 
 
 def coded_weights(found: Source) -> dict[str, Coded]:
@@ -166,21 +175,31 @@ def _numbers(path: Path, tensor: Placed) -> Floats:
     return found.reshape(tensor.shape)
 
 
-def _scales(one: Coded, rows: int, columns: int) -> Floats:
+def _scales(one: Coded, stored: Stored, rows: int, columns: int) -> Floats:
     """What codes are multiplied by (rows, groups)."""
     scale = _numbers(*one.beside["weight_scale"])
     if "weight_global_scale" in one.beside:
         scale = scale / _numbers(*one.beside["weight_global_scale"]).reshape(-1)[0]
+    if stored.blocks and scale.shape == (-(-rows // BLOCK), -(-columns // BLOCK)):
+        return np.repeat(scale, BLOCK, axis=0)[:rows]
     if scale.size == 1:
         return np.broadcast_to(scale.reshape(1, 1), (rows, 1))
     if scale.ndim == 1:
         scale = scale[:, None]
-    blocks = (-(-rows // BLOCK), -(-columns // BLOCK))
-    if scale.shape == blocks and scale.shape[0] != rows:
-        return np.repeat(scale, BLOCK, axis=0)[:rows]
-    if scale.shape[0] != rows or not scale.shape[1] or columns % scale.shape[1]:
+    if stored.blocks or scale.shape[0] != rows or not scale.shape[1] or columns % scale.shape[1]:
         raise BadFile(f"'{shorten(one.name)}': scales {list(scale.shape)} do not fit {rows:,} x {columns:,} weights.")
     return scale
+
+
+def _groups(one: Coded, stored: Stored, columns: int, groups: int) -> NDArray[np.intp]:
+    """Which group each column is in: neighbours, or whatever GPTQ has put together (`weight_g_idx`)."""
+    if "weight_g_idx" not in one.beside:
+        return np.arange(columns) // (BLOCK if stored.blocks and groups > 1 else columns // groups)
+    path, tensor = one.beside["weight_g_idx"]
+    found = _whole(path, tensor).view(np.int32) if tensor.dtype == "I32" else np.empty(0, np.int32)
+    if found.size != columns or found.min(initial=0) < 0 or found.max(initial=0) >= groups:
+        raise BadFile(f"'{shorten(one.name)}': weight_g_idx does not say for {columns:,} columns which group they are.")
+    return found.astype(np.intp)
 
 
 def _zeros(one: Coded, stored: Stored, rows: int, groups: int) -> Floats | None:
@@ -201,8 +220,8 @@ def decode_into(one: Coded, stored: Stored, into: ShardFile, target: str) -> Non
         BadFile: tensors that do not fit each other.
     """
     rows, columns = shape_of(one, stored)
-    scale = _scales(one, rows, columns)
-    zero = _zeros(one, stored, rows, scale.shape[1])
+    scale = _scales(one, stored, rows, columns)
+    zero, group = _zeros(one, stored, rows, scale.shape[1]), _groups(one, stored, columns, scale.shape[1])
     path, codes = one.codes
     row_bytes, dtype = codes.bytes // max(rows, 1), PLAIN_DTYPES[target]
     file = os.open(path, os.O_RDONLY)
@@ -212,20 +231,12 @@ def decode_into(one: Coded, stored: Stored, into: ShardFile, target: str) -> Non
             values = _decoded(np.frombuffer(raw, dtype=np.uint8).reshape(count, -1), codes, stored, columns)
             part = slice(first, first + count)
             if zero is not None:
-                values -= _spread(zero[part], columns)
-            values *= _spread(scale[part], columns)
+                values -= zero[part][:, group]
+            values *= scale[part][:, group]
             out = plain_bytes(as_stored(values, target), dtype)
             into.write(one.name, first * columns * SIZES[dtype], out)
     finally:
         os.close(file)
-
-
-def _spread(per_group: Floats, columns: int) -> Floats:
-    """One value a column from one a group; blocks may reach beyond the last column."""
-    size = -(-columns // per_group.shape[1])
-    if columns % per_group.shape[1]:
-        size = BLOCK
-    return np.repeat(per_group, size, axis=1)[:, :columns]
 
 
 def _decoded(

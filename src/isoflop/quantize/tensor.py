@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from concurrent.futures import wait
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from isoflop.errors import BadFile, BadInput, shorten
-from isoflop.quantize.encode import Encoded, as_stored, encode, global_scale
+from isoflop.quantize import kernels as plain
+from isoflop.quantize.encode import GRID, HUGE, Encoded, as_stored, encode, global_scale
 from isoflop.quantize.layout import PLAIN_DTYPES, Out, outputs
 from isoflop.quantize.pack import pack_words
 from isoflop.quantize.scheme import BLOCK
 from isoflop.quantize.source import SIZES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Executor
     from types import ModuleType
 
@@ -31,6 +34,8 @@ CHUNK = 1 << 20
 """Numbers in a chunk, about: 4 MB as float32, which caches hold."""
 
 _COPY = 1 << 24
+_Part = TypeVar("_Part")
+_Result = TypeVar("_Result")
 
 
 class Sums(NamedTuple):
@@ -113,7 +118,38 @@ def magnitude_of(file: int, tensor: Placed, work: Work) -> float:
     def one(chunk: tuple[int, int]) -> float:
         return float(work.use.magnitudes(read_rows(file, tensor, *chunk, work.use), 1).max(initial=0))
 
-    return max(work.pool.map(one, chunks(*tensor.shape)), default=0.0)
+    return max(each(work.pool, one, chunks(*tensor.shape)), default=0.0)
+
+
+def least_error(file: int, tensor: Placed, work: Work, magnitude: float) -> float:
+    """The magnitude, of a grid up to the largest, whose one scale for the whole tensor has the least squared error."""
+    shares = np.asarray(GRID)
+    by_magnitude = replace(work.scaling, choice="absmax")
+
+    def one(chunk: tuple[int, int]) -> list[float]:
+        x = read_rows(file, tensor, *chunk, work.use)
+        return [
+            work.use.errors(x, encode(x, work.scheme, by_magnitude, magnitude * share, work.use).back)[1]
+            for share in shares
+        ]
+
+    found = each(work.pool, one, chunks(*tensor.shape))
+    return magnitude * float(shares[np.argmin(np.sum(found, axis=0))])
+
+
+def each(pool: Executor, do: Callable[[_Part], _Result], parts: Iterable[_Part]) -> list[_Result]:
+    """`do` of every part, on the pool's threads. Where one fails, none still runs when the error is raised.
+
+    Files may be closed after an error: a thread that still wrote would write to a number that another file has now.
+    """
+    waiting = [pool.submit(do, part) for part in parts]
+    try:
+        return [one.result() for one in waiting]
+    except BaseException:
+        for one in waiting:
+            one.cancel()
+        wait(waiting)
+        raise
 
 
 def quantize_tensor(file: int, tensor: Placed, into: ShardFile, work: Work, magnitude: float) -> Sums:
@@ -127,17 +163,20 @@ def quantize_tensor(file: int, tensor: Placed, into: ShardFile, work: Work, magn
 
     def one(chunk: tuple[int, int]) -> tuple[Sums, Floats, Floats | None]:
         x = read_rows(file, tensor, *chunk, work.use)
-        found = encode(x, work.scheme, work.scaling, magnitude, work.use)
+        found = encode(x, work.scheme, scaling, magnitude, work.use)
         into.write(codes_out.name, chunk[0] * row_bytes, pack(found, work.scheme, work.use))
         squares, wrong, largest = work.use.errors(x, found.back)
         most = float(work.use.magnitudes(x, 1).max(initial=0))
         return Sums(squares, wrong, largest, most, constant(x)), found.scale, found.zero
 
+    scaling = work.scaling
     try:
-        done = list(work.pool.map(one, chunks(*tensor.shape)))
+        if work.scheme.granularity == "tensor" and scaling.choice == "mse":
+            magnitude, scaling = least_error(file, tensor, work, magnitude), replace(scaling, choice="absmax")
+        done = each(work.pool, one, chunks(*tensor.shape))
     except BadInput as error:
         raise BadInput(
-            f"tensor '{shorten(tensor.name)}' {error}: such a weight has no scale. Mend the checkpoint, or keep the "
+            f"tensor '{shorten(tensor.name)}' {error}: no scale fits such a weight. Mend the checkpoint, or keep the "
             f"layer as it is: --keep '{tensor.name.removesuffix('.weight')}'"
         ) from error
     scales = np.concatenate([scale for _, scale, _ in done])
@@ -221,10 +260,10 @@ def cast_tensor(file: int, tensor: Placed, into: ShardFile, target: str, work: W
             raise BadInput(f"tensor '{shorten(tensor.name)}' holds NaN or infinity; mend the checkpoint first.")
         back = as_stored(x, target)
         into.write(tensor.name, first * SIZES[dtype], plain_bytes(back, dtype))
-        errors: tuple[float, float, float] = work.use.errors(x, back)
+        errors: tuple[float, float, float] = (work.use if most < HUGE else plain).errors(x, back)
         return Sums(*errors, magnitude=most, constant=constant(x))
 
     total: Sums | None = None
-    for sums in work.pool.map(one, range(0, tensor.numbers, step)):
+    for sums in each(work.pool, one, range(0, tensor.numbers, step)):
         total = sums if total is None else total.plus(sums)
     return total or Sums()
