@@ -230,7 +230,8 @@ def _middle(errors: FloatArray, weights: FloatArray) -> FloatArray:
     """The weighted median over members: one that failed below an early cut has its weight from later ones."""
     order = np.argsort(errors, axis=0)
     held = np.cumsum(weights[order], axis=0) >= 0.5 * weights.sum() * (1.0 - 1e-12)
-    return np.take_along_axis(np.take_along_axis(errors, order, 0), held.argmax(axis=0)[None], 0)[0]
+    found: FloatArray = np.take_along_axis(np.take_along_axis(errors, order, 0), held.argmax(axis=0)[None], 0)[0]
+    return found
 
 
 def _tried(chosen: Choice) -> tuple[Tried, ...]:
