@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,13 +59,15 @@ def new(folder: Path, study: Path, processes: int, probe: bool) -> None:
 @click.option("--processes", type=click.IntRange(1, 4096), default=2, show_default=True, help="Runs at once.")
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads of each.")
 @click.option("--probe/--no-probe", default=True, help="Predict each round before it, to be held against what came.")
-def run(folder: Path, processes: int, threads: int, probe: bool) -> None:
+@click.option("--ray", metavar="ADDRESS", help="Ray instead of processes: a cluster, auto, or local for one here.")
+def run(folder: Path, processes: int, threads: int, probe: bool, ray: str | None) -> None:
     """Train what the study asks for, round by round, or go on where it was stopped."""
     room = _room()
     held = room.StudyFolder(folder)
     show = _Progress(held)
     try:
-        asked, failed = room.run_study(held, show, processes=processes, threads=threads, probe=probe)
+        address = "" if ray == "local" else ray
+        asked, failed = room.run_study(held, show, processes=processes, threads=threads, probe=probe, ray=address)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; isoflop lab run {folder} goes on from the last checkpoints", err=True)
         raise
@@ -120,10 +123,8 @@ def export(folder: Path, to: Path, run_: str | None) -> None:
 
 
 def _room() -> ModuleType:
-    try:
-        import torch  # noqa: F401 - asked for here, so that one message names the extra
-    except ImportError as error:
-        raise MissingData("the laboratory needs torch: pip install 'isoflop[lab]'") from error
+    if find_spec("torch") is None:
+        raise MissingData("the laboratory needs torch: pip install 'isoflop[lab]'")
     from isoflop import lab
 
     return lab

@@ -19,6 +19,7 @@ from isoflop.lab.data import Corpus, build_corpus
 from isoflop.lab.files import Records, write_atomically
 from isoflop.lab.forecast import check_disk, disk_bytes, forecast
 from isoflop.lab.pool import Pool, Task
+from isoflop.lab.ray_pool import RayPool
 from isoflop.lab.sizes import Wanted, wanted
 from isoflop.lab.store import RunFolder, run_folders
 from isoflop.lab.study import read_study
@@ -113,14 +114,22 @@ def make_study(folder: Path, toml: Path) -> StudyFolder:
 
 
 def run_study(
-    held: StudyFolder, tell: Callable[[Outcome], None], *, processes: int = 2, threads: int = 1, probe: bool = True
+    held: StudyFolder,
+    tell: Callable[[Outcome], None],
+    *,
+    processes: int = 2,
+    threads: int = 1,
+    probe: bool = True,
+    ray: str | None = None,
 ) -> tuple[Wanted, tuple[Outcome, ...]]:
     """Do every run that the study asks for, round by round; what it asks for at the end, and what failed.
+
+    `ray`: the address of a Ray cluster that shares the folder, "" for one started on this machine; None for processes.
 
     Begun again after a crash or SIGINT it goes on: finished runs are not touched, others resume from their checkpoint.
     """
     failed: list[Outcome] = []
-    with held.held(), Pool(held.path, processes=processes, threads=threads) as pool:
+    with held.held(), _engine(held.path, processes, threads, ray) as pool:
         while True:
             todo = [one for one in held.todo() if one.hash not in {bad.run for bad in failed}]
             if not todo:
@@ -142,6 +151,12 @@ def run_study(
             began = perf_counter()
             pool.do(tasks_of(todo), heard)
             _note(held, todo, before, perf_counter() - began)
+
+
+def _engine(study: Path, processes: int, threads: int, ray: str | None) -> Pool | RayPool:
+    if ray is None:
+        return Pool(study, processes=processes, threads=threads)
+    return RayPool(study, processes=processes, threads=threads, address=ray)
 
 
 def _note(held: StudyFolder, todo: Sequence[RunSpec], before: Forecast | None, wall: float) -> None:

@@ -50,4 +50,4 @@ def probe(study: Path, specs: list[dict[str, object]]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(probe(Path(sys.argv[1]), json.load(sys.stdin))))
+    sys.stdout.buffer.write(json.dumps(probe(Path(sys.argv[1]), json.load(sys.stdin))).encode())

@@ -65,8 +65,8 @@ def main(study: Path) -> None:
             said["status"] = "stopped"
         except (IsoflopError, OSError, RuntimeError) as error:  # RuntimeError: what torch raises, memory too
             said |= {"status": "failed", "message": f"{type(error).__name__}: {error}"[:500]}
-        sys.stdout.write(json.dumps(said) + "\n")
-        sys.stdout.flush()
+        sys.stdout.buffer.write(json.dumps(said).encode() + b"\n")  # to the pool, not to a person
+        sys.stdout.buffer.flush()
         if ending():
             return
 

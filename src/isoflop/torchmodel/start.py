@@ -1,8 +1,8 @@
 """How a decoder starts and at what pace its matrices learn, so that one learning rate serves every width.
 
-The width rule is that of muP for Adam (Yang et al. 2022, "Tensor Programs V"): matrices whose both sides grow start with variance 1 / inputs
-and learn at base width / width of the rate; embeddings and norms learn at the rate itself; the head starts at zero.
-Neglected: 1 / head_width attention scores (the rule's own), since the head width is the same across a family here.
+The width rule is that of muP for Adam (Yang et al. 2022, "Tensor Programs V"): matrices whose both sides grow start
+with variance 1 / inputs and learn at base width / width of the rate; embeddings and norms learn at the rate itself; the
+head starts at zero. Neglected: the rule's 1 / head_width for attention scores; they keep 1 / sqrt(head_width).
 """
 
 from __future__ import annotations
