@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from isoflop.audit.document import Span
+from isoflop.audit.document import Finding, Span
 from isoflop.audit.prose.facts import told
 from isoflop.audit.prose.names import names
 from isoflop.audit.prose.text import clean
@@ -18,9 +18,10 @@ from isoflop.audit.world.table import Table, audit_rows, columns_of, finding_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from isoflop.audit.document import Document, Evaluated, Finding
+    from isoflop.audit.document import Document, Evaluated
 
-MOST_ROWS = 500
+MOST_ROWS = 1_000
+_PIECE = 100
 _RULE = re.compile(r"[\s|:+-]+")
 _UNIT = re.compile(r"[\[(]\s*([^\])]{1,20})\s*[\])]")
 _SAYS = {
@@ -53,7 +54,7 @@ def grids_of(lines: tuple[str, ...]) -> list[Grid]:
                 held.append((number, tuple(clean(cell) for cell in bare.strip("|").split("|"))))
             continue
         if len(held) > 1:
-            (_, header), *rows = held[: MOST_ROWS + 1]
+            (_, header), *rows = held
             cells, places = tuple(row for _, row in rows), tuple(place for place, _ in rows)
             found.append(Grid(header=header, rows=cells, lines=places))
         held = []
@@ -65,12 +66,27 @@ def grid_rows(document: Document, evaluated: Evaluated) -> Iterator[Finding]:
     del evaluated
     if document.name.lower().endswith((".toml", ".csv", ".tsv")):
         return
-    for grid in grids_of(document.lines):
+    left = MOST_ROWS
+    for grid in _pieces(grids_of(document.lines)):
+        if left <= 0:
+            span = Span(line=grid.lines[0])
+            reason = f"Tables of more than {MOST_ROWS} rows are not audited from here on; save them as CSV."
+            yield Finding(step=f"L{span.line}", span=span, level="note", kind="unsupported", reason=reason)
+            return
+        left -= len(grid.rows)
         seen: set[int] = set()
         for finding in (*_of_runs(grid), *_of_names(grid)):
             if not (finding.is_wrong and finding.span.line in seen):
                 seen |= {finding.span.line} if finding.is_wrong else set()
                 yield finding
+
+
+def _pieces(grids: list[Grid]) -> Iterator[Grid]:
+    """Long tables in pieces, so that what is left of a document's share of rows is used up evenly."""
+    for grid in grids:
+        for begin in range(0, len(grid.rows), _PIECE):
+            part = slice(begin, begin + _PIECE)
+            yield Grid(header=grid.header, rows=grid.rows[part], lines=grid.lines[part])
 
 
 def _of_runs(grid: Grid) -> Iterator[Finding]:
