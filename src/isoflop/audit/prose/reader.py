@@ -64,7 +64,14 @@ def read_prose(text: str, name: str = "text") -> Document:
         nouns=nouns,
         unread=tuple(sorted((*unread, *others), key=lambda one: one.span.line)),
         lines=lines,
+        result=next((step.number for step in reversed(steps) if step.expr is not None and step.quantity in _AFTER), ""),
     )
+
+
+_AFTER = frozenset({
+    "params", "tokens", "train_flops", "train_cost", "train_time", "chip_time", "chips", "train_energy", "train_emissions",
+})  # fmt: skip
+"""What a chain is after where it gives one of these last; ratios that follow ("$/param") are remarks."""
 
 
 def running(document: Document) -> tuple[Told, ...]:
