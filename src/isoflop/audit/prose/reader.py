@@ -69,7 +69,8 @@ def read_prose(text: str, name: str = "text") -> Document:
 
 
 _AFTER = frozenset({
-    "params", "tokens", "train_flops", "train_cost", "train_time", "chip_time", "chips", "train_energy", "train_emissions",
+    "params", "tokens", "train_flops", "train_cost", "train_time", "chip_time", "chips", "train_energy",
+    "train_emissions",
 })  # fmt: skip
 """What a chain is after where it gives one of these last; ratios that follow ("$/param") are remarks."""
 
