@@ -547,6 +547,7 @@ WRITTEN = (
     "docs/serving.md",
     "docs/quantize.md",
     "docs/laws_decide.md",
+    "docs/web.md",
 )
 """Pages written by hand whose console blocks are refreshed."""
 

@@ -117,5 +117,5 @@ def tracked_files() -> Iterator[Path]:
             yield path
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and not {"__pycache__", ".git"} & set(path.parts):
+            if path.is_file() and path.suffix != ".png" and not {"__pycache__", ".git"} & set(path.parts):
                 yield path

@@ -25,7 +25,8 @@ function said() {
 
 async function drawOne(figure) {
   const place = figure.querySelector(".drawing");
-  const width = Math.round(figure.clientWidth) - 50;
+  const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16; // words grow on a large screen
+  const width = Math.round(figure.clientWidth / scale) - 50;
   const wide = (source) => `${source}${source.includes("?") ? "&" : "?"}width=${Math.max(260, Math.min(1000, width))}`;
   try {
     const answered = figure.dataset.src ? await fetch(wide(figure.dataset.src))
@@ -106,7 +107,7 @@ if (form) {
   form.addEventListener("input", (event) => {
     if (event.target.type === "range") return;
     clearTimeout(waiting);
-    waiting = setTimeout(update, event.target.tagName === "TEXTAREA" ? 400 : 40);
+    waiting = setTimeout(update, event.target.tagName === "TEXTAREA" ? 400 : 25);
   });
   form.addEventListener("submit", (event) => { event.preventDefault(); update(); });
   form.querySelectorAll("input.slide").forEach(prepareSlider);

@@ -12,7 +12,7 @@ from isoflop.errors import BadInput
 from isoflop.laws.fit_file import fit_object
 from isoflop.quantity import quantity, read
 from isoflop.report import Blocks, Column, Row, Section, page, table_csv, table_html, table_json
-from isoflop.report.chart_laws import runs_chart
+from isoflop.report.chart_laws import history_chart, runs_chart
 from isoflop.web import words
 from isoflop.web.fields import Field, Group, Shown, View
 from isoflop.web.names import guarded
@@ -34,6 +34,10 @@ CHARTS = {
     "predicted": "Predicted against measured",
     "residuals": "What the law leaves",
     "power-laws": "Power laws through the best runs",
+}
+HISTORY = {
+    "tokens-per-param": "Published models against 20 tokens a parameter",
+    "growth": "How fast what they took has grown",
 }
 LEVEL = 0.8
 BOOTSTRAP = 400
@@ -75,9 +79,17 @@ def _published(given: Mapping[str, str]) -> Shown:
             table_part("Every published law", "published", listing),
         ),
         links={"published laws": "published"},
+        charts={kind: _history(kind) for kind in HISTORY},
         page=lambda: page("Published scaling laws", table_html(*listing), table_html(*splits)),
         csv=partial(table_csv, *splits),
     )
+
+
+def _history(kind: str) -> Callable[[Mode, int], alt.TopLevelMixin]:
+    def draw(mode: Mode, width: int) -> alt.TopLevelMixin:
+        return history_chart(kind, width=width, mode=mode)
+
+    return draw
 
 
 def _published_json(listing: Table, splits: Table) -> dict[str, Json]:
@@ -219,6 +231,6 @@ VIEW = View(
               fields=(Field(name="flops", label="Budget to split", example="1e24", hint="FLOP, or 3700 PF-days."),)),
     ),
     answer=answer,
-    charts=CHARTS,
+    charts={**CHARTS, **HISTORY},
     examples=(("What the published laws say of 3,700 PF-days", {"flops": "3700 PF-days"}),),
 )  # fmt: skip
