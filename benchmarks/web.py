@@ -60,7 +60,7 @@ def in_browser(where: str) -> None:
     """Opening, and a moved slider."""
     from playwright.sync_api import sync_playwright
 
-    chromium = os.environ.get("ISOFLOP_CHROMIUM") or shutil.which("chromium")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         print("no Chromium here: nothing is timed in a browser")
         return

@@ -51,9 +51,9 @@ def take(where: str) -> None:
     """Every picture."""
     from playwright.sync_api import sync_playwright
 
-    chromium = os.environ.get("ISOFLOP_CHROMIUM") or shutil.which("chromium")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium is None:
-        raise SystemExit("no Chromium here: apt-get install chromium, or name it in ISOFLOP_CHROMIUM")
+        raise SystemExit("no Chromium here: apt-get install chromium, or name it in CHROMIUM")
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for view, mode, under in (

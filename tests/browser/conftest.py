@@ -16,14 +16,14 @@ pytest.importorskip("fastapi", reason="the page needs the extra 'web'")
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-CHROMIUM = os.environ.get("ISOFLOP_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="package")
 def address() -> Iterator[str]:
     """The page, served by the command as people start it."""
     if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium, or name it in ISOFLOP_CHROMIUM")
+        pytest.skip("no Chromium here: apt-get install chromium, or name it in CHROMIUM")
     served = subprocess.Popen(
         [sys.executable, "-m", "isoflop", "web", "--port", "0"],
         stdout=subprocess.PIPE,

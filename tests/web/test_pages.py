@@ -182,6 +182,18 @@ def test_four_answers_stand_side_by_side(page: TestClient) -> None:
         assert tokens in text
 
 
+@pytest.mark.parametrize(("of", "what"), [("serving", "time to first token"), ("training", "peak memory")])
+def test_the_record_says_how_far_predictions_were_off(page: TestClient, of: str, what: str) -> None:
+    text = page.get(address("/accuracy", of=of), headers=FRAGMENT).text
+    check(text)
+    facts = re.sub(r"<[^>]+>|\s+", " ", text)
+    found = re.search(rf"{what} +(\d+\.\d) % median error", facts)
+    assert found is not None
+    assert 0 < float(found[1]) < 60
+    assert "kept apart" in facts, "these rows were fitted to, and that is said"
+    assert page.get(address("/accuracy", of="nothing")).status_code == 400
+
+
 def test_an_answer_comes_as_a_file(page: TestClient) -> None:
     words = {"device": "h100-sxm-80gb"}
     for form, start in (("json", "{"), ("csv", "device,"), ("html", "<!DOCTYPE html>")):
