@@ -63,6 +63,30 @@ def test_without_a_number_it_takes_the_fewest_chips() -> None:
     assert answer("llama-3.1-8b", "h100-sxm", replace(WISH, concurrency=1)).chips == 1
 
 
+def test_without_a_number_limits_and_arrivals_take_more_chips() -> None:
+    wish = replace(WISH, concurrency=50)
+    few, fast = (answer("llama-3.1-70b", "h100-sxm", replace(wish, goal=Goal(token=one))) for one in (1.0, 0.03))
+    assert few.chips == 4
+    assert fast.chips == 8
+    assert not fast.missed
+    busy = answer("llama-3.1-8b", "h100-sxm", replace(WISH, concurrency=0, request_rate=100.0))
+    assert busy.chips > 1
+    assert not busy.missed
+    never = answer("llama-3.1-8b", "h100-sxm", replace(WISH, goal=Goal(token=1e-5)))
+    assert never.missed
+    assert never.chips == 1
+
+
+def test_one_request_at_a_time_is_placed_for_one() -> None:
+    found = answer("llama-3.1-70b", "8xmi300x", replace(WISH, concurrency=0))
+    assert found.deployment.placements[0] == Placement(tp=8)
+
+
+def test_the_most_that_keep_the_limits_all_run_at_once() -> None:
+    found = answer("llama-3.1-70b", "8xh100-sxm", replace(WISH, concurrency=0, goal=Goal(token=30.0)))
+    assert found.room.verdict in {"fits", "tight"}
+
+
 def test_what_does_not_fit_says_what_would() -> None:
     found = answer("llama-3.1-70b", "1xh100-sxm")
     assert not found.good

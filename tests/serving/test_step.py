@@ -121,6 +121,15 @@ def test_open_loop_answers_what_arrives_until_it_cannot() -> None:
     assert np.isinf(over.ttft.middle)
 
 
+def test_instances_without_a_request_write_nothing() -> None:
+    traffic = {"concurrency": 1.0, "input_tokens": 1024.0, "output_tokens": 256.0}
+    lone, many = (at(LLAMA.at(Placement(tp=2, replicas=one)), **traffic) for one in (1, 4))
+    assert float(np.max(many.output_rate.middle)) == pytest.approx(float(np.max(lone.output_rate.middle)))
+    assert float(np.max(many.tpot.middle)) == pytest.approx(float(np.max(lone.tpot.middle)))
+    one, four = float(np.max(lone.power.middle)), float(np.max(many.power.middle))
+    assert one < four < 4 * one
+
+
 def test_fewer_bytes_are_faster_and_guessing_ahead_is_too() -> None:
     plain = at(LLAMA, concurrency=4, input_tokens=500, output_tokens=500)
     small = pace(

@@ -31,6 +31,8 @@ NEAR = 0.95
 """Of placements that write at least this share of the most, the one with the shortest time a token is taken."""
 
 MOST_DEVICES = 6
+MOST_CHIPS = 256
+"""Chips that are tried at most for limits on time and for a rate of arrivals, where nobody says how many there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,12 +189,35 @@ def _placed(
         return placed, number, _searched(placed, number, wish, traffic)
     length = float(np.asarray(traffic.longest))
     if chips is None:
-        few = fewest_chips(deployment, length, max(1.0, wish.concurrency))
-        few = few or fewest_chips(deployment, length, 1.0)
-        chips = few.chips if few is not None else DOMAIN
+        chips = _enough_chips(deployment, wish, traffic, length)
     found = _searched(deployment, chips, wish, traffic)
     best = _best(deployment, chips, wish, traffic, found)
     return deployment.at(best), chips, found
+
+
+def _enough_chips(deployment: Deployment, wish: Wish, traffic: Traffic, length: float) -> int:
+    """The fewest chips that hold all requests; so many times twice as many as limits or arrivals ask for."""
+    few = fewest_chips(deployment, length, max(1.0, wish.concurrency)) or fewest_chips(deployment, length, 1.0)
+    if few is None:
+        return DOMAIN
+    chips = few.chips
+    while wish.goal.any or wish.request_rate:
+        if _keeps(deployment, chips, wish, traffic):
+            return chips
+        chips *= 2
+        if chips > MOST_CHIPS:
+            break
+    return few.chips
+
+
+def _keeps(deployment: Deployment, chips: int, wish: Wish, traffic: Traffic) -> bool:
+    """Whether so many chips keep the limits and answer what arrives."""
+    found = _searched(deployment, chips, wish, traffic)
+    if found is None or not (wish.concurrency or wish.request_rate):
+        return found is not None and found.best is not None
+    timed = pace(deployment.at(_best(deployment, chips, wish, traffic, found)), traffic)
+    first, token = _one(timed.ttft.middle), _one(timed.tpot.middle)
+    return bool(np.isfinite(first)) and first <= wish.goal.first and token <= wish.goal.token
 
 
 def _searched(deployment: Deployment, chips: int, wish: Wish, traffic: Traffic) -> Searched | None:
@@ -211,7 +236,8 @@ def _best(deployment: Deployment, chips: int, wish: Wish, traffic: Traffic, foun
     fits = holds >= 1
     if found is None or not bool(fits.any()):
         return many[int(np.argmax(holds))]
-    load = wish.concurrency or (found.best.load if found.best is not None else 1.0)
+    open_load = found.best is not None and (wish.goal.any or wish.request_rate)
+    load = wish.concurrency or (found.best.load if open_load and found.best is not None else 1.0)
     kept = np.flatnonzero(fits)
     chosen = many.take(kept)
     first, token, rate, _ = measured(deployment, traffic, chosen, np.full(len(kept), float(load)))

@@ -69,8 +69,10 @@ def flow_of(deployment: Deployment, traffic: Traffic, case: Case, rates: Rates) 
     if np.any(np.asarray(traffic.request_rate) > 0):
         return open_loop(case, rates, traffic.request_rate, guess)
     if np.any(np.asarray(traffic.concurrency) > 0):
-        each = np.maximum(traffic.concurrency / case.replicas, 1.0)
-        return closed_loop(case, rates, each, guess)
+        each = traffic.concurrency / case.replicas
+        flow = closed_loop(case, rates, np.maximum(each, 1.0), guess)
+        used = np.minimum(each, 1.0)  # of fewer requests than instances each has one to itself, and the rest idle
+        return flow._replace(output_rate=flow.output_rate * used, used=used)
     return saturated(case, rates, guess)
 
 
@@ -100,7 +102,8 @@ def power_of(case: Case, rates: Rates, flow: Flow) -> Real:
     experts = case.low_experts * np.minimum(flow.passed.experts / token, 1.0)
     share = rates.power_idle + rates.power_experts * experts
     share = share + rates.power_multiply * np.sqrt(busy) + rates.power_read * moved
-    return np.minimum(share, MOST_POWER) * case.power * case.tp * case.pp * case.dp * case.replicas
+    share = np.minimum(share, MOST_POWER) * flow.used + np.minimum(rates.power_idle, MOST_POWER) * (1 - flow.used)
+    return share * case.power * case.tp * case.pp * case.dp * case.replicas
 
 
 def summed_up(case: Case, rates: Rates, keys: Keys, flow: Flow, own: Constants | None = None) -> Pace:

@@ -43,7 +43,8 @@ class Flow(NamedTuple):
     `batch` sequences are written at once by an instance; `step` seconds a step of decoding; `token` seconds between two
     tokens of a sequence in the mean, prompts of others included, `middle` the median; `first` seconds to the first
     token; `prompt` seconds that an instance is busy with a prompt; `output_rate` tokens written a second and
-    `input_rate` prompt tokens a second it could read, by all instances.
+    `input_rate` prompt tokens a second it could read, by all instances. `used` is the share of the instances that have
+    a request at all.
     """
 
     batch: Real
@@ -55,6 +56,7 @@ class Flow(NamedTuple):
     output_rate: Real
     input_rate: Real
     passed: Pass
+    used: Real = 1.0
 
 
 class Guess(NamedTuple):
