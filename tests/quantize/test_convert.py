@@ -162,9 +162,9 @@ def test_a_broken_call_is_gone_on_with(source: Path, tmp_path: Path, monkeypatch
 def test_another_job_does_not_use_what_is_there(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out.unfinished"
     folder.mkdir()
-    (folder / "job.json").write_text("{}")
+    (folder / ".job.json").write_text("{}")
     (folder / "model-00001-of-00002.safetensors").write_text("half")
-    (folder / "model-00001-of-00002.safetensors.done.json").write_text('{"tensors": []}')
+    (folder / ".model-00001-of-00002.safetensors.done.json").write_text('{"tensors": []}')
     assert quantize(source, tmp_path / "out", "int8").resumed == 0
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isoflop.errors import BadInput
+from isoflop.errors import BadFile, BadInput, shorten
 from isoflop.quantize.encode import Scaling, kernels
 from isoflop.quantize.job import Job
 from isoflop.quantize.layout import PLAIN_DTYPES, siblings
@@ -24,7 +24,7 @@ from isoflop.quantize.report import Report, TensorReport
 from isoflop.quantize.scheme import scheme
 from isoflop.quantize.shard_file import ShardFile
 from isoflop.quantize.source import FLOATS, Source, open_source
-from isoflop.quantize.tensor import Sums, Work, cast_tensor, copy_tensor, magnitude_of, quantize_tensor
+from isoflop.quantize.tensor import Sums, Work, cast_tensor, copy_tensor, magnitude_of, processors, quantize_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,15 +62,24 @@ def quantize(
         from isoflop.quantize.gguf_file import write_gguf
 
         return write_gguf(found, target, chosen, options, progress=progress)
+    try:
+        return _convert(found, target, chosen, options, _Meter(progress, found.bytes))
+    except OSError as error:
+        where = shorten(str(error.filename or target), most=200)
+        raise BadFile(
+            f"{where}: {error.strerror or error}. Files that are finished are kept: the same call goes on from there."
+        ) from error
+
+
+def _convert(found: Source, target: Path, chosen: Scheme, options: Options, meter: _Meter) -> Report:
     plans = plan_all(found, target, chosen, options)
     started = time.monotonic()
-    threads = options.threads or len(os.sched_getaffinity(0))
+    threads = options.threads or processors()
     with Job.open(target, found, chosen, options) as job, ThreadPoolExecutor(threads) as pool:
         scaling = Scaling(choice=options.choice, percentile=options.percentile)
         work = Work(scheme=chosen, scaling=scaling, use=kernels(fast=options.fast), pool=pool)
-        tensors = _shards(
-            found, job, plans, _Way(work, _Magnitudes(found, work), options, _Meter(progress, found.bytes))
-        )
+        taken = frozenset(plan.tensor.name for plan in plans.all if not plan.kept)
+        tensors = _shards(found, job, plans, _Way(work, _Magnitudes(found, work, taken), options, meter))
         warnings = job.complete(config_of(found, chosen, plans, options))
         report = _report(found, target, chosen, options, job, tensors)
         report = replace(report, seconds=time.monotonic() - started, warnings=warnings)
@@ -117,11 +126,16 @@ class _Meter:
 
 
 class _Magnitudes:
-    """The largest |w| of a weight and of those that share its scale, looked up where a scheme needs it."""
+    """The largest |w| of a weight and of those quantized that share its scale, looked up where a scheme needs it."""
 
-    def __init__(self, found: Source, work: Work) -> None:
+    def __init__(self, found: Source, work: Work, taken: frozenset[str]) -> None:
         self._work = work
-        self._places = {tensor.name: (shard.path, tensor) for shard in found.shards for tensor in shard.tensors}
+        self._places = {
+            tensor.name: (shard.path, tensor)
+            for shard in found.shards
+            for tensor in shard.tensors
+            if tensor.name in taken
+        }
         self._known: dict[str, float] = {}
 
     def of(self, name: str) -> float:

@@ -191,7 +191,7 @@ def store(value: float, form: NumberFormat | str, *, absmax: float | None = None
         raise BadInput(f"{value} has no place between numbers; give a finite one.")
     if absmax is not None and not (math.isfinite(absmax) and absmax >= abs(value) and absmax > 0):
         raise BadInput(f"absmax {absmax:g} must be finite, above zero and at least |{value:g}|.")
-    scale = 1.0 if absmax is None else absmax / form.largest
+    scale = 1.0 if absmax is None else max(absmax / form.largest, math.ulp(0.0))
     inside = value / scale
     clipped = inside > form.largest or inside < form.lowest
     code, read = _encode(min(max(inside, form.lowest), form.largest), form)

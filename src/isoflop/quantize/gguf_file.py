@@ -6,9 +6,11 @@ families are written whose tensors map one to one (`FAMILIES`); any other is ref
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ from isoflop.quantize.encode import kernels
 from isoflop.quantize.gguf_model import FAMILIES, arch_of, describe_model, heads_of
 from isoflop.quantize.report import Report, TensorReport
 from isoflop.quantize.source import FLOATS
-from isoflop.quantize.tensor import Sums, constant, read_rows
+from isoflop.quantize.tensor import Sums, constant, each, processors, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _BLOCK = 32
+_AT_ONCE = 16
+"""Chunks that are read before the first of them is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,20 +87,36 @@ def write_gguf(
     started = time.monotonic()
     items = _items(found, chosen, gguf)
     temporary = target.with_name(target.name + ".unfinished")
-    threads = options.threads or len(os.sched_getaffinity(0))
+    threads = options.threads or processors()
     try:
-        with ThreadPoolExecutor(threads) as pool:
-            reports = _write(found, temporary, items, gguf, pool, progress)
-        temporary.replace(target)
+        with _alone(temporary), ThreadPoolExecutor(threads) as pool:
+            try:
+                reports = _write(found, temporary, items, gguf, pool, progress)
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         raise BadFile(f"{shorten(str(target), most=200)}: cannot be written: {error.strerror}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return Report(
         source=str(found.folder), folder=str(target), scheme=chosen.name, words=chosen.words, choice="absmax",
         tensors=tuple(reports), file_bytes_before=sum(shard.path.stat().st_size for shard in found.shards),
         file_bytes_after=target.stat().st_size, seconds=time.monotonic() - started,
     )  # fmt: skip
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that is being written, so that two calls do not write into one."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(file)
+        raise BadFile(f"{shorten(str(path), most=200)}: another process is writing it; wait for it.") from error
+    try:
+        yield
+    finally:
+        os.close(file)
 
 
 def _items(found: Source, chosen: Scheme, gguf: ModuleType) -> list[_Item]:
@@ -112,10 +132,14 @@ def _items(found: Source, chosen: Scheme, gguf: ModuleType) -> list[_Item]:
                 raise BadFile(
                     f"tensor '{shorten(tensor.name)}' has no place in GGUF's {arch}; the checkpoint is not written."
                 )
-            kind = _kind(name, tensor, chosen.target)
-            items.append(
-                _Item(path=shard.path, tensor=tensor, name=name, kind=kind, heads=heads_of(found, arch, tensor.name))
-            )
+            kind, heads = _kind(name, tensor, chosen.target), heads_of(found, arch, tensor.name)
+            if heads and (not tensor.shape or tensor.shape[0] % (2 * heads)):
+                raise BadFile(
+                    f"tensor '{shorten(tensor.name)}': {list(tensor.shape)} does not divide into {heads} heads."
+                )
+            if 0 in tensor.shape:
+                raise BadFile(f"tensor '{shorten(tensor.name)}' is empty; GGUF holds none such.")
+            items.append(_Item(path=shard.path, tensor=tensor, name=name, kind=kind, heads=heads))
     return items
 
 
@@ -164,7 +188,8 @@ def _tensor(item: _Item, writer: object, gguf: ModuleType, pool: ThreadPoolExecu
     file = os.open(item.path, os.O_RDONLY)
     use = kernels(fast=True)
 
-    def one(x: Floats) -> tuple[Bytes, Sums]:
+    def one(chunk: tuple[int, int]) -> tuple[Bytes, Sums]:
+        x = _rows(file, item, chunk, use)
         most = float(use.magnitudes(x, 1).max(initial=0))
         if not np.isfinite(most):
             raise BadInput(f"tensor '{shorten(item.tensor.name)}' holds NaN or infinity; mend the checkpoint first.")
@@ -175,10 +200,12 @@ def _tensor(item: _Item, writer: object, gguf: ModuleType, pool: ThreadPoolExecu
 
     total, size = None, 0
     try:
-        for data, sums in pool.map(one, _rows(file, item, use)):
-            out.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8).data)
-            size += data.nbytes
-            total = sums if total is None else total.plus(sums)
+        parts = _chunks(item)
+        for start in range(0, len(parts), _AT_ONCE):
+            for data, sums in each(pool, one, parts[start : start + _AT_ONCE]):
+                out.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8).data)
+                size += data.nbytes
+                total = sums if total is None else total.plus(sums)
     finally:
         os.close(file)
     writer.write_padding(out, size)  # type: ignore[attr-defined]
@@ -190,16 +217,27 @@ def _tensor(item: _Item, writer: object, gguf: ModuleType, pool: ThreadPoolExecu
     )  # fmt: skip
 
 
-def _rows(file: int, item: _Item, use: ModuleType) -> Iterator[Floats]:
-    """A tensor in chunks of rows, whole heads where their rows are regrouped."""
-    tensor = item.tensor
-    flat = tensor if len(tensor.shape) == 2 else tensor._replace(shape=(1, tensor.numbers))
-    rows, columns = flat.shape
+def _matrix(item: _Item) -> tuple[int, int]:
+    """(rows, columns); a vector is one row, or one column where it belongs to rows that are regrouped."""
+    shape = item.tensor.shape
+    if len(shape) == 2:
+        return shape[0], shape[1]
+    return (item.tensor.numbers, 1) if item.heads else (1, item.tensor.numbers)
+
+
+def _chunks(item: _Item) -> list[tuple[int, int]]:
+    """(first row, rows) of each chunk, whole heads where their rows are regrouped."""
+    rows, columns = _matrix(item)
     unit = rows // item.heads if item.heads else 1
-    step = max(unit, _CHUNK // max(columns, 1) // unit * unit)
-    for first in range(0, rows, step):
-        x = read_rows(file, flat, first, min(step, rows - first), use)
-        yield _regrouped(x, unit) if item.heads else x
+    step = max(unit, _CHUNK // columns // unit * unit)
+    return [(first, min(step, rows - first)) for first in range(0, rows, step)]
+
+
+def _rows(file: int, item: _Item, chunk: tuple[int, int], use: ModuleType) -> Floats:
+    """One chunk in the order that GGUF has its rows in."""
+    shape = _matrix(item)
+    x = read_rows(file, item.tensor._replace(shape=shape), *chunk, use)
+    return _regrouped(x, shape[0] // item.heads) if item.heads else x
 
 
 def _regrouped(x: Floats, per_head: int) -> Floats:

@@ -37,6 +37,9 @@ FAMILIES = {
 }
 """model_type -> how it is written. Others are refused."""
 
+MOST_LAYERS = 10_000
+_GIVEN = ("num_key_value_heads", "head_dim")
+
 _NEEDED = (
     "num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "max_position_embeddings",
     "rms_norm_eps", "vocab_size",
@@ -56,19 +59,22 @@ def arch_of(found: Source) -> str:
             f"{shorten(str(found.folder), most=200)}: GGUF is written for {', '.join(FAMILIES)}, not for "
             f"'{shorten(str(kind))}'; llama.cpp's own convert_hf_to_gguf.py knows more."
         )
-    lacking = [
-        name for name in _NEEDED if not isinstance(config.get(name), int | float) or isinstance(config.get(name), bool)
-    ]
+    lacking = [name for name in _NEEDED if not _counts(config.get(name), whole=name != "rms_norm_eps")]
+    lacking += [name for name in _GIVEN if config.get(name) is not None and not _counts(config[name], whole=True)]
     if lacking:
-        raise BadFile(f"{shorten(str(found.folder), most=200)}: config.json lacks {', '.join(lacking)}.")
+        raise BadFile(f"{shorten(str(found.folder), most=200)}: config.json lacks a number for {', '.join(lacking)}.")
+    if int(str(config["num_hidden_layers"])) > MOST_LAYERS:
+        raise BadFile(f"{shorten(str(found.folder), most=200)}: more than {MOST_LAYERS:,} layers.")
     _check_rope(config, str(found.folder))
-    if (
-        not found.config.get("tie_word_embeddings")
-        and config.get("sliding_window")
-        and config.get("use_sliding_window", kind == "mistral")
-    ):
+    if config.get("sliding_window") and config.get("use_sliding_window", kind == "mistral"):
         raise BadFile(f"{shorten(str(found.folder), most=200)}: sliding windows are not written to GGUF here.")
     return kind
+
+
+def _counts(value: object, *, whole: bool) -> bool:
+    """Whether it is a number above zero, of a size that a model can have."""
+    kind = int if whole else int | float
+    return isinstance(value, kind) and not isinstance(value, bool) and 0 < value < 2**31
 
 
 def _rope(config: object) -> dict[str, object]:
@@ -78,7 +84,14 @@ def _rope(config: object) -> dict[str, object]:
 
 
 def _check_rope(config: object, called: str) -> None:
-    kind = _rope(config).get("rope_type", _rope(config).get("type", "default"))
+    assert isinstance(config, dict)
+    rope = _rope(config)
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    theta = rope.get("rope_theta") or config.get("rope_theta") or 10000.0
+    if not _counts(theta, whole=False) or (kind == "linear" and not _counts(rope.get("factor"), whole=False)):
+        raise BadFile(
+            f"{shorten(called, most=200)}: config.json has no number for rope_theta, or for the rope's factor."
+        )
     if kind not in {"default", "linear"}:
         raise BadFile(
             f"{shorten(called, most=200)}: rope scaling '{shorten(str(kind))}' is not written to GGUF here; llama.cpp"
@@ -122,11 +135,11 @@ def describe_model(found: Source, writer: object, gguf: ModuleType, kind: str) -
     file_type = getattr(gguf.LlamaFileType, f"MOSTLY_{kind}", None)
     if file_type is not None:
         writer.add_file_type(file_type)  # type: ignore[attr-defined]
-    _add_tokenizer(found.folder, FAMILIES[str(config["model_type"])].pre, writer, gguf)
+    _add_tokenizer(found.folder, FAMILIES[str(config["model_type"])].pre, int(str(config["vocab_size"])), writer, gguf)
 
 
-def _add_tokenizer(folder: Path, pre: str, writer: object, gguf: ModuleType) -> None:
-    """The tokenizer: byte-level BPE of tokenizer.json, SentencePiece of tokenizer.model, or "none"."""
+def _add_tokenizer(folder: Path, pre: str, rows: int, writer: object, gguf: ModuleType) -> None:
+    """The tokenizer: byte-level BPE of tokenizer.json, SentencePiece of tokenizer.model, or "none"; `rows` tokens."""
     if (folder / "tokenizer.model").is_file() and gguf.vocab.SentencePieceProcessor is not None:
         vocab, kind, merges = gguf.SentencePieceVocab(folder), "llama", False
     elif (folder / "tokenizer.json").is_file():
@@ -141,10 +154,16 @@ def _add_tokenizer(folder: Path, pre: str, writer: object, gguf: ModuleType) -> 
     else:
         writer.add_tokenizer_model("none")  # type: ignore[attr-defined]
         return
-    texts, scores, types = zip(*vocab.all_tokens(), strict=True)
+    texts, scores, types = (list(row) for row in zip(*vocab.all_tokens(), strict=True))
+    missing = rows - len(texts)  # embeddings are padded; a reader takes the list of tokens for their number
+    if missing < 0:
+        raise BadFile(f"{shorten(str(folder), most=200)}: {len(texts):,} tokens, but embeddings for only {rows:,}.")
+    texts += [f"[PAD{len(texts) + index}]".encode() for index in range(missing)]
+    scores += [-1000.0] * missing
+    types += [gguf.TokenType.UNUSED] * missing
     writer.add_tokenizer_model(kind)  # type: ignore[attr-defined]
     writer.add_tokenizer_pre(pre if merges else "default")  # type: ignore[attr-defined]
-    writer.add_token_list(list(texts))  # type: ignore[attr-defined]
-    writer.add_token_scores(list(scores))  # type: ignore[attr-defined]
-    writer.add_token_types(list(types))  # type: ignore[attr-defined]
+    writer.add_token_list(texts)  # type: ignore[attr-defined]
+    writer.add_token_scores(scores)  # type: ignore[attr-defined]
+    writer.add_token_types(types)  # type: ignore[attr-defined]
     gguf.SpecialVocab(folder, load_merges=merges, n_vocab=len(texts)).add_to_gguf(writer, quiet=True)

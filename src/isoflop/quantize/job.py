@@ -1,7 +1,8 @@
 """The folder in which a conversion is made: what is finished there, and how it gets its name.
 
-`DST.unfinished/` holds `job.json` (what is being made of what), one report a finished file, and the files. A call that
-finds its own job there goes on with it; another's is refused while that runs, and replaced when it does not.
+`DST.unfinished/` holds `.job.json` (what is being made of what), one report a finished file, and the files. A call that
+finds its own job there goes on with it; another's is refused while that runs, and replaced when it does not. What is
+not part of the checkpoint has names that begin with a dot, which no file carried along has.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from isoflop.quantity.json_file import read_json
 from isoflop.quantize.report import Report, TensorReport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from isoflop.quantize.source import Source
 
 REPORT = "quantization_report.json"
-_JOB = "job.json"
+_JOB = ".job.json"
 _DONE = ".done.json"
 _SPEED_ONLY = frozenset({"threads", "fast", "sync"})
 
@@ -36,8 +37,9 @@ _SPEED_ONLY = frozenset({"threads", "fast", "sync"})
 class Job:
     """A conversion in the making; a context manager that holds the folder's lock."""
 
-    def __init__(self, target: Path, source: Source, folder: Path, lock: int) -> None:
-        self.target, self.source, self.folder, self._lock = target, source, folder, lock
+    def __init__(self, target: Path, source: Source, lock: int, wanted: Callable[[], str], *, sync: bool) -> None:
+        self.target, self.source, self.folder = target, source, _beside(target)
+        self._lock, self._wanted, self._sync = lock, wanted, sync
         self.resumed = 0
 
     @classmethod
@@ -47,9 +49,9 @@ class Job:
         Raises:
             BadFile: another process makes it right now, or the folder is not one of ours.
         """
-        folder = target.with_name(target.name + ".unfinished")
+        folder = _beside(target)
         wanted = _said(source, chosen, options)
-        if folder.exists() and not (folder / _JOB).is_file():
+        if folder.exists() and not (folder / _JOB).is_file() and any(folder.iterdir()):
             raise BadFile(f"{shorten(str(folder), most=200)}: is there and was not made by a conversion; move it away.")
         folder.mkdir(exist_ok=True)
         lock = os.open(folder / _JOB, os.O_RDWR | os.O_CREAT, 0o644)
@@ -60,13 +62,18 @@ class Job:
             raise BadFile(
                 f"{shorten(str(folder), most=200)}: another process is writing there; wait for it."
             ) from error
+        if not _is_at(lock, folder / _JOB):
+            os.close(lock)
+            raise BadFile(f"{shorten(str(target), most=200)}: another process has just finished it.")
         if os.pread(lock, 1 << 26, 0).decode(errors="replace") != wanted:
             for one in folder.iterdir():
-                if one.name != _JOB:
+                if one.is_dir() and not one.is_symlink():
+                    shutil.rmtree(one)
+                elif one.name != _JOB:
                     one.unlink()
             os.ftruncate(lock, 0)
             os.pwrite(lock, wanted.encode(), 0)
-        return cls(target, source, folder, lock)
+        return cls(target, source, lock, lambda: _said(source, chosen, options), sync=options.sync)
 
     def __enter__(self) -> Self:
         return self
@@ -76,33 +83,54 @@ class Job:
     ) -> None:
         """Let the lock go; a folder in which nothing was finished goes too."""
         os.close(self._lock)
-        if kind is not None and self.folder.is_dir() and not any(self.folder.glob(f"*{_DONE}")):
+        if kind is not None and self.folder.is_dir() and not any(self.folder.glob(f".*{_DONE}")):
             shutil.rmtree(self.folder)
 
     def done(self, name: str) -> list[TensorReport] | None:
         """What an earlier call reported of a file that it finished; None where it did not."""
-        note = self.folder / (name + _DONE)
-        if not (note.is_file() and (self.folder / name).is_file()):
+        note, file = self.folder / f".{name}{_DONE}", self.folder / name
+        if not (note.is_file() and file.is_file()):
             return None
-        listed = read_json(note, most_bytes=1 << 30)["tensors"]
+        told = read_json(note, most_bytes=1 << 30)
+        listed = told["tensors"]
+        if told["bytes"] != file.stat().st_size:  # the disk lost its end in a power cut
+            return None
         assert isinstance(listed, list)
         self.resumed += 1
         return [TensorReport(**{**one, "shape": tuple(one["shape"])}) for one in listed]
 
     def finish(self, name: str, tensors: Sequence[TensorReport]) -> None:
         """Note that a file is whole, and what was done in it."""
-        _write_json(self.folder / (name + _DONE), {"tensors": [asdict(one) for one in tensors]})
+        size = (self.folder / name).stat().st_size
+        _write_json(
+            self.folder / f".{name}{_DONE}",
+            {"bytes": size, "tensors": [asdict(one) for one in tensors]},
+            sync=self._sync,
+        )
 
     def complete(self, config: Mapping[str, object] | None) -> tuple[str, ...]:
-        """Add what belongs to a checkpoint beside its weights. Returns what people should know."""
+        """Add what belongs to a checkpoint beside its weights. Returns what people should know.
+
+        Raises:
+            BadFile: the source has changed since the call began.
+        """
+        if os.pread(self._lock, 1 << 26, 0).decode(errors="replace") != self._wanted():
+            raise BadFile(f"{shorten(str(self.source.folder), most=200)}: has changed while it was read; begin again.")
         for one in self.source.beside:
-            shutil.copyfile(one, self.folder / one.name)
-        if len(self.source.shards) > 1:
-            _write_json(self.folder / INDEX, self._index())
+            copy = self.folder / one.relative_to(self.source.folder)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(one, copy)
+            if self._sync:
+                _sync(copy)
+        left = self.source.left
+        said = (f"folders that are not carried along: {shorten(', '.join(left), most=200)}",) if left else ()
+        names = [shard.path.name for shard in self.source.shards]
+        if names != ["model.safetensors"]:
+            _write_json(self.folder / INDEX, self._index(), sync=self._sync)
         if config is None:
-            return ("no config.json beside the weights: readers will not know how they are quantized",)
-        _write_json(self.folder / "config.json", config)
-        return ()
+            return (*said, "no config.json beside the weights: readers will not know how they are quantized")
+        _write_json(self.folder / "config.json", config, sync=self._sync)
+        return said
 
     def _index(self) -> dict[str, object]:
         placed, total = {}, 0
@@ -113,12 +141,15 @@ class Job:
         return {"metadata": {"total_size": total}, "weight_map": placed}
 
     def publish(self, report: Report) -> None:
-        """The whole folder under its name, at once."""
-        _write_json(self.folder / REPORT, report_object(report))
-        for note in self.folder.glob(f"*{_DONE}"):
-            note.unlink()
-        (self.folder / _JOB).unlink()
+        """The whole folder under its name, at once; only then the notes go, so that a kill here loses nothing."""
+        _write_json(self.folder / REPORT, report_object(report), sync=self._sync)
+        if self._sync:
+            _sync(self.folder)
         self.folder.rename(self.target)
+        if self._sync:
+            _sync(self.target.parent)
+        for note in (*self.target.glob(f".*{_DONE}"), self.target / _JOB):
+            note.unlink()
 
 
 def report_object(report: Report) -> dict[str, object]:
@@ -158,11 +189,34 @@ def _said(source: Source, chosen: Scheme, options: Options) -> str:
     )
 
 
-def _write_json(path: Path, table: Mapping[str, object]) -> None:
+def _beside(target: Path) -> Path:
+    return target.with_name(target.name + ".unfinished")
+
+
+def _is_at(file: int, path: Path) -> bool:
+    """Whether the open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _sync(path: Path) -> None:
+    """Wait until the disk has a file, or the names in a folder."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _write_json(path: Path, table: Mapping[str, object], *, sync: bool) -> None:
     """The file whole or not at all."""
     temporary = path.with_name(path.name + ".new")
     try:
-        temporary.write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+        if sync:
+            _sync(temporary)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise BadFile(f"{shorten(str(path), most=200)}: cannot be written: {error.strerror}.") from error

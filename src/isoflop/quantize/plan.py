@@ -61,7 +61,7 @@ def check_places(found: Source, target: Path) -> None:
         BadFile: the target is there, or inside the source, or its parent is not there.
     """
     called = shorten(str(target), most=200)
-    if target.exists():
+    if target.exists() or target.is_symlink():
         raise BadFile(f"{called}: is there already; give a new name, or remove it first.")
     if not target.parent.is_dir():
         raise BadFile(f"{called}: the folder {shorten(str(target.parent), most=200)} is not there; make it first.")

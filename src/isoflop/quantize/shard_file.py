@@ -8,11 +8,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.errors import BadFile
+from isoflop.errors import BadFile, shorten
 from isoflop.model.headers.safetensors import BITS, MOST_HEADER
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ class ShardFile:
         self._temporary = path.with_name(path.name + UNFINISHED)
         self.size = len(header) + sum(one.bytes for one in tensors)
         self._file = os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
-        self._write(0, header)
+        try:
+            self._write(0, header)
+        except BaseException:
+            self.drop()
+            raise
 
     def write(self, name: str, offset: int, values: NDArray[np.generic]) -> None:
         """Bytes of a tensor, `offset` bytes behind its begin; calls from several threads are fine."""
@@ -58,13 +63,19 @@ class ShardFile:
         os.ftruncate(self._file, self.size)
         if sync:
             os.fsync(self._file)
-        os.close(self._file)
+        self._close()
         self._temporary.replace(self.path)
 
     def drop(self) -> None:
         """Give the file up."""
-        os.close(self._file)
+        self._close()
         self._temporary.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        """Once: the number may be another file's afterwards."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
 
 def header_of(tensors: Sequence[Out], metadata: Mapping[str, str]) -> tuple[bytes, dict[str, int]]:
@@ -79,7 +90,15 @@ def header_of(tensors: Sequence[Out], metadata: Mapping[str, str]) -> tuple[byte
         table[one.name] = {"dtype": one.dtype, "shape": list(one.shape), "data_offsets": [reached, reached + one.bytes]}
         begins[one.name] = reached
         reached += one.bytes
-    text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+    if len(begins) < len(tensors):
+        twice = next(name for name, count in Counter(one.name for one in tensors).items() if count > 1)
+        raise BadFile(f"'{shorten(twice)}' is in the source, and is also what belongs to a quantized weight there.")
+    try:
+        text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise BadFile(
+            f"the name of a tensor is no text: {shorten(ascii(error.object[error.start : error.end]))}."
+        ) from error
     text += b" " * (-len(text) % 8)
     if len(text) > MOST_HEADER:
         raise BadFile(f"a header of {len(text):,} bytes is above the {MOST_HEADER:,} that safetensors allows.")

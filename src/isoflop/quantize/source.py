@@ -6,13 +6,15 @@ opened.
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from isoflop.errors import BadFile, shorten
 from isoflop.model.headers import read_tensors
-from isoflop.model.headers.safetensors import INDEX, read_safetensors
+from isoflop.model.headers.safetensors import INDEX, MOST_HEADER, read_safetensors
 from isoflop.quantity.json_file import read_json
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ FLOATS = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16"}
 
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
+_PART = re.compile(r"-\d{5}-of-(\d{5})\.safetensors$")
+_TEMPLATES = "additional_chat_templates"
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _WEIGHTS = (*_PICKLED, ".safetensors", ".gguf", ".onnx", ".h5", ".msgpack", ".npz", ".tflite")
 _CONVERT = (
@@ -61,12 +65,16 @@ class SourceShard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A checkpoint: its folder, files of weights, config (empty where there is none) and the files carried along."""
+    """A checkpoint: its folder, files of weights, config (empty where there is none) and the files carried along.
+
+    `left` are folders in it that are not.
+    """
 
     folder: Path
     shards: tuple[SourceShard, ...]
     config: Mapping[str, object]
     beside: tuple[Path, ...]
+    left: tuple[str, ...]
     is_folder: bool
 
     @property
@@ -103,25 +111,35 @@ def open_source(path: str | PathLike[str]) -> Source:
             raise BadFile(f"{called}: no safetensors files but pickled weights. {_CONVERT}")
         raise BadFile(f"{called}: no *.safetensors in this folder; give the folder of a checkpoint.")
     found = read_tensors(place)
-    names = _all_there(place if place.suffix == ".json" else folder / INDEX, found.files, called)
+    names = _all_there(place, found.files, called)
     shards = tuple(_shard(folder / name) for name in names)
-    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
-    beside = tuple(_beside(folder)) if is_folder or place.suffix == ".json" else ()
-    return Source(folder=folder, shards=shards, config=config, beside=beside, is_folder=is_folder)
+    config = _config(folder / "config.json") if (folder / "config.json").is_file() else {}
+    whole = is_folder or place.suffix == ".json"
+    beside, left = _beside(folder) if whole else ((), ())
+    return Source(folder=folder, shards=shards, config=config, beside=beside, left=left, is_folder=is_folder)
 
 
-def _all_there(index: Path, found: tuple[str, ...], called: str) -> tuple[str, ...]:
-    """The files, all of them, in the index's order."""
-    if len(found) == 1 and not index.is_file():
-        return found
+def _config(path: Path) -> Mapping[str, object]:
+    """The config, checked as all JSON is, but with its infinities ("time_step_limit": [0, Infinity]) as numbers."""
+    read_json(path, infinity=True)
+    found: Mapping[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _all_there(place: Path, found: tuple[str, ...], called: str) -> tuple[str, ...]:
+    """The files found, which must be all that an index lists or that their names count."""
+    is_folder = place.is_dir()
+    index = place / INDEX if is_folder else place if place.suffix == ".json" else place.parent / INDEX
     if index.is_file():
-        placed = read_json(index, most_bytes=100_000_000)["weight_map"]
-        assert isinstance(placed, dict)  # read_tensors has checked it
-        lost = sorted(set(placed.values()) - set(found))
-        if lost:
-            raise BadFile(
-                f"{called}: {len(lost):,} of {len(set(placed.values())):,} files are missing (the first: {lost[0]})."
-            )
+        placed = read_json(index, most_bytes=MOST_HEADER)["weight_map"]
+        listed = set(placed.values()) if isinstance(placed, dict) else set()  # any text, where `place` is a file
+        lost = sorted(str(name) for name in listed - set(found))
+        if lost and (is_folder or index == place or listed & set(found)):
+            raise BadFile(f"{called}: {len(lost):,} of {len(listed):,} files are missing (the first: {lost[0]}).")
+    elif is_folder:
+        due = max((int(part[1]) for name in found if (part := _PART.search(name))), default=0)
+        if due > len(found):
+            raise BadFile(f"{called}: {due - len(found):,} of {due:,} files are missing, so it is not the whole model.")
     return found
 
 
@@ -137,10 +155,12 @@ def _shard(path: Path) -> SourceShard:
     return SourceShard(path=path, tensors=tuple(placed), metadata=metadata)
 
 
-def _beside(folder: Path) -> list[Path]:
-    """Tokenizer, templates and the like: regular files of the folder that hold no weights and are not rewritten."""
+def _beside(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """(tokenizer, templates and the like: files that hold no weights and are not rewritten; folders left behind)."""
     rewritten = {"config.json", INDEX, "quantization_report.json"}
-    return sorted(
+    folders = sorted(one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
+    templates = sorted((folder / _TEMPLATES).glob("*.jinja")) if _TEMPLATES in folders else []
+    files = sorted(
         one
         for one in folder.iterdir()
         if one.is_file()
@@ -149,3 +169,4 @@ def _beside(folder: Path) -> list[Path]:
         and not one.name.startswith(".")
         and not one.name.endswith(".index.json")
     )
+    return (*files, *templates), tuple(name for name in folders if name != _TEMPLATES)

@@ -137,6 +137,11 @@ def least_error(file: int, tensor: Placed, work: Work, magnitude: float) -> floa
     return magnitude * float(shares[np.argmin(np.sum(found, axis=0))])
 
 
+def processors() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def each(pool: Executor, do: Callable[[_Part], _Result], parts: Iterable[_Part]) -> list[_Result]:
     """`do` of every part, on the pool's threads. Where one fails, none still runs when the error is raised.
 
