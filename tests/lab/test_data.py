@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoflop.errors import BadFile, BadInput, Infeasible
@@ -22,6 +22,7 @@ def test_the_shards_hold_the_text(corpus: Corpus, text_folder: Path) -> None:
     assert corpus.bytes_per_token == pytest.approx(1, rel=1e-3)
 
 
+@settings(max_examples=20)
 @given(length=st.integers(7, 300), sequences=st.integers(1, 9), seed=st.integers(0, 5))
 def test_an_epoch_reads_every_sequence_once_and_nothing_held_out(
     corpus: Corpus, length: int, sequences: int, seed: int
