@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -74,28 +74,66 @@ def command(
     if options["method"] is not None:
         _calibrated(source, folder, name, options)
         return
+    form = "json" if as_json else form
+    _check(source, name, form, options)
     report = _run(source, folder, name, options)
     if options["out"] is not None:
         _draw(report, str(options["out"]), dark=bool(options["dark"]))
         return
     judged = _judge(source, folder, options["text"])
-    _print(report, "json" if as_json else form, tensors=tensors, judged=judged)
-    if options["device"] is not None and form == "text" and not as_json:
-        click.echo("\n" + wrapped(_to_serve(folder, str(options["device"])), first="  ", rest="  "))
+    served = _to_serve(folder, str(options["device"])) if options["device"] is not None else None
+    _print(report, form, tensors=tensors, judged=judged, served=served)
 
 
-def _to_serve(folder: str, device: str) -> str:
-    """What the new checkpoint takes on a device, in a sentence."""
+def _check(source: str, name: str, form: str, options: dict[str, object]) -> None:
+    """Refuse what would fail, or be left out, after a long conversion."""
+    if options["calibrate"] is not None:
+        raise BadInput("--calibrate is the text for --method gptq or awq: give both, or neither")
+    if options["device"] is not None:
+        from isoflop.model import describe
+        from isoflop.serving import deployment_for
+
+        if form not in {"text", "json"}:
+            raise BadInput("--on is said in text and in JSON; leave --format, or ask isoflop serving afterwards")
+        deployment_for(describe(source), str(options["device"]))
+    if options["text"] is not None:
+        from isoflop.quantize.quality import check_quality
+
+        if options["out"] is not None:
+            raise BadInput("--quality is printed and --out draws a picture: ask for them in two calls")
+        if name.strip().lower().startswith("gguf"):
+            raise BadInput("--quality does not read GGUF; llama.cpp's own perplexity measures it")
+        check_quality(source, str(options["text"]))
+
+
+def _to_serve(folder: str, device: str) -> Served:
+    """What the new checkpoint takes on a device."""
     from isoflop.model import describe
-    from isoflop.report import say
     from isoflop.serving import Wish, deployment_for, serve
 
     deployment, chips = deployment_for(describe(folder), device)
     found = serve(deployment, chips, Wish(concurrency=1, input_tokens=1536, output_tokens=512))
     held = next((term.value for term in found.memory.terms if term.name == "weights"), 0.0)
-    said = f"To serve on {device}: {say(held, 'weight_bytes')} of weights a chip, room for {found.room.tokens[0]:,.0f} "
-    said += f"tokens ({found.room.tokens[1]:,.0f} to {found.room.tokens[2]:,.0f})"
-    return f"{said}; everything else: isoflop serving {folder} --on {device}"
+    likely, least, most = found.room.tokens
+    return Served(device, held, likely, least, most)
+
+
+class Served(NamedTuple):
+    """Bytes of weights a chip, and tokens that fit beside them: likely, at least, at most."""
+
+    device: str
+    weight_bytes: float
+    tokens: float
+    least_tokens: float
+    most_tokens: float
+
+    def say(self, folder: str) -> str:
+        """In a sentence."""
+        from isoflop.report import say
+
+        said = f"To serve on {self.device}: {say(self.weight_bytes, 'weight_bytes')} of weights a chip, room for "
+        said += f"{self.tokens:,.0f} tokens ({self.least_tokens:,.0f} to {self.most_tokens:,.0f})"
+        return f"{said}; everything else: isoflop serving {folder} --on {self.device}"
 
 
 def _calibrated(source: str, folder: str, name: str, options: dict[str, object]) -> None:
@@ -105,6 +143,8 @@ def _calibrated(source: str, folder: str, name: str, options: dict[str, object])
 
     if options["calibrate"] is None:
         raise BadInput(f"--method {options['method']} needs a text to calibrate on: --calibrate FILE")
+    if options["keep"] or options["include"] or options["rest"] or options["choice"] != "absmax" or options["text"]:
+        raise BadInput("--method hands over to llm-compressor: without --scales, --keep, --include, --rest, --quality")
     calibrated(Path(source), Path(folder), name, Path(str(options["calibrate"])), str(options["method"]))
     click.echo(f"{folder}: written by llm-compressor ({options['method']}, {name})")
 
@@ -164,7 +204,7 @@ def _steps(update: Callable[[int], None]) -> Callable[[int, int], None]:
     return told
 
 
-def _print(report: Report, form: str, *, tensors: bool, judged: Quality | None) -> None:
+def _print(report: Report, form: str, *, tensors: bool, judged: Quality | None, served: Served | None) -> None:
     from isoflop import report as drawn
     from isoflop.quantize.job import report_object
     from isoflop.report import quantize as pages
@@ -172,6 +212,7 @@ def _print(report: Report, form: str, *, tensors: bool, judged: Quality | None) 
     match form:
         case "json":
             table = {**report_object(report), **({"quality": asdict(judged)} if judged else {})}
+            table |= {"to_serve": served._asdict()} if served else {}
             click.echo(drawn.dumps(table))  # type: ignore[arg-type]
         case "csv":
             print_table(pages.TENSOR_COLUMNS, pages.tensor_rows(report.tensors), "csv")
@@ -182,3 +223,5 @@ def _print(report: Report, form: str, *, tensors: bool, judged: Quality | None) 
         case _:
             paper = {"width": terminal_width(), "color": wants_color(), "ascii_only": ascii_only()}
             click.echo(pages.quantize_text(report, judged, tensors=tensors, **paper))  # type: ignore[arg-type]
+            if served:
+                click.echo("\n" + wrapped(served.say(report.folder), first="  ", rest="  "))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from isoflop.quantize.convert import quantize
+from isoflop.quantize.convert import dequantize, quantize
 from isoflop.quantize.formats import FORMATS, NumberFormat, Stored, number_format, store
 from isoflop.quantize.options import Options
 from isoflop.quantize.report import Report, TensorReport
@@ -22,6 +22,7 @@ __all__ = [
     "Scheme",
     "Stored",
     "TensorReport",
+    "dequantize",
     "number_format",
     "quantize",
     "scheme",

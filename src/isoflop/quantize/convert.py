@@ -18,10 +18,10 @@ from isoflop.quantize.encode import Scaling, kernels
 from isoflop.quantize.job import Job
 from isoflop.quantize.layout import PLAIN_DTYPES, siblings
 from isoflop.quantize.options import Options
-from isoflop.quantize.plan import Plan, Plans, check_places, config_of, plan_all
+from isoflop.quantize.plan import Plan, Plans, check_places, config_of, is_quantized, plan_all
 from isoflop.quantize.read_back import decode_into
 from isoflop.quantize.report import Report, TensorReport
-from isoflop.quantize.scheme import scheme
+from isoflop.quantize.scheme import PLAIN, scheme
 from isoflop.quantize.shard_file import ShardFile
 from isoflop.quantize.source import FLOATS, Source, open_source
 from isoflop.quantize.tensor import Sums, Work, cast_tensor, copy_tensor, magnitude_of, processors, quantize_tensor
@@ -69,6 +69,29 @@ def quantize(
         raise BadFile(
             f"{where}: {error.strerror or error}. Files that are finished are kept: the same call goes on from there."
         ) from error
+
+
+def dequantize(
+    source: str | PathLike[str],
+    folder: str | PathLike[str],
+    to: str = "bf16",
+    *,
+    options: Options | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Read the quantized checkpoint at `source` back into plain numbers ("bf16", "fp16" or "fp32") in a new `folder`.
+
+    It is `quantize` to a plain format, which refuses a source that is not quantized.
+
+    Raises:
+        BadFile: as in `quantize`, and where the config does not say that the weights are quantized.
+        BadInput: `to` is no plain format.
+    """
+    if scheme(to).layout != "dense":
+        raise BadInput(f"weights are read back as {', '.join(PLAIN)}, not as {shorten(to)}.")
+    if not is_quantized(open_source(source)):
+        raise BadFile(f"{shorten(str(source), most=200)}: its config does not say that it is quantized.")
+    return quantize(source, folder, to, options=options, progress=progress)
 
 
 def _convert(found: Source, target: Path, chosen: Scheme, options: Options, meter: _Meter) -> Report:

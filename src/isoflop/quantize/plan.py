@@ -78,7 +78,7 @@ def plan_all(found: Source, target: Path, chosen: Scheme, options: Options) -> P
         Infeasible: too little room on the disk.
     """
     called = shorten(str(found.folder), most=200)
-    quantized = _is_quantized(found)
+    quantized = is_quantized(found)
     if quantized and chosen.element != "plain":
         raise BadFile(
             f"{called}: its config says that it is quantized already, and rounding twice loses more. Start from the "
@@ -98,7 +98,8 @@ def plan_all(found: Source, target: Path, chosen: Scheme, options: Options) -> P
     return plans
 
 
-def _is_quantized(found: Source) -> bool:
+def is_quantized(found: Source) -> bool:
+    """Whether the config says so."""
     text = found.config.get("text_config")
     return "quantization_config" in found.config or (isinstance(text, dict) and "quantization_config" in text)
 
@@ -163,6 +164,8 @@ def config_of(found: Source, chosen: Scheme, plans: Plans, options: Options) -> 
     if not found.config:
         return None
     config = {key: value for key, value in found.config.items() if key != "quantization_config"}
+    if isinstance(inner := config.get("text_config"), dict):
+        config["text_config"] = {key: value for key, value in inner.items() if key != "quantization_config"}
     plain = chosen.target if chosen.element == "plain" else options.rest
     if plain:
         keys = [key for key in ("torch_dtype", "dtype") if key in config] or ["torch_dtype"]

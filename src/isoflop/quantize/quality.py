@@ -65,10 +65,8 @@ def quality(
         BadInput: too little text.
         Infeasible: the model does not fit in the memory that is free.
     """
-    torch, transformers = _libraries()
+    torch, transformers, tokens = check_quality(source, text, window=window, most=most)
     first = open_source(source)
-    _check_memory(sum(tensor.numbers for tensor in first.tensors) * 4, str(source))
-    tokens = _tokens(transformers, first.folder, Path(text), window, most)
     rows = tokens[: len(tokens) // window * window] if len(tokens) >= window else tokens
     batch = torch.tensor(rows).reshape(-1, min(window, len(rows)))
     before = _losses(torch, transformers, first.folder, batch)
@@ -79,6 +77,16 @@ def quality(
     return Quality(
         tokens=off.numel(), loss_before=float(before.mean()), loss_after=float(after.mean()), spread=spread
     )  # fmt: skip
+
+
+def check_quality(
+    source: str | Path, text: str | Path, *, window: int = 512, most: int = 16_384
+) -> tuple[ModuleType, ModuleType, list[int]]:
+    """(torch, transformers, tokens), or what `quality` would raise for the source: before a long conversion."""
+    torch, transformers = _libraries()
+    first = open_source(source)
+    _check_memory(sum(tensor.numbers for tensor in first.tensors) * 4, str(source))
+    return torch, transformers, _tokens(transformers, first.folder, Path(text), window, most)
 
 
 def _plain(folder: Path, place: Path) -> Path:
@@ -104,10 +112,13 @@ def _libraries() -> tuple[ModuleType, ModuleType]:
 
 
 def _check_memory(needed: int, called: str) -> None:
-    pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > 0.9 * pages:
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if (told := Path("/proc/meminfo")).is_file():  # what caches hold is free too
+        lines = dict(line.split(":", 1) for line in told.read_text(encoding="ascii").splitlines())
+        free = 1024 * int(lines.get("MemAvailable", f"{free // 1024} kB").split()[0])
+    if needed > 0.9 * free:
         raise Infeasible(
-            f"{shorten(called, most=200)}: takes {needed:,} bytes in float32, and {pages:,} are free; measure it "
+            f"{shorten(called, most=200)}: takes {needed:,} bytes in float32, and {free:,} are free; measure it "
             "on a larger machine, or with the runtime that serves it."
         )
 

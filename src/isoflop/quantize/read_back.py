@@ -71,7 +71,8 @@ def stored_as(config: Mapping[str, object], called: str) -> Stored:
     Raises:
         BadFile: another library's format, or several schemes in one checkpoint.
     """
-    table = config.get("quantization_config")
+    inner = config.get("text_config")
+    table = config.get("quantization_config", inner.get("quantization_config") if isinstance(inner, dict) else None)
     method = table.get("quant_method") if isinstance(table, dict) else None
     if not isinstance(table, dict) or method != "compressed-tensors":
         raise BadFile(
