@@ -52,6 +52,7 @@ def test_a_post_says_what_a_get_says(page: TestClient) -> None:
         ("/api/v1/training?model=gpt2", 400, "BadInput"),
         ("/api/v1/training?model=gpt2&on=8xh100-sxm&tp=x", 400, "BadInput"),
         ("/api/v1/prices?device=h100-sxm-80gb&provider=nobody", 422, "MissingData"),
+        (f"/api/v1/audit?{urlencode({**VIEWS['audit'].first, 'mfu': '0%'})}", 400, "BadInput"),
         ("/api/v1/nothing", 404, "NotFound"),
     ],
 )

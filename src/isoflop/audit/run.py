@@ -20,7 +20,7 @@ from isoflop.audit.merged import merged, with_utilisation
 from isoflop.audit.napkin import find_quantity, parse_napkin
 from isoflop.audit.reconciled import reconciled
 from isoflop.audit.subjects import check_subjects
-from isoflop.errors import BadFile, BadInput, UnitError, UnknownName
+from isoflop.errors import BadFile, BadInput, UnitError, UnknownName, shorten
 from isoflop.quantity import quantity, read_text
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def audit_text(
     """`audit` of a text; whether it is a napkin, a table or prose is told from the ending of `name`."""
     document = read_document(text, name)
     utilisation = None if mfu is None else amount(mfu, of=quantity("mfu")).spread
+    if utilisation is not None and not utilisation.median > 0:
+        raise BadInput(f"an MFU of {shorten(str(mfu))} does no work; give a share above 0 %, as 0.4 or '32% to 49%'")
     return audit_document(with_values(document, given or {}), world_checks(), mfu=utilisation)
 
 
