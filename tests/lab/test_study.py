@@ -16,9 +16,10 @@ pytest.importorskip("torch")
 
 from isoflop.cli.lab_page import history_rows, study_page
 from isoflop.errors import BadInput, Infeasible, UntrustworthyFit
-from isoflop.lab import StudyFolder, line_of_study, make_study, run_study, runs_of_study, write_export
+from isoflop.lab import StudyFolder, line_of_study, make_study, run_study, runs_of_study, write_export, write_model
 from isoflop.lab.forecast import check_disk
 from isoflop.lab.pool import Outcome
+from isoflop.model import describe
 
 TOML = """
 name = "small"
