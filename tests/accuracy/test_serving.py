@@ -124,6 +124,20 @@ def test_models_are_found_by_name_family_or_size(changes: dict[str, str], model:
     assert read_row(row(**changes).settings, {}).deployment.model.name == model
 
 
+def test_what_is_not_known_is_taken_from_beside_it_and_named() -> None:
+    family = read_row(row(gpu="", gpu_family="b200").settings, {})
+    assert family.deployment.device.name == "b200-sxm-180gb"
+    assert "the device: b200, by its family" in family.assumed
+    unheard = read_row(row(gpu="zzz", gpu_family="b200").settings, {})
+    assert unheard.deployment.device.name == "b200-sxm-180gb"
+    assert "b200 for 'zzz', which is not known" in unheard.assumed
+    assert read_row(row(gpu="zzz", gpu_family="zzz").settings, {}).deployment.device.name == "h100-sxm-80gb"
+    assert "the framework: vllm for 'foo', which is not known" in read_row(row(framework="foo").settings, {}).assumed
+    cache = read_row(row(kv_prec="qq").settings, {})
+    assert cache.wide > 1
+    assert any("'qq' is not known" in one for one in cache.assumed)
+
+
 def test_layouts_are_read_as_runtimes_mean_them() -> None:
     four = {"framework": "llama.cpp", "weight_prec": "q4_k_m", "n_gpus": "4"}
     local = read_row(row(**four, scenario="llama-bench tg").settings, {})

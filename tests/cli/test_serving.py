@@ -71,6 +71,9 @@ def test_explain_numbers_the_derivation(capsys: pytest.CaptureFixture[str]) -> N
     assert "x/÷" in out
 
 
+LOCAL = ("llama-3.1-8b", "--on", "rtx-3060", "--runtime", "llama.cpp", "--weights", "q4_k_m")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -90,6 +93,14 @@ def test_explain_numbers_the_derivation(capsys: pytest.CaptureFixture[str]) -> N
         (("llama-3.1-8b", "--on", "h100-sxm", "--host-layers", "4"), 2, "llama.cpp"),
         (("llama-3.1-8b", "--on", "h100-sxm", "--runtime-version", "new"), 2, "version"),
         (("llama-3.1-8b", "--on", "h100-sxm", "--format", "svg"), 2, "--out"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--weights", "q4km"), 2, "q4_k_m"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--concurrency", "0"), 2, "--concurrency: "),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--memory", "-1 GB"), 2, "--memory: "),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--tpot", "30 GB"), 2, "--tpot: "),
+        (("llama-3.1-8b", "--on", "mi300x", "--runtime", "trtllm"), 4, "trtllm does not run on devices of AMD; vllm"),
+        (("llama-3.1-8b", "--on", "tpu-v5e", "--runtime", "llama.cpp"), 4, "llama.cpp does not run"),
+        ((*LOCAL, "--host-layers", "99"), 4, "llama-3.1-8b has 32; 32 is the most"),
+        ((*LOCAL, "--host-experts", "2"), 4, "llama-3.1-8b has no experts"),
     ],
 )
 def test_what_cannot_be_says_why(
@@ -115,6 +126,18 @@ def test_a_small_machine_with_layers_on_the_host(capsys: pytest.CaptureFixture[s
     code, out, _ = run(capsys, *words, "--host-layers", "50", "--host-bandwidth", "80 GB/s")
     assert code == 0
     assert "Q4_K_M" in out
+    code, out, _ = run(capsys, *LOCAL, "--host-layers", "32")
+    assert code == 0
+    assert "memory of the host at 60 GB/s" in out
+    assert "none on the chip" in out
+
+
+def test_limits_are_said_in_their_units_and_arrivals_that_are_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, *PLAIN, "--tpot", "2 s", "--ttft", "3 s")
+    assert "first token 3 s and further tokens 2 s" in " ".join(out.split())
+    code, out, _ = run(capsys, "llama-3.1-8b", "--on", "1xh100-sxm", "--rate", "1e9")
+    assert code == 4
+    assert "cannot keep up" in out
 
 
 def test_a_whole_life(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from isoflop.accuracy.state_models import Found, model_of
@@ -111,6 +112,9 @@ class Chips:
 def device_in(row: ServingSettings, notes: Notes) -> Chips:
     """The device that a row names, or what stands in for it."""
     boards = 2 if re.search(r"\bdual\b", row.gpu.lower()) else 1
+    if not row.gpu and row.gpu_family:
+        notes.add(f"the device: {row.gpu_family[:40]}, by its family", 1.1)
+        return device_in(msgspec.structs.replace(row, gpu=row.gpu_family), notes)
     if not row.gpu:
         notes.add(f"the device: {USUAL_DEVICE}", 2.0)
         return Chips(device(USUAL_DEVICE), boards)
@@ -133,6 +137,9 @@ def _like_it(row: ServingSettings, boards: int, notes: Notes) -> Chips:
     try:
         chip = device(bare)
     except (IsoflopError, UnknownName):
+        if row.gpu_family not in {"", row.gpu}:
+            notes.add(f"{row.gpu_family[:40]} for '{row.gpu[:40]}', which is not known", 1.3)
+            return device_in(msgspec.structs.replace(row, gpu=row.gpu_family), notes)
         usual = USUAL_DEVICE if "llama.cpp" in row.framework.lower() else USUAL_SERVER
         notes.add(f"{usual} for '{row.gpu[:40]}', which is not known", 3.0)
         return Chips(device(usual), boards)

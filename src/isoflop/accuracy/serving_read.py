@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from isoflop.accuracy.serving_named import Notes, device_in, model_in
-from isoflop.accuracy.state_models import Found, formats_of
+from isoflop.accuracy.state_models import Found, formats_of, kv_format
 from isoflop.errors import BadFile, IsoflopError
 from isoflop.quantity.toml_file import read_toml
 from isoflop.serving import Deployment, Formats, Placement, Runtime, Traffic
@@ -148,7 +148,8 @@ def _runtime(row: ServingSettings, notes: Notes) -> tuple[Runtime, str]:
     month = row.date[:7]
     if rule is None:
         name: RuntimeName = "llama.cpp" if row.weight_prec.lower().startswith(("q", "iq", "gguf")) else "vllm"
-        notes.add(f"the framework: {name}", 1.15)
+        instead = f" for '{row.framework[:40]}', which is not known" if row.framework else ""
+        notes.add(f"the framework: {name}{instead}", 1.15)
         return Runtime(name=name), month
     version = row.framework_version or (_VERSION.search(said) or [""])[0]
     known = _VERSION.search(version)
@@ -163,13 +164,19 @@ def _formats(row: ServingSettings, found: Found, runtime: Runtime, notes: Notes)
     if runtime.name == "llama.cpp" and said.lower() == "mxfp4":
         said = "mxfp4_moe"  # files of ggml keep attention and output in 8 bit
     try:
-        formats, assumed = formats_of(found, said, row.kv_prec)
+        kept = row.kv_prec
+        Formats(kv=kv_format(kept))
     except IsoflopError:
-        formats, assumed = formats_of(found, "bf16", row.kv_prec)
+        kept = ""
+        notes.add(f"a cache as the weights ask for, for '{row.kv_prec[:20]}' is not known", 1.2)
+    try:
+        formats, assumed = formats_of(found, said, kept)
+    except IsoflopError:
+        formats, assumed = formats_of(found, "bf16", kept)
         notes.add(f"weights in bf16, for '{row.weight_prec[:20]}' is not known", 1.3)
     for text in assumed:
         notes.add(text)
-    if not row.kv_prec and formats.kv_bytes > 1 and _small_cache(row, found, runtime):
+    if not kept and formats.kv_bytes > 1 and _small_cache(row, found, runtime):
         notes.add("a cache in fp8, as checkpoints of that format ask for")
         return replace(formats, kv="fp8")
     return formats

@@ -39,6 +39,7 @@ class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
     weight_prec: str = ""
     kv_prec: str = ""
     gpu: str = ""
+    gpu_family: str = ""
     n_gpus: int | None = None
     tp: int | None = None
     pp: int | None = None
@@ -94,7 +95,7 @@ TARGETS = (
     "ttft_ms", "tpot_ms", "output_tok_s_total", "output_tok_s_per_gpu", "prefill_tok_s", "power_w_total",
     "energy_j_per_out_tok", "memory_gb",
 )  # fmt: skip
-PEOPLE = ("id", "source", "source_ref", "gpu_family", "memory_kind", "notes")
+PEOPLE = ("id", "source", "source_ref", "memory_kind", "notes")
 SETTINGS = ServingSettings.__struct_fields__
 COLUMNS = frozenset({*TARGETS, *PEOPLE, *SETTINGS})
 UNSAID = frozenset({"", "nan", "none", "unknown", "n/a"})

@@ -108,7 +108,7 @@ def formats_and_parts(
 ) -> tuple[Formats, dict[str, object], tuple[str, ...]]:
     """(formats, further parts of the deployment, what was assumed)."""
     from isoflop.serving.given import formats_for
-    from isoflop.serving.spec import Offload, Runtime, Settings, Speculation
+    from isoflop.serving.spec import USUAL_ACCEPTANCE, Offload, Runtime, Settings, Speculation
 
     formats, assumed = formats_for(what, str(options.pop("weights")), str(options.pop("kv")))
     name = str(options.pop("runtime"))
@@ -124,21 +124,19 @@ def formats_and_parts(
     drafts, accepted = _count(options.pop("draft_tokens")), options.pop("acceptance")
     speculation = Speculation()
     if drafts:
-        chance = (
-            _share(accepted, "--acceptance") if accepted else Speculation.__dataclass_fields__["acceptance"].default
-        )
+        chance = _share(accepted, "--acceptance") if accepted else USUAL_ACCEPTANCE
         speculation = Speculation(method="mtp", tokens=drafts, acceptance=chance)
         assumed = assumed if accepted else (*assumed, f"guessed tokens are right with {chance:.0%} each")
     band = options.pop("host_bandwidth")
     offload = Offload(
         layers=int(_count(options.pop("host_layers"))),
         expert_layers=int(_count(options.pop("host_experts"))),
-        bandwidth=_median(str(band), "memory_bandwidth") if band else 0.0,
+        bandwidth=_median(str(band), "memory_bandwidth", "--host-bandwidth") if band else 0.0,
     )
     if offload.any and name != "llama.cpp":
         raise BadInput("layers stay on the host with --runtime llama.cpp; the others hold everything on chips")
     own = options.pop("memory")
-    memory = _median(str(own), "kv_cache_bytes") if own else 0.0
+    memory = _median(str(own), "kv_cache_bytes", "--memory") if own else 0.0
     parts = {"runtime": runtime, "settings": settings, "speculation": speculation, "offload": offload, "memory": memory}
     return formats, parts, assumed
 
@@ -153,10 +151,10 @@ def wish_of(device: Device, options: dict[str, object]) -> Wish:
     given = {name: str(value) for name, value in options.items() if value is not None}
     chosen = {name: given[name] for name in WISHES if name in given}
     limits = {"first": "ttft", "token": "tpot"}
-    goal = Goal(**{name: _seconds(given[flag]) for name, flag in limits.items() if flag in given})
+    goal = Goal(**{name: _seconds(given[flag], flag) for name, flag in limits.items() if flag in given})
     return Wish(
-        concurrency=_median(given["concurrency"], "sequences") if "concurrency" in given else 0.0,
-        request_rate=_median(given["rate"], "request_rate") if "rate" in given else 0.0,
+        concurrency=_number(given, "concurrency", "sequences"),
+        request_rate=_number(given, "rate", "request_rate"),
         context=_tokens(given.get("context"), "--context"),
         input_tokens=_tokens(given.get("read"), "--input"),
         output_tokens=_tokens(given.get("written"), "--output"),
@@ -164,12 +162,19 @@ def wish_of(device: Device, options: dict[str, object]) -> Wish:
         goal=goal,
         tariff=tariff_of(device, price=given.get("price", ""), **chosen),
         offer=_offer(given["api"]) if "api" in given else None,
-        train_cost=_median(given["train_cost"], "train_cost") if "train_cost" in given else 0.0,
-        serve_tokens=_median(given["serve_tokens"], "serve_tokens") if "serve_tokens" in given else 0.0,
+        train_cost=_median(given["train_cost"], "train_cost", "--train-cost") if "train_cost" in given else 0.0,
+        serve_tokens=_median(given["serve_tokens"], "serve_tokens", "--serve-tokens")
+        if "serve_tokens" in given
+        else 0.0,
         use=_share(given["use"], "--use") if "use" in given else 1.0,
         devices=bool(options["devices"]),
         prefill=Placement(tp=int(given["prefill_tp"])) if "prefill_tp" in given else None,
     )
+
+
+def _number(given: dict[str, str], option: str, name: str) -> float:
+    """A quantity of an option, 0 where it was not given."""
+    return _median(given[option], name, f"--{option.replace('_', '-')}") if option in given else 0.0
 
 
 def _offer(text: str) -> Offer:
@@ -189,20 +194,20 @@ def _offer(text: str) -> Offer:
 def _tokens(text: str | None, flag: str) -> int:
     if text is None:
         return 0
-    number = _median(text, "sequence_length")
+    number = _median(text, "sequence_length", flag)
     if number != round(number) or number < 1:
         raise BadInput(f"{flag} is {number:g}; give a whole number from 1 up")
     return round(number)
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str, flag: str) -> float:
     """A time; a bare number is seconds."""
-    return _median(text, "time_to_first_token")
+    return _median(text, "time_to_first_token", f"--{flag}")
 
 
 def _share(text: object, flag: str) -> float:
     try:
-        return _median(str(text), "goodput")
+        return _median(str(text), "goodput", flag)
     except BadInput as error:
         raise BadInput(f"{flag} is '{shorten(str(text))}'; give a share above 0 % and up to 100 %") from error
 
@@ -211,7 +216,10 @@ def _count(value: object) -> float:
     return 0.0 if value is None else float(cast("int", value))
 
 
-def _median(text: str, name: str) -> float:
+def _median(text: str, name: str, flag: str) -> float:
     from isoflop.quantity import quantity, read
 
-    return read(text, quantity(name)).spread.median
+    try:
+        return read(text, quantity(name)).spread.median
+    except BadInput as error:
+        raise BadInput(f"{flag}: {error}") from error

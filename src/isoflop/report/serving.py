@@ -42,6 +42,8 @@ def _title(service: Service) -> str:
         "does not fit": "does not fit",
     }[service.room.verdict]
     missed = ", and misses the limits" if service.missed else ""
+    if missed and not service.wish.goal.any:
+        missed = ", and cannot keep up"
     return f"{service.deployment.model.name} on {service.chips:,} x {service.deployment.device.title}: {said}{missed}"
 
 
@@ -78,13 +80,10 @@ def _memory_rows(service: Service) -> list[Row]:
     if state is None:
         return rows
     middle, low, high = room.tokens
-    rows.append(
-        Row(
-            label="tokens that fit",
-            value=_around(middle, low, high),
-            remark="as the runtime prints them, in one instance; 80 %",
-        )
-    )
+    groups = service.deployment.placements[0].dp
+    printed = f"what {groups} groups of attention print, added up" if groups > 1 else "as the runtime prints them"
+    remark = f"{printed}, in one instance; 80 %"
+    rows.append(Row(label="tokens that fit", value=_around(middle, low, high), remark=remark))
     middle, low, high = room.sequences
     replicas = service.deployment.placements[0].replicas
     each = " in each replica" if replicas > 1 else ""
@@ -96,7 +95,7 @@ def _memory_rows(service: Service) -> list[Row]:
 def _state_remark(service: Service, runtime: str) -> str:
     limit = size(service.memory.limit or 0)
     if service.deployment.runtime.name == "llama.cpp":
-        return f"set aside for the context; {runtime}"
+        return f"set aside for the context; {runtime}" if runtime else "none on the chip"
     return f"what is left of {limit}; {runtime}" if runtime else f"weights and a step take more than {limit}"
 
 
@@ -114,6 +113,7 @@ def _time_rows(service: Service) -> list[Row]:
     if pace is None:
         return []
     batch = one(pace.flow.batch)
+    at_once = f"{batch:,.0f}" if batch >= 0.5 else "less than one"
     alone = 1 / one(pace.tpot.middle)
     chips = service.deployment.placements[0].chips
     each = say(one(pace.output_rate.middle) / chips, "tokens_per_second_per_chip")
@@ -128,7 +128,7 @@ def _time_rows(service: Service) -> list[Row]:
         Row(
             label="further tokens",
             value=_band(pace.tpot, "decode_time_per_token"),
-            remark=f"TPOT; {alone:.3g} tokens/s for each user, {batch:,.0f} written at once by an instance",
+            remark=f"TPOT; {alone:.3g} tokens/s for each user, {at_once} written at once by an instance",
         ),
         Row(
             label="rate",
@@ -222,7 +222,7 @@ def _lifetime_rows(service: Service) -> list[Row]:
     if found.best is None:
         return rows
     worse = found.flops_per_param_token / 2
-    size, data = say(found.best.params, "params"), say(found.best.tokens, "tokens")
+    size, data = say(one(found.best.params), "params"), say(one(found.best.tokens), "tokens")
     said = (
         f"for all of it together, dense, by {found.law}; a token served costs {worse:.2g} times its share of training"
     )
@@ -234,8 +234,8 @@ def _limit_section(service: Service) -> list[Section]:
     goal, found = service.wish.goal, service.searched
     if not goal.any or found is None:
         return []
-    limits = [f"first token {goal.first:g} s"] if np.isfinite(goal.first) else []
-    limits += [f"further tokens {goal.token * 1e3:g} ms"] if np.isfinite(goal.token) else []
+    limits = [f"first token {say(float(goal.first), 'time_to_first_token')}"] if np.isfinite(goal.first) else []
+    limits += [f"further tokens {say(float(goal.token), 'decode_time_per_token')}"] if np.isfinite(goal.token) else []
     if found.best is None:
         near = f"nearest: {_candidate(found.nearest)}" if found.nearest is not None else ""
         return [Section(heading="Within limits", lines=(f"nothing keeps {' and '.join(limits)}", near), loud=True)]

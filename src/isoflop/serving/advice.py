@@ -9,10 +9,11 @@ import numpy as np
 
 from isoflop.errors import BadInput, Infeasible, MissingData
 from isoflop.serving.caches import caches_of
+from isoflop.serving.case import USUAL_HOST
 from isoflop.serving.cost import Bill, Comparison, Offer, bill_of, compared
 from isoflop.serving.disaggregate import Slow, Split, slow, split
 from isoflop.serving.inverse import Change, Hardware, Room, changes, devices_that_fit, fewest_chips, room
-from isoflop.serving.legal import faults, format_faults
+from isoflop.serving.legal import device_faults, faults
 from isoflop.serving.memory import budget, memory_ledger
 from isoflop.serving.pace import pace, step_ledger
 from isoflop.serving.search import Goal, Searched, measured, placements_on, search_placements
@@ -122,12 +123,14 @@ def serve(deployment: Deployment, chips: int | None, wish: Wish, *, asked: bool 
 
     Raises: Infeasible with reason and nearest possibility for a placement or a format that cannot be.
     """
-    wrong = faults(deployment, deployment.placements[0]) if asked else format_faults(deployment)
+    wrong = faults(deployment, deployment.placements[0]) if asked else device_faults(deployment)
     if not deployment.model.causal:
         wrong = [f"{deployment.model.name} writes no tokens: it has no causal attention"]
     if wrong:
         raise Infeasible(f"{deployment.model.name} cannot be served so: {'; '.join(wrong)}.")
     traffic, assumed = traffic_of(deployment, wish)
+    if deployment.offload.any and not deployment.offload.bandwidth:
+        assumed = (f"memory of the host at {USUAL_HOST / 1e9:.0f} GB/s", *assumed)
     length = int(np.ceil(np.asarray(traffic.longest)))
     most = max(wish.context, length)
     asked_length = np.asarray(deployment.settings.max_model_len).reshape(-1)[0]
@@ -183,7 +186,7 @@ def _placed(
         if number % one.instance_chips:
             raise Infeasible(
                 f"an instance of {one.words()} takes {one.instance_chips} chips, which does not divide {number}; give "
-                f"a multiple, or other degrees"
+                f"a multiple of {one.instance_chips} chips, or degrees whose product divides {number}"
             )
         placed = deployment.at(replace(one, replicas=number // one.instance_chips))
         return placed, number, _searched(placed, number, wish, traffic)

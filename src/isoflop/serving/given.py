@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isoflop import hardware
-from isoflop.model.storage.ggml import file_scheme, ggml_scheme, is_ggml
+from isoflop.errors import UnknownName, close_matches
+from isoflop.model.storage.formats import ALIASES, BITS
+from isoflop.model.storage.ggml import MIXES, file_scheme, ggml_scheme, is_ggml
 from isoflop.model.storage.methods import scheme_of
 from isoflop.quantity import read_cluster
 from isoflop.serving.beside import tower_bytes
@@ -27,6 +29,12 @@ def formats_for(what: Description, weights: str = "", kv: str = "") -> tuple[For
         return Formats(weights=stored, kv=kv or "auto", rest=rest), assumed
     if is_ggml(weights):
         return Formats(weights=ggml_scheme(what.spec, weights), kv=kv or "auto", rest="fp16"), ()
+    if weights.strip().lower().removeprefix("torch.") not in {*BITS, *ALIASES}:
+        known = f"Give one of: {', '.join(BITS)}; or a mix of llama.cpp: {', '.join(MIXES)}."
+        close = close_matches(weights, [*BITS, *MIXES])
+        raise UnknownName(
+            "number format", weights, BITS, hint=f"Did you mean {' or '.join(close)}?" if close else known
+        )
     return Formats(weights=weights, kv=kv or "auto", rest=rest), ()
 
 

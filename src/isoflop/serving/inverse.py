@@ -12,7 +12,7 @@ import numpy as np
 
 from isoflop import hardware
 from isoflop.errors import IsoflopError
-from isoflop.serving.legal import block_of, faults, format_faults, legal_placements
+from isoflop.serving.legal import block_of, device_faults, faults, legal_placements
 from isoflop.serving.memory import budget
 from isoflop.serving.spec import Formats, Placements
 from isoflop.serving.weights import scheme_of
@@ -159,7 +159,7 @@ def devices_that_fit(deployment: Deployment, length: float, sequences: float, mo
             continue
         try:
             other = replace(deployment, device=device, node=None, memory=0.0)
-            placement = None if format_faults(other) else fewest_chips(other, length, sequences, most=most)
+            placement = None if device_faults(other) else fewest_chips(other, length, sequences, most=most)
         except IsoflopError:
             continue
         if placement is not None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 NEEDS_RATE = {"fp8": ("fp8",), "nvfp4": ("fp4",), "fp4": ("fp4",), "mxfp4": ()}
 """Formats of weights -> rates, one of which a device needs so that work can be done in them."""
 
+NEVER_RUNS_ON = {"llama.cpp": ("Google", "AWS"), "trtllm": ("AMD", "Apple", "AWS", "Google", "Huawei", "Intel")}
+"""Runtimes -> makers of devices that they have no kernels for."""
+
 BY_WEIGHT_ONLY = {"fp8": "int8 or bf16", "nvfp4": "fp8 or int4", "fp4": "fp8 or int4"}
 
 
@@ -28,19 +31,19 @@ def faults(deployment: Deployment, placement: Placement) -> list[str]:
     """Why this placement cannot be, each reason with the nearest that can; nothing where it can."""
     found = _divisions(deployment.model, placement)
     found += _blocks(deployment, placement)
-    found += format_faults(deployment)
+    found += device_faults(deployment)
     causal = deployment.model.causal
     return found if causal else [*found, f"{deployment.model.name} writes no tokens: it has no causal attention"]
 
 
 def _divisions(model: ModelSpec, one: Placement) -> list[str]:
     found = [
-        f"tp {one.tp} does not divide {heads} heads; {_near(heads, one.tp)} do"
+        f"tp {one.tp} does not divide {heads} heads; {_near(heads, one.tp)}"
         for heads in sorted(head_counts(model))
         if heads % one.tp
     ]
     found += [
-        f"tp {one.tp} and {heads} key-value heads do not divide each other; {_near(heads, one.tp)} do"
+        f"tp {one.tp} and {heads} key-value heads do not divide each other; {_near(heads, one.tp)}"
         for heads in sorted(kv_head_counts(model))
         if max(one.tp, heads) % min(one.tp, heads)
     ]
@@ -48,16 +51,16 @@ def _divisions(model: ModelSpec, one: Placement) -> list[str]:
     if one.ep > 1 and not experts:
         found.append(f"ep {one.ep}: {model.name} has no experts; ep 1 does")
     found += [
-        f"ep {one.ep} does not divide {number} experts; {_near(number, one.ep)} do"
+        f"ep {one.ep} does not divide {number} experts; {_near(number, one.ep)}"
         for number in sorted(expert_counts(model))
         if one.ep > 1 and number % one.ep
     ]
     if one.ep > 1 and (one.tp * one.dp) % one.ep:
-        found.append(f"ep {one.ep} does not divide tp x dp = {one.tp * one.dp}; {_near(one.tp * one.dp, one.ep)} do")
+        found.append(f"ep {one.ep} does not divide tp x dp = {one.tp * one.dp}; {_near(one.tp * one.dp, one.ep)}")
     if one.pp > model.layers:
         found.append(f"pp {one.pp} is more than {model.layers} layers; pp {model.layers} is the most")
     if one.dcp > 1 and one.tp % one.dcp:
-        found.append(f"dcp {one.dcp} does not divide tp {one.tp}; {_near(one.tp, one.dcp)} do")
+        found.append(f"dcp {one.dcp} does not divide tp {one.tp}; {_near(one.tp, one.dcp)}")
     return list(dict.fromkeys(found))
 
 
@@ -89,11 +92,33 @@ def _blocks(deployment: Deployment, one: Placement) -> list[str]:
 
 
 def _near(number: int, degree: int) -> str:
-    """Divisors next to a degree: "4 and 8"."""
+    """Divisors next to a degree: "4 and 8 do"."""
     divisors = [one for one in range(1, number + 1) if number % one == 0]
     below = max((one for one in divisors if one <= degree), default=1)
     above = min((one for one in divisors if one >= degree), default=number)
-    return f"{below} and {above}" if below != above else f"{below}"
+    return f"{below} and {above} do" if below != above else f"{below} does"
+
+
+def device_faults(deployment: Deployment) -> list[str]:
+    """What no placement changes: a runtime or formats that the device cannot do, more on the host than there is."""
+    found = []
+    maker = deployment.device.vendor
+    if maker in NEVER_RUNS_ON.get(deployment.runtime.name, ()):
+        other = "vllm or ideal" if maker in {"Google", "AWS"} else "vllm, sglang or llama.cpp"
+        found.append(f"{deployment.runtime.name} does not run on devices of {maker}; {other} may")
+    return [*found, *format_faults(deployment), *_host_faults(deployment)]
+
+
+def _host_faults(deployment: Deployment) -> list[str]:
+    model, off = deployment.model, deployment.offload
+    mixed = sum(times for times, layer in model.stack.groups if isinstance(layer.mlp, Moe))
+    found = []
+    if off.layers > model.layers:
+        found.append(f"{off.layers} layers on the host: {model.name} has {model.layers}; {model.layers} is the most")
+    if off.expert_layers > mixed:
+        said = f"{mixed} layers with experts; {mixed} is the most" if mixed else "no experts; give layers"
+        found.append(f"experts of {off.expert_layers} layers on the host: {model.name} has {said}")
+    return found
 
 
 def format_faults(deployment: Deployment) -> list[str]:

@@ -215,6 +215,10 @@ def kv_bits(form: str) -> float:
     return KV_BITS[word] if word in KV_BITS else BITS[dtype_of(word)]
 
 
+USUAL_ACCEPTANCE = 0.7
+"""Chance that a guessed token is right, where nobody says."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speculation:
     """Tokens guessed ahead and checked in one step.
@@ -225,7 +229,7 @@ class Speculation:
 
     method: DraftMethod = "none"
     tokens: Real = 0.0
-    acceptance: Real = 0.7
+    acceptance: Real = USUAL_ACCEPTANCE
     draft: ModelSpec | None = None
 
     def __post_init__(self) -> None:
