@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from isoflop.errors import BadFile, BadInput, shorten
 from isoflop.quantize.encode import Scaling, kernels
 from isoflop.quantize.job import Job
-from isoflop.quantize.layout import PLAIN_DTYPES, siblings
+from isoflop.quantize.layout import PLAIN_DTYPES, experts_note, siblings
 from isoflop.quantize.options import Options
 from isoflop.quantize.plan import Plan, Plans, check_places, config_of, is_quantized, plan_all
 from isoflop.quantize.read_back import decode_into
@@ -103,7 +103,7 @@ def _convert(found: Source, target: Path, chosen: Scheme, options: Options, mete
         work = Work(scheme=chosen, scaling=scaling, use=kernels(fast=options.fast), pool=pool)
         taken = frozenset(plan.tensor.name for plan in plans.all if not plan.kept)
         tensors = _shards(found, job, plans, _Way(work, _Magnitudes(found, work, taken), options, meter))
-        warnings = job.complete(config_of(found, chosen, plans, options))
+        warnings = (*job.complete(config_of(found, chosen, plans, options)), *experts_note(chosen, taken))
         report = _report(found, target, chosen, options, job, tensors)
         report = replace(report, seconds=time.monotonic() - started, warnings=warnings)
         job.publish(report)

@@ -6,6 +6,7 @@ gets a `quantization_config` that says what each number means.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from isoflop.model.headers.safetensors import BITS
@@ -115,6 +116,16 @@ def quantization_config(scheme: Scheme, ignore: Iterable[str]) -> dict[str, obje
         "kv_cache_scheme": None,
         "global_compression_ratio": None,
     }
+
+
+def experts_note(scheme: Scheme, quantized: Iterable[str]) -> tuple[str, ...]:
+    """What to mind where experts are quantized: transformers joins them, and does not take every layout there."""
+    if scheme.name not in {"nvfp4", "fp8-block", "mxfp8", "int8-w8a8"}:
+        return ()
+    if not any(re.search(r"\.experts\.\d+\.", name) for name in quantized):
+        return ()
+    what = "computes wrong with" if scheme.name == "nvfp4" else "refuses"
+    return (f"transformers 5.23 {what} {scheme.name} experts (vLLM is not tried here); --keep '*.experts.*', or int8",)
 
 
 def _activations(scheme: Scheme) -> dict[str, object] | None:

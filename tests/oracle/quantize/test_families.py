@@ -86,3 +86,21 @@ def test_a_head_that_is_tied_and_a_linear_layer(tmp_path: Path) -> None:
     load("AutoModelForMaskedLM", tmp_path / "out")
     ignored = json.loads((tmp_path / "out" / "config.json").read_text())["quantization_config"]["ignore"]
     assert "cls.predictions.decoder" in ignored
+
+
+@pytest.mark.parametrize("to", ["nvfp4", "fp8-block", "mxfp8", "int8-w8a8"])
+def test_experts_that_transformers_does_not_read_are_told(to: str, tmp_path: Path) -> None:
+    """Where this fails because it loads, transformers has learnt it: drop the scheme from `experts_note`."""
+    made = transformers.AutoModelForCausalLM.from_config(transformers.MixtralConfig(**SIZES, num_local_experts=4))
+    source = saved(made, tmp_path / "source", "bfloat16")
+    report = quantize(source, tmp_path / "out", to)
+    assert any(f"{to} experts" in said for said in report.warnings)
+    assert quantize(source, tmp_path / "kept", to, options=Options(keep=("*.experts.*",))).warnings == ()
+    quantize(tmp_path / "out", tmp_path / "back", "fp32")
+    name = "model.layers.0.mlp.experts.gate_up_proj"
+    right = load("AutoModelForCausalLM", tmp_path / "back").get_parameter(name)  # type: ignore[attr-defined]
+    try:
+        read = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype=torch.bfloat16)
+    except RuntimeError:
+        return
+    assert float((read.get_parameter(name).float() - right).norm() / right.norm()) > 1
