@@ -100,6 +100,8 @@ def test_a_cell_that_is_no_number_spoils_its_row_only() -> None:
     rows = parse_state_rows(table(ROW, ROW | {"id": "b", "tp": "many"}), "rows").rows
     assert not rows[0].fault
     assert "column tp: 'many'" in rows[1].fault
+    over = parse_state_rows(table(ROW | {"gpu_mem_util": "1.5"}), "rows").rows[0]
+    assert over.fault == "column gpu_mem_util: '1.5' is no number above 0 and up to 1"
     with pytest.raises(BadFile, match="'id'"):
         parse_state_rows("name\nx\n", "rows")
 

@@ -97,6 +97,14 @@ def test_what_does_not_fit_says_what_would() -> None:
     assert found.untimed
 
 
+def test_where_nothing_fits_the_placement_is_the_nearest() -> None:
+    found = answer("deepseek-v3", "8xh100-sxm")
+    assert found.room.verdict == "does not fit"
+    assert found.deployment.placements[0].instance_chips == 8
+    weights = next(term.value for term in found.memory.terms if term.name == "weights")
+    assert weights < 90 * 2**30
+
+
 def test_degrees_that_do_not_fit_the_chips_are_infeasible() -> None:
     with pytest.raises(Infeasible, match="does not divide 8"):
         answer("llama-3.1-70b", "8xh100-sxm", placement=Placement(tp=16))

@@ -122,8 +122,10 @@ def _row(cells: Mapping[str, str]) -> StateRow:
             continue
         whole = str(kinds[column]).startswith("int")
         value = number(text, whole=whole)
-        if value is None or not 0 < value <= LARGEST:
-            fault = fault or f"column {column}: '{shorten(text)}' is no {'whole ' if whole else ''}number above 0"
+        most = 1.0 if column == "gpu_mem_util" else LARGEST
+        if value is None or not 0 < value <= most:
+            ends = " and up to 1" if most == 1 else ""
+            fault = fault or f"column {column}: '{shorten(text)}' is no {'whole ' if whole else ''}number above 0{ends}"
             continue
         found[column] = value
     return StateRow(

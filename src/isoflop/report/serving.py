@@ -55,7 +55,8 @@ def _asked_rows(service: Service) -> list[Row]:
     rows = [Row(label="requests", value=value, remark=f"{read:,.0f} tokens read{kept}, {written:,.0f} written each")]
     placement = service.deployment.placements[0]
     found = service.searched
-    remark = "as asked for" if service.asked else "the only one"
+    nearest = "the nearest" if service.room.verdict == "does not fit" else "of those that hold it"
+    remark = "as asked for" if service.asked else "the only one" if service.chips == 1 else nearest
     if not service.asked and found is not None and found.holding > 1:
         remark = f"the best of {found.tried:,} placements and loads, {found.holding:,} of which hold a request"
     return [*rows, Row(label="placement", value=placement.words(), remark=remark)]

@@ -234,11 +234,12 @@ def _best(deployment: Deployment, chips: int, wish: Wish, traffic: Traffic, foun
     """The placement that writes most at the load asked for within the goal, else next to it; else what holds most."""
     length = float(np.asarray(traffic.longest))
     many = placements_on(deployment, chips, length)
-    holds = budget(deployment.at(many)).concurrency(length=length)
+    made = budget(deployment.at(many))
+    holds = made.concurrency(length=length)
     total = many.dp * many.replicas * holds
     fits = holds >= 1
     if found is None or not bool(fits.any()):
-        return many[int(np.argmax(holds))]
+        return many[int(np.lexsort((made.weights / made.capacity, -holds))[0])]
     open_load = found.best is not None and (wish.goal.any or wish.request_rate)
     load = wish.concurrency or (found.best.load if open_load and found.best is not None else 1.0)
     kept = np.flatnonzero(fits)
@@ -342,7 +343,9 @@ def _comparison(
     if wish.offer is None or bill is None:
         return None
     if wish.tariff is None:
-        raise MissingData(f"no price of {deployment.device.name} is known to hold against an API; give one with price=")
+        raise MissingData(
+            f"no price of {deployment.device.name} is known to hold against an API; give one: --price '$2/chip/h'"
+        )
     full = pace(deployment, Traffic(input_tokens=tokens[0], output_tokens=tokens[1], prefix_share=wish.prefix_share))
     return compared(wish.offer, full, deployment.placements[0].chips, wish.tariff, tokens)
 
@@ -351,7 +354,7 @@ def _lifetime(deployment: Deployment, wish: Wish, bill: Bill | None) -> Lifetime
     if bill is None or not wish.serve_tokens:
         return None
     if wish.tariff is None:
-        raise MissingData(f"no price of {deployment.device.name} is known; a whole life needs one: give price=")
+        raise MissingData(f"no price of {deployment.device.name} is known; a whole life needs one: --price '$2/chip/h'")
     from isoflop.serving.life import lifetime  # scaling laws are loaded by who asks for a life only
 
     return lifetime(bill, deployment, wish.tariff, wish.train_cost, wish.serve_tokens)

@@ -151,5 +151,7 @@ def step_ledger(deployment: Deployment, traffic: Traffic) -> Ledger:
         for name in TERMS
         if (value := float(np.asarray(getattr(found.flow.passed, name)).reshape(-1)[0])) > 0
     )
-    title = f"A step of {deployment.model.name} for {float(np.asarray(found.flow.batch).reshape(-1)[0]):,.0f} sequences"
+    batch = f"{float(np.asarray(found.flow.batch).reshape(-1)[0]):,.0f}"
+    many = "one sequence" if batch in {"0", "1"} else f"{batch} sequences"
+    title = f"A step of {deployment.model.name} for {many}"
     return Ledger(quantity="decode_time_per_token", title=title, terms=terms)
