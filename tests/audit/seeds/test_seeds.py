@@ -51,15 +51,21 @@ class Rewrite(TypedDict):
 REWRITES: list[Rewrite] = tomllib.loads((HERE / "rewrites.toml").read_text(encoding="utf-8"))["rewrite"]
 
 
+def _line_of(step: str) -> str:
+    """The line of a figure in running text: "L78.2" is the second of line 78."""
+    return step.partition(".")[0]
+
+
 @needs_seeds
 @pytest.mark.parametrize("number", WRONG)
 def test_wrong_claims_are_found_and_nothing_else(number: str) -> None:
     path = next(SEEDS.glob(f"{number}_*"))
     report = audit_text(path.read_text(encoding="utf-8"), path.name)
     wrong = [finding for finding in report.findings if finding.is_wrong]
-    assert {(finding.step, finding.kind) for finding in wrong} == {(step, kind) for _, step, kind, _ in WRONG[number]}
+    places = {(_line_of(finding.step), finding.kind) for finding in wrong}
+    assert places == {(step, kind) for _, step, kind, _ in WRONG[number]}
     for row, step, kind, factor in WRONG[number]:
-        found = next(finding for finding in wrong if (finding.step, finding.kind) == (step, kind))
+        found = next(finding for finding in wrong if (_line_of(finding.step), finding.kind) == (step, kind))
         if factor is not None:
             assert found.factor is not None, row
             assert abs(log(found.factor / factor)) < 0.02, row

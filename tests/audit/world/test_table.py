@@ -43,7 +43,35 @@ def test_a_slip_is_found_in_its_row_and_nowhere_else(slip: str) -> None:
     name, said, instead = SLIPS[slip]
     rows = [row.replace(said, instead) if key == name else row for key, row in SOUND.items()]
     found = wrong("\n".join([HEADER, *rows]))
-    assert {finding.step for finding in found} == {f"L{2 + list(SOUND).index(name)}"}
+    assert {finding.span.line for finding in found} == {2 + list(SOUND).index(name)}
+
+
+FLEET = "model,chips,device,gpu_hours,cost,energy_mwh"
+
+
+def fleet(*, cost: float = 1.0, energy: float = 1.0) -> str:
+    """Six rows of one device at about one price; the fourth is off by what is given."""
+    rows = []
+    for place, hours in enumerate((61_000, 146_000, 279_000, 1_500_000, 4_460_000, 562_000)):
+        off = (cost, energy) if place == 3 else (1.0, 1.0)
+        paid, used = hours * (2.2 + 0.1 * place) * off[0], hours * 770e-6 * off[1]
+        rows.append(f"run-{place},1024,h100-sxm,{hours},{paid:.4g},{used:.4g}")
+    return "\n".join([FLEET, *rows])
+
+
+def test_a_row_is_held_against_the_others_of_its_device() -> None:
+    assert not wrong(fleet())
+    assert not wrong(fleet(cost=2.5))  # prices differ that much
+    (found,) = wrong(fleet(cost=10.0))
+    assert (found.kind, found.span.line, found.step) == ("decimal_slip", 5, "L5.3")
+    assert found.factor == pytest.approx(10.0, rel=0.06)
+    assert [one.span.line for one in wrong(fleet(energy=1e-3))] == [5]
+
+
+def test_the_cell_that_is_wrong_is_the_one_marked() -> None:
+    report = audit_text("\n".join([HEADER, SOUND["dense"].replace("491520", "20480")]), "claims.csv")
+    steps = {step.number: step.label for step in report.document.steps}
+    assert [steps[one.step] for one in report.findings if one.is_wrong] == ["chip time of dense"]
 
 
 def test_headers_are_read_as_people_write_them() -> None:

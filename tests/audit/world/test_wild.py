@@ -49,6 +49,7 @@ def is_right(finding: Finding, slip: Slip) -> bool:
 
 
 OPEN = [
+    *docs("wild_blind"),
     *docs("wild_open"),
     *docs("wild_open2"),
     *docs("wild_clean"),
@@ -72,3 +73,16 @@ def test_what_is_wrong_is_found_and_nothing_else(doc: Doc) -> None:
         assert any(is_right(finding, slip) for finding in hits(text, slip, found)), (slip, found)
     explained = [finding for slip in slips for finding in hits(text, slip, found)]
     assert not [finding for finding in found if finding not in explained]
+
+
+def test_the_figure_that_is_wrong_is_the_one_marked() -> None:
+    text = "We trained on 512 A100s for 30 days. That is 15,360 GPU-hours; at $1.80 per GPU-hour it cost us $27,600."
+    report = audit_text(text, "document.md")
+    wrong = [finding for finding in report.findings if finding.is_wrong]
+    labels = {step.number: step.label for step in report.document.steps}
+    assert [labels[finding.step] for finding in wrong] == ["chip-hours"]
+
+
+def test_a_sum_that_does_not_come_out_is_one_finding() -> None:
+    text = "OPT-175B saw 180B tokens, so 6 x 175e9 x 180e9 = 1.89e24 FLOPs on 992 A100 80GB GPUs in two months."
+    assert [(one.kind, one.level) for one in wrong_in(text)] == [("decimal_slip", "arithmetic")]

@@ -277,7 +277,7 @@ _ON_TOKENS = re.compile(r"\s*(?:,|on|with|x|×|\()\s*(?:on\s+)?[0-9.]{1,6}\s?(?:
 _OF_THEM = re.compile(r"\s*(?:of (?:them|these|which|it)\s+(?:are\s+|is\s+)?)?(?:active|activated|used)\b")
 _GOES_ON = re.compile(
     r"\s*(?:(?:on|with|using|in|at|to|for|is|was|has|needs|takes|we|and|they|it|costs|saw|"
-    r"sees|trained|runs|fits)\b|[,.;:)]|$)"
+    r"sees|trained|runs|fits)\b|[,.;:)!?]|$)"
 )
 
 

@@ -259,7 +259,20 @@ def _is_bare(text: str, amount: Amount) -> bool:
 
 def _is_compared(text: str, name: Name) -> bool:
     """Whether a model is only what another is measured against: "more than GPT-4", "the same budget as Gopher"."""
-    return _COMPARED.search(text[: name.start]) is not None
+    return _COMPARED.search(text[: name.start]) is not None or _is_a_law(text, name)
+
+
+def _is_a_law(text: str, name: Name) -> bool:
+    """Whether a name stands for the law and not for the model: "following Chinchilla", "Chinchilla's 20 tokens"."""
+    if name.key != "chinchilla" or name.size is not None:
+        return False
+    return bool(_BY_LAW.search(text[: name.start]) or _LAW.match(text, name.end))
+
+
+_BY_LAW = re.compile(r"\b(?:follow\w*|according to|per|by|under|obey\w*|from)\s+(?:the\s+)?$", re.IGNORECASE)
+_LAW = re.compile(
+    r"(?:['’]s)?[\s-]+(?:scaling|laws?|rules?|optimal\w*|ratio|recipe|point|paper|about\s+20|20)\b", re.IGNORECASE
+)
 
 
 def _about(name: Name, subject: Subject) -> Subject:

@@ -15,7 +15,7 @@ _SHORT = ("k", "M", "G", "T", "P", "E", "Z", "Y")
 # What is counted: adjectives may stand between the number and these.
 _NOUNS: dict[str, str] = {
     **dict.fromkeys(("parameter", "parameters", "param", "params", "weights", "weight"), "param"),
-    **dict.fromkeys(("token", "tokens", "toks"), "token"),
+    **dict.fromkeys(("token", "tokens", "tok", "toks"), "token"),
     **dict.fromkeys(("word", "words"), "word"),
     **dict.fromkeys(
         ("gpu", "gpus", "tpu", "tpus", "chip", "chips", "accelerator", "accelerators", "cards", "card"), "chip"

@@ -95,6 +95,7 @@ _BY_KIND = {
     "byte/s": "bandwidth",
     "J/s": "power",
     "byte/param": "bytes_per_param",
+    "kgCO2e/J": "grid_intensity",
     "token/s": "throughput",
     "token/s/chip": "throughput_per_chip",
 }

@@ -107,12 +107,23 @@ def _whose(told: Told, amount: Amount, named: list[Name]) -> Name | None:
     return None
 
 
+_ITS_PEAK = re.compile(
+    r"\s*(?:(?:dense|sparse|theoretical|bf16|fp16|fp8|tensor[- ]core|half[- ]precision)\s+){0,3}"
+    r"(?:peak|maximum|memory bandwidth|bandwidth)\b\s*(?:rate\s+|throughput\s+|performance\s+)?(?:\w+\s+){0,2}"
+    r"(?:is|of|=|:|at)?\s*(?:about\s+|only\s+|~)?",
+    re.IGNORECASE,
+)
+
+
 def _is_owner(text: str, name: Name, amount: Amount) -> bool:
     """Whether more than the next figure can be of a device: not where it is compared with, or a genitive."""
     gap = amount.start - name.end
     if 0 <= gap <= 3:
         return True
-    return not _COMPARED_WITH.search(text[: name.start]) and not (gap > 0 and name.text.endswith(("'s", "’s")))
+    if _COMPARED_WITH.search(text[: name.start]):
+        return False
+    genitive = gap > 0 and name.text.endswith(("'s", "’s"))
+    return not genitive or _ITS_PEAK.fullmatch(text[name.end : amount.start]) is not None
 
 
 def _figure(told: Told, amount: Amount, name: Name, block: str) -> Iterator[Finding]:
@@ -152,7 +163,7 @@ def _counted(told: Told, name: Name) -> float:
 def _rate(told: Told, amount: Amount, which: tuple[Name, tuple[Device, ...]], block: str) -> Iterator[Finding]:
     name, boards = which
     text = told.sentence.text
-    near_text = text[max(0, amount.start - 70) : amount.end + 40]
+    near_text = _words_around(told, amount)
     count = _counted(told, name)
     dtypes = _dtypes_near(told, amount)
     dense = rates_of(boards, dtypes, sparse=False)
@@ -178,6 +189,14 @@ def _rate(told: Told, amount: Amount, which: tuple[Name, tuple[Device, ...]], bl
             yield finding(told.sentence, amount, "sparse_for_dense", reason, says=middle(amount), recomputed=hit / 2)
     else:
         yield from _unknown_rate(told, amount, name, [*sparse, *dense] if _SPARSE.search(near_text) else dense, dtypes)
+
+
+def _words_around(told: Told, amount: Amount) -> str:
+    """What is said of a figure: the words around it, up to the figures beside it of the same kind."""
+    text, others = told.sentence.text, [one for one in told.read.amounts if "FLOP" in one.kind]
+    begin = max((one.end for one in others if one.end <= amount.start), default=0)
+    end = min((one.start for one in others if one.start >= amount.end), default=len(text))
+    return text[max(begin, amount.start - 70) : min(end, amount.end + 40)]
 
 
 def _is_one_of(amount: Amount, values: Iterable[float]) -> bool:
@@ -257,7 +276,8 @@ def _dtypes_near(told: Told, amount: Amount) -> tuple[str, ...]:
     text = told.sentence.text
     names = [name for name in told.read.names if name.kind == "dtype"]
     for name in names:
-        gap = text[amount.end : name.start] if name.start >= amount.end else text[name.end : amount.start]
+        low, high = (amount.end, name.start) if name.start >= amount.end else (name.end, amount.start)
+        gap = _without_devices(told, low, high)
         aside = re.fullmatch(r"\s*\(\w+,\s*", gap)  # "989 TFLOPS (dense, BF16)"
         if aside or (len(gap) < 34 and not re.search(r"[;,]|\band\b|[0-9]", gap)):
             found += SAME.get(name.key, ())
@@ -266,7 +286,23 @@ def _dtypes_near(told: Told, amount: Amount) -> tuple[str, ...]:
         and not found
     ):
         return ()
+    if not found and len({name.key for name in names}) == 1 and names[0].key in _USUAL:
+        # "in bf16 training ... the dense peak of 1,979": the one format that is named, where the peak is named too.
+        found += SAME[names[0].key] if re.search(r"\bdense\b", _words_around(told, amount)) else ()
     return tuple(dict.fromkeys(found))
+
+
+_USUAL = frozenset({"bf16", "fp16"})
+
+
+def _without_devices(told: Told, low: int, high: int) -> str:
+    """A stretch of a sentence without the names of devices, whose digits are no figures."""
+    text = told.sentence.text
+    inside = [name for name in told.read.names if name.kind == "device" and low <= name.start and name.end <= high]
+    for name in reversed(inside):
+        text = text[: name.start] + "it" + text[name.end : high]
+        high = len(text)
+    return text[low:high]
 
 
 def _memory(told: Told, amount: Amount, which: tuple[Name, tuple[Device, ...]]) -> Iterator[Finding]:

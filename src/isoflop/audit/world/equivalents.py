@@ -113,9 +113,16 @@ def equivalents(told: Told, named: list[Name]) -> Iterator[Finding]:
         len(counted) == 1
         and work is not None
         and counted[0].device is not None
+        and not _is_between(told, counted[0], work)
         and _EQUAL.search(text[min(work.end, counted[0].end) : max(work.start, counted[0].start)])
     ):
         yield from _of_work(told, counted[0], work)
+
+
+def _is_between(told: Told, one: Amount, other: Amount) -> bool:
+    """Whether a count stands between two amounts, so that the sign there is of another sum."""
+    low, high = min(one.end, other.end), max(one.start, other.start)
+    return any(low <= amount.start < high and amount.kind in {"chip", "node"} for amount in told.read.amounts)
 
 
 def _one_of(name: Name) -> Amount:

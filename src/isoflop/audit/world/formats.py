@@ -135,13 +135,21 @@ def _nearest(told: Told, amount: Amount, forms: list[Format]) -> list[Format]:
     before = [
         name
         for name in told.read.names
-        if name.kind == "dtype" and name.end <= amount.start and name.key in formats() and formats()[name.key].exponent
+        if name.kind == "dtype"
+        and name.end <= amount.start
+        and name.key in formats()
+        and formats()[name.key].exponent
+        and not (_ITS.match(told.sentence.text, name.end) and _PART_AFTER.match(told.sentence.text, amount.end))
     ]
     if len(before) > 1 and not re.search(
         r"\b(?:like|as|of|than|range|same|both|hybrid|unlike)\b", told.sentence.text[before[-2].end : amount.start]
     ):
         return [formats()[before[-1].key]]
     return forms
+
+
+_ITS = re.compile(r"['’]s\b")
+"""As in "bf16 keeps FP32's 8 exponent bits": what is said next is of bf16."""
 
 
 def _bits(amount: Amount) -> float | None:

@@ -111,8 +111,9 @@ def middle(amount: Amount) -> float:
 def shown(value: float, role: str) -> str:
     """A value of a role in its usual unit."""
     name = _UNITS.get(role, role)
-    if role in _BYTES:
-        return f"{value / 1e12:.4g} TB" if value >= 1e12 else f"{value / 1e9:.4g} GB"
+    if role in _BYTES or role == "bandwidth":
+        each = "/s" if role == "bandwidth" else ""
+        return f"{value / 1e12:.4g} TB{each}" if value >= 1e12 else f"{value / 1e9:.4g} GB{each}"
     return write(value, quantity(name)) if name in quantities() else f"{value:.3g}"
 
 

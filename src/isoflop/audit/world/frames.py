@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from math import inf, sqrt
 from typing import TYPE_CHECKING
 
-from isoflop.audit.world.found import is_denied
+from isoflop.audit.world.found import by, is_denied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from isoflop.audit.prose.amounts import Amount
     from isoflop.audit.prose.facts import Fact, Told
     from isoflop.audit.prose.names import Name
+    from isoflop.quantity import Real
 
 
 _ROLES = (
@@ -31,6 +32,7 @@ _ROLES = (
     "price",
     "train_energy",
     "train_emissions",
+    "grid_intensity",
     "power",
     "throughput",
     "throughput_per_chip",
@@ -49,16 +51,18 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Bounds of a product, zero and infinite where the text says "at most" or "at least"."""
+    """Bounds of a product, zero and infinite where the text says "at most" or "at least"; `said` is as written."""
 
     low: float
     high: float
+    said: float = 0.0
 
     def __mul__(self, other: Span) -> Span:
-        return Span(self.low * other.low, _times(self.high, other.high))
+        return Span(self.low * other.low, _times(self.high, other.high), self.said * other.said)
 
     def __truediv__(self, other: Span) -> Span:
-        return Span(self.low / other.high if other.high else inf, self.high / other.low if other.low else inf)
+        low, high = self.low / other.high if other.high else inf, self.high / other.low if other.low else inf
+        return Span(low, high, self.said / other.said if other.said else 0.0)
 
     def meets(self, low: float, high: float) -> bool:
         """Whether any of it lies between two bounds."""
@@ -66,10 +70,18 @@ class Span:
 
     @property
     def middle(self) -> float:
-        """Its geometric middle, or the end that is known."""
+        """What the numbers as written give, else its geometric middle, or the end that is known."""
+        if self.said:
+            return self.said
         if self.low > 0 and self.high < inf:
             return sqrt(self.low * self.high)
         return self.high if self.low <= 0 else self.low
+
+
+def over(relation: Callable[..., Real], *inputs: Span) -> Span:
+    """What a rising formula of the book gives over the bounds of its inputs, and on them as written."""
+    ends = (by(relation, *(getattr(one, end) for one in inputs)) for end in ("low", "high", "middle"))
+    return Span(*ends)
 
 
 def _times(one: float, other: float) -> float:
@@ -83,7 +95,7 @@ def span_of(amount: Amount) -> Span:
         high = amount.high * 1.5  # "over 10,000" is not meant as a million
     if amount.number.bound == "<":
         low = amount.low / 1.5
-    return Span(low, high)
+    return Span(low, high, sqrt(amount.low * amount.high) if amount.low > 0 else 0.0)
 
 
 def _merged(found: dict[tuple[object, ...], Frame]) -> list[Frame]:

@@ -22,6 +22,7 @@ from isoflop.audit.world.memory_context import (
 from isoflop.audit.world.room import fitting, growth
 from isoflop.audit.world.words import formats
 from isoflop.book import memory as book
+from isoflop.quantity import unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,10 @@ def _need(told: Told, amount: Amount, context: Context) -> Iterator[Finding]:
     text = told.sentence.text
     clause = clause_of(text, amount)
     size = size_before(told, amount, context)
-    if size is None or not _NEED.search(clause) or is_of_a_device(told, amount) or _is_of_another(told):
+    if size is not None and (each := _said_each(told, amount, context)) is not None:
+        yield from _by_each(told, amount, size, each)
+        return
+    if size is None or not _NEED.search(clause) or is_of_a_device(told, amount) or _is_of_another(told, clause):
         return
     if _OTHER.search(clause) or re.search(r"\b(?:vs\.?|versus|against)\b", clause) or _is_dense(told, text):
         return
@@ -107,10 +111,46 @@ def _need(told: Told, amount: Amount, context: Context) -> Iterator[Finding]:
         yield from _in_any(told, amount, size, purpose)
 
 
-def _is_of_another(told: Told) -> bool:
-    """Whether the size comes from elsewhere, and the memory is a device's that the sentence names."""
+def _is_of_another(told: Told, clause: str) -> bool:
+    """Whether the size comes from elsewhere, and the memory is a device's that the clause names."""
     here = any(fact.role == "params" for fact in told.facts) or any(name.kind == "model" for name in told.read.names)
-    return not here and any(name.kind == "device" for name in told.read.names)
+    return not here and any(name.kind == "device" and name.text in clause for name in told.read.names)
+
+
+_THAT_IS = re.compile(
+    r"[\s-]*(?:[a-z]+\s+){0,2}?,?\s*(?:that['’]s|that is|that means|this is|it['’]s|needs?|takes?|"
+    r"requires?|is|=|→|≈|comes to|you need|you['’]d need|would (?:need|take))\s*"
+    r"(?:about|roughly|around|at least|some|just|~|≈)?\s*",
+    re.IGNORECASE,
+)
+_FOLLOWS = re.compile(r"^(?:so|thus|hence|therefore|that means|meaning|for)\b", re.IGNORECASE)
+
+
+def _said_each(told: Told, amount: Amount, context: Context) -> float | None:
+    """Bytes for each parameter that the sentence before has laid down, where this one draws the conclusion."""
+    if context.each is None or told.sentence.place - context.each[0] != 1 or amount.number.bound:
+        return None
+    sizes = [one for one in told.read.amounts if one.kind == "param"]
+    text = told.sentence.text
+    names = [name for name in told.read.names if name.kind == "dtype"]
+    if len(sizes) != 1 or names or not _FOLLOWS.match(text) or sizes[0].end > amount.start:
+        return None
+    return context.each[1] if _THAT_IS.fullmatch(text[sizes[0].end : amount.start]) else None
+
+
+def _by_each(told: Told, amount: Amount, size: float, each: float) -> Iterator[Finding]:
+    """As in "16 bytes per parameter. So a 7B model needs 112 GB"."""
+    due = size * each
+    ratio = amount.off(due)
+    if 0.88 <= ratio <= 1.45:
+        return
+    kind, why = _memory_slip(ratio)
+    kind = "arithmetic" if kind in {"constant", "library_relation"} else kind
+    why = "" if kind == "arithmetic" else why
+    reason = f"{shown(size, 'params')} at {each:g} bytes each are {shown(due, 'weight_bytes')}{why}"
+    yield finding(
+        told.sentence, amount, kind, reason, says=middle(amount), recomputed=due, level="arithmetic", unit=unit("byte")
+    )
 
 
 def _purpose(clause: str, context: Context) -> str:

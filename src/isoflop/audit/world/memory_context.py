@@ -28,6 +28,7 @@ class Context:
     size: float | None = None
     size_text: str = ""
     purpose: str = ""
+    each: tuple[int, float] | None = None
     first_size: float | None = None
     labels: list[tuple[int, str]] | None = None
 
@@ -36,6 +37,7 @@ def follow(told: Told, context: Context) -> None:
     """A new scope forgets the size; a list's labels hold for what is set in below them."""
     if told.scope != context.scope:
         context.scope, context.size, context.size_text, context.purpose = told.scope, None, "", ""
+        context.each = None
         context.labels = []
     labels = context.labels or []
     depth = told.sentence.depth if told.sentence.kind == "item" else -1
@@ -52,6 +54,9 @@ def remember(told: Told, context: Context) -> None:
             context.size, context.size_text = fact.amount.value, fact.amount.text
             if context.first_size is None:
                 context.first_size = fact.amount.value
+    each = [one.value for one in told.read.amounts if one.kind == "byte/param"]
+    if each:
+        context.each = (told.sentence.place, each[0]) if len(each) == 1 else None
     if told.sentence.text.rstrip().endswith(":"):
         context.purpose = (
             "train"
@@ -97,6 +102,8 @@ def format_of(told: Told, amount: Amount, context: Context) -> str | None:
     """The number format nearest to a figure, else the one that labels its list."""
     text = told.sentence.text
     names = [name for name in told.read.names if name.kind == "dtype"]
+    if not names and (bits := _bits_before(told, amount)):
+        return bits
     after = [
         name
         for name in names
@@ -121,6 +128,21 @@ def format_of(told: Told, amount: Amount, context: Context) -> str | None:
             names[0].key if len(names) == 1 and not re.search(r"\b(?:from|than|over|versus|instead)\b", text) else "?"
         )
     return context.labels[-1][1] if context.labels else None
+
+
+def _bits_before(told: Told, amount: Amount) -> str | None:
+    """As in "quantized to 4 bits it takes": a format by its bits."""
+    text = told.sentence.text
+    found = [
+        round(one.low * 8)
+        for one in told.read.amounts
+        if one.end <= amount.start
+        and one.kind == "byte"
+        and "bit" in one.unit
+        and one.low < 9
+        and re.search(r"\b(?:to|in|at|with|using|into)\s*(?:just\s+|only\s+)?$", text[: one.start])
+    ]
+    return f"{found[-1]}bit" if found else None
 
 
 def clause_of(text: str, amount: Amount) -> str:

@@ -127,8 +127,9 @@ def _params(fact: Fact, known: tuple[Variant, ...]) -> Finding | None:
     ):
         return None
     own = [one for one in sure if one.family == fact.subject.name.key] or sure
-    reason = f"{fact.subject.name.text} has {_or_sizes(own, role)} parameters by its makers' tables"
     slip = slip_of(middle(amount) / nearest)
+    meant = [one for one in own if slip and nearest in _sizes_of(one, role)] or own
+    reason = f"{fact.subject.name.text} has {_or_sizes(meant, role)} parameters by its makers' tables"
     return of_fact(fact, slip[0] if slip else "model_figure", f"{reason}; {slip[1]}" if slip else reason, nearest)
 
 
@@ -179,7 +180,24 @@ def _off(fact: Fact, value: float) -> float:
     return fact.amount.off(value)
 
 
+_OF_ONES_OWN = re.compile(
+    r"\b(?:(?:re)?train(?:ing)?|pre-?train(?:ing)?|reproduc\w*|replicat\w*)\s+(?:of\s+)?(?:an?\s+|the\s+|your\s+own\s+)?$",
+    re.IGNORECASE,
+)
+_IN_THE_PAST = re.compile(r"\b(?:was|were|took|cost|used|required|consumed|lasted|ran|saw)\b")
+
+
+def _is_ones_own(fact: Fact) -> bool:
+    """As in "training GPT-2 small on 10B tokens takes": no word on the run that was published."""
+    name, text = fact.subject.name, fact.sentence.text
+    if name is None or not text[name.start :].startswith(name.text):
+        return False
+    return bool(_OF_ONES_OWN.search(text[: name.start])) and not _IN_THE_PAST.search(text)
+
+
 def _tokens(fact: Fact, known: tuple[Variant, ...]) -> Finding | None:
+    if _is_ones_own(fact):
+        return None
     values = {value for one in known if one.tokens for value in (one.tokens, *one.also)}
     rumoured = all(one.rumoured for one in known if one.tokens)
     if not values:
@@ -216,7 +234,7 @@ def _words(fact: Fact, known: tuple[Variant, ...]) -> Finding | None:
 
 def _work(fact: Fact, known: tuple[Variant, ...]) -> Finding | None:
     known = _flagships(known, fact)
-    values = [value for one in known for value in one.flops()]
+    values = [value for one in known for value in one.flops()] if not _is_ones_own(fact) else []
     if not values:
         return None
     values += [2 * value for one in known if one.run and one.run.work.counts == "3nd" for value in one.flops()]

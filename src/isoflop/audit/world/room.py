@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from isoflop.audit.prose.facts import Told
 
 
+ROUND = 1.03 * GIB / 1e9
+"""A memory may be labelled in GB and hold GiB, and be rounded."""
+
 _FITS = re.compile(
     r"\bfits?\b|\bfit(?:ting)?\b|\b(?:runs?|load(?:s|ed)?|hosted|served?|held) (?:\w+ )?(?:on|"
     r"in|into|within) (?:a |an |one |the )?(?:single|one)\b",
@@ -69,7 +72,7 @@ def fitting(told: Told, context: Context) -> Iterator[Finding]:
     form = formats().get(dtypes[0]) if len(dtypes) == 1 else None
     training = bool(TRAIN.search(text) or TUNE.search(text))
     each = 6.0 if training else form.bytes if form else 0.5
-    if size * each <= room * 1.03 or (training and TUNE.search(text)):
+    if size * each <= room * ROUND or (training and TUNE.search(text)):
         return
     need = by(book.train_state_bytes, size) if training else by(book.weight_bytes, size, form.bytes if form else 2.0)
     amount = next((fact.amount for fact in told.facts if fact.role == "memory"), None)
@@ -104,7 +107,7 @@ def _room(told: Told) -> tuple[float | None, str]:
     ]
     count = next((amount.value for amount in told.read.amounts if amount.kind == "chip"), 1.0)
     if memories:
-        return memories[0].high / (1e9 if "i" not in memories[0].unit else GIB) * GIB * count, "that"
+        return memories[0].high * count, "that"
     if named:
         values = [
             figure.value

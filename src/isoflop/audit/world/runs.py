@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from isoflop.ask.assumptions import MFU_MEDIAN
 from isoflop.audit.prose.boards import peaks_of
-from isoflop.audit.world.found import by, finding, of_fact, one_of, shown, slip_of
-from isoflop.audit.world.frames import Frame, Span, frames, picks, span_of
+from isoflop.audit.world.found import finding, of_fact, one_of, shown, slip_of
+from isoflop.audit.world.frames import Frame, Span, frames, over, picks, span_of
 from isoflop.audit.world.known import of_name
 from isoflop.audit.world.spending import TIME_SLIPS, by_money, by_power, by_speed, chip_hours, held
 from isoflop.book import rate, work
@@ -37,6 +37,7 @@ _MEANT = re.compile(
     r"sustained|peak|theoretical|100%|full utili|full efficiency|ideal|upper bound|at most|maximum", re.IGNORECASE
 )
 ALL_OF_PEAK = (0.93, 1.03)
+CLEARLY_ABOVE = 1.1
 
 
 def runs(text: tuple[Told, ...]) -> Iterator[Finding]:
@@ -98,9 +99,7 @@ def _by_size(picked: dict[str, Fact], amounts: dict[str, Span], frame: Frame) ->
     size = _active(amounts, frame)
     if size is None or "tokens" not in amounts or "train_flops" not in amounts:
         return
-    due = Span(
-        by(work.train_flops, size.low, amounts["tokens"].low), by(work.train_flops, size.high, amounts["tokens"].high)
-    )
+    due = _of_size(size, amounts["tokens"])
     ratio = amounts["train_flops"] / due
     low = 0.4 if frame.name is not None and frame.name.key in ENCODER_DECODERS else WORK[0]
     if ratio.meets(low, WORK[1]):
@@ -157,6 +156,9 @@ def _by_chips(picked: dict[str, Fact], amounts: dict[str, Span], frame: Frame) -
     elif "mfu" in amounts:
         yield from _said_mfu(picked, amounts["mfu"], mfu, reach.flops)
     elif mfu.middle >= ALL_OF_PEAK[0] and not _MEANT.search(reach.text) and _A_RUN.search(reach.text):
+        if mfu.middle > CLEARLY_ABOVE:
+            yield _too_much(reach, amounts)
+            return
         words = "the chips' peak is taken as if it were reached: MFU 100 %; published runs reach 20 to 60 %"
         yield _at(reach, "utilisation_missing", words, 0.4 * reach.most.middle)
     elif mfu.high < LEAST_MFU:
@@ -180,12 +182,11 @@ def _reach(picked: dict[str, Fact], amounts: dict[str, Span], frame: Frame) -> _
 
 
 def _of_size(size: Span, tokens: Span) -> Span:
-    return Span(by(work.train_flops, size.low, tokens.low), by(work.train_flops, size.high, tokens.high))
+    return over(work.train_flops, size, tokens)
 
 
 def _at_peak(peak: Span, time: Span) -> Span:
-    formula = rate.train_flops_by_mfu
-    return Span(by(formula, 1.0, peak.low, time.low), by(formula, 1.0, peak.high, time.high))
+    return over(rate.train_flops_by_mfu, Span(1.0, 1.0), peak, time)
 
 
 def _at(reach: _Reach, kind: Class, words: str, recomputed: float, level: Level = "world") -> Finding:

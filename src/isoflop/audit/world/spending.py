@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.audit.world.found import by, near, of_fact, one_of, shown, slip_of
-from isoflop.audit.world.frames import Span
+from isoflop.audit.world.frames import Span, over
 from isoflop.book import energy, money, rate
 
 if TYPE_CHECKING:
@@ -52,10 +52,7 @@ def chip_hours(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Fi
     """Chip-hours against chips and time."""
     if not {"chips", "train_time", "chip_time"} <= amounts.keys():
         return
-    due = Span(
-        by(rate.chip_time, amounts["chips"].low, amounts["train_time"].low),
-        by(rate.chip_time, amounts["chips"].high, amounts["train_time"].high),
-    )
+    due = over(rate.chip_time, amounts["chips"], amounts["train_time"])
     ratio = amounts["chip_time"] / due
     if ratio.meets(0.85, 1.18):
         return
@@ -88,9 +85,7 @@ def by_money(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Find
         return
     fact = picked["train_cost"]
     if "price" in amounts:
-        due = Span(
-            by(money.train_cost, time.low, amounts["price"].low), by(money.train_cost, time.high, amounts["price"].high)
-        )
+        due = over(money.train_cost, time, amounts["price"])
         ratio = amounts["train_cost"] / due
         if ratio.meets(0.8, 1.25):
             return
@@ -116,13 +111,19 @@ def by_money(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Find
     yield of_fact(fact, slip[0] if slip else "contradiction", words, usual)
 
 
+def _watts(amounts: dict[str, Span]) -> float:
+    """Watts of a chip: as said, else what a machine takes for each."""
+    each = amounts.get("power")
+    return each.middle if each is not None and WATTS[0] <= each.middle <= WATTS[1] else 500.0
+
+
 def by_power(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Finding]:
     """Energy against chip-hours, emissions against energy."""
     time, said = held(amounts), amounts.get("train_energy")
     if time is not None and said is not None:
         implied = said / time
         if not implied.meets(*WATTS):
-            due = by(energy.train_energy, by(energy.machine_energy, time.middle, 500.0), 1.1)
+            due = by(energy.train_energy, by(energy.machine_energy, time.middle, _watts(amounts)), 1.1)
             value = said.middle / due
             thousand = 1e3 if value > 1 else 1e-3
             slip = slip_of(value)
@@ -139,6 +140,9 @@ def by_power(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Find
             return
     if said is None or "train_emissions" not in amounts:
         return
+    if "grid_intensity" in amounts:
+        yield from _by_grid(picked, said, amounts["grid_intensity"], amounts["train_emissions"])
+        return
     intensity = amounts["train_emissions"] / said
     if not intensity.meets(*INTENSITIES):
         due = by(energy.train_emissions, said.middle, 0.4 / 3.6e6)
@@ -154,6 +158,22 @@ def by_power(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Find
             due,
             factor=thousand if is_prefix else None,
         )
+
+
+def _by_grid(picked: dict[str, Fact], said: Span, grid: Span, emissions: Span) -> Iterator[Finding]:
+    """Emissions against energy and the intensity of the grid that is said with it."""
+    due = over(energy.train_emissions, said, grid)
+    ratio = emissions / due
+    if ratio.meets(0.7, 1.6):
+        return
+    slip = slip_of(ratio.middle)
+    reason = f"at that intensity the energy emits {shown(due.middle, 'train_emissions')}"
+    yield of_fact(
+        picked["train_emissions"],
+        slip[0] if slip else "contradiction",
+        f"{reason}; {slip[1]}" if slip else reason,
+        due.middle,
+    )
 
 
 def by_speed(picked: dict[str, Fact], amounts: dict[str, Span]) -> Iterator[Finding]:

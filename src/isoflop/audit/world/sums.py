@@ -63,9 +63,13 @@ _FACTORS: tuple[tuple[float, Class, str], ...] = (
 
 def sums(text: tuple[Told, ...]) -> Iterator[Finding]:
     """Sums that do not come out, and values said twice that differ."""
+    before: Told | None = None
     for told in text:
         yield from _equations(told)
         yield from _said_twice(told)
+        if before is not None and before.scope == told.scope:
+            yield from _said_again(before, told)
+        before = told
 
 
 def _equations(told: Told) -> Iterator[Finding]:
@@ -156,10 +160,14 @@ def _sum(told: Told, terms: list[Amount | str], says: Amount) -> Iterator[Findin
     _, due, best = _apart(values, targets)
     ratio = best / due
     slip = _slip(ratio, 0.03)
-    shown = f"{due:,.4g}" if due < 1e6 else f"{due:.3g}"
-    reason = f"the numbers as written give {shown}{f'; {slip[1]}' if slip else ''}"
+    reason = f"the numbers as written give {_plain(due)}{f'; {slip[1]}' if slip else ''}"
     kind: Class = slip[0] if slip else "arithmetic"
     yield finding(told.sentence, says, kind, reason, says=best, recomputed=due, level="arithmetic", unit=unit("1"))
+
+
+def _plain(value: float) -> str:
+    """A number as people write it: 439,800 and 1.89e23."""
+    return f"{float(f'{value:.4g}'):,.12g}" if 1e-3 <= value < 1e7 else f"{value:.3g}".replace("e+", "e")
 
 
 def _is_to_be_checked(told: Told, terms: list[Amount | str], says: Amount) -> bool:
@@ -247,13 +255,41 @@ def _said_twice(told: Told) -> Iterator[Finding]:
             continue
         slip = _slip(ratio, 0.06)
         unit_size = other.low / other.number.low if other.number.low else 1.0
-        reason = (
-            f"{one.text} is {middle(one) / unit_size:.4g} in the unit of {other.text}{f'; {slip[1]}' if slip else ''}"
-        )
+        why = f"; {slip[1]}" if slip else ""
+        reason = f"{one.text} is {_plain(middle(one) / unit_size)} in the unit of {other.text}{why}"
         kind: Class = slip[0] if slip else "arithmetic"
         yield finding(
             told.sentence, other, kind, reason, says=middle(other), recomputed=middle(one), level="arithmetic"
         )
+
+
+_THAT_IS = re.compile(
+    r"(?:that|this|it)(?:['’]s| is| equals| makes| comes to| amounts to| corresponds to| works out (?:to|at))"
+    r"\s+(?:the same as|equivalent to|equal to)?\s*"
+    r"(?:about|roughly|approximately|around|~|some|nearly|almost|just)?\s*",
+    re.IGNORECASE,
+)
+
+
+def _said_again(before: Told, told: Told) -> Iterator[Finding]:
+    """As in "It took 3.8e25 FLOP. That is about 440,000 PF-days": the one amount before of its kind."""
+    if not told.read.amounts or not (match := _THAT_IS.match(told.sentence.text)):
+        return
+    other = told.read.amounts[0]
+    alike = [one for one in before.read.amounts if _alike(one, other)]
+    if other.number.point > match.end() + 1 or len(alike) != 1 or alike[0].unit == other.unit or other.kind == "s":
+        return
+    one = alike[0]
+    bounded = one.number.bound or other.number.bound or one.device or other.device
+    if bounded or one.low != one.high or _ASIDE.match(told.sentence.text, other.end):
+        return
+    ratio = other.off(middle(one))
+    slip = _slip(ratio, 0.06)
+    if abs(log(ratio)) <= 0.03 + one.slack or slip is None:
+        return
+    unit_size = other.low / other.number.low if other.number.low else 1.0
+    reason = f"{one.text} is {_plain(middle(one) / unit_size)} in the unit of {other.text}; {slip[1]}"
+    yield finding(told.sentence, other, slip[0], reason, says=middle(other), recomputed=middle(one), level="arithmetic")
 
 
 def _is_said_again(told: Told, one: Amount, other: Amount) -> bool:
@@ -265,12 +301,24 @@ def _is_said_again(told: Told, one: Amount, other: Amount) -> bool:
     text = told.sentence.text
     if text[: one.start].rstrip()[-1:] in set("×*÷/+=x"):
         return False  # the last term of a sum
+    if _is_of_each(told, one):
+        return False
     joined = _AGAIN.fullmatch(text[one.end : other.number.point - (1 if other.number.money else 0)])
     if joined is None or _INCREMENT.search(text[: one.start]):
         return False
     if joined.group().strip(" ,") == "or" and one.number.scaled == other.number.scaled == 1.0 and one.kind == "s":
         return False  # "an hour or 90 minutes"
     return not (joined.group().strip() == "(" and _ASIDE.match(text, other.end))
+
+
+_OF_COUNTED = re.compile(r"\s*(?:at|@|of|with|drawing|using|taking|,|x|×)\s*(?:about\s+|~)?", re.IGNORECASE)
+_COUNTED_KINDS = frozenset({"chip", "node", "core", "slice", "#things", "#pods", "#layers", "sequence", "request"})
+
+
+def _is_of_each(told: Told, amount: Amount) -> bool:
+    """As in "72 chips at 1,200 W is 86 kW": what follows is of all of them."""
+    before = [one for one in told.read.amounts if one.end <= amount.start and one.kind in _COUNTED_KINDS]
+    return bool(before and _OF_COUNTED.fullmatch(told.sentence.text[before[-1].end : amount.start]))
 
 
 _ASIDE = re.compile(r"\s*(?:more|less|faster|each|per|saved|for|in|with|at|on|using|from|when|if|after)\b")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from math import exp
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from isoflop import hardware
 from isoflop.ask.rows import Column, RowResult, check_rows
 from isoflop.audit.document import Document, Finding, Span, Step, Unread
+from isoflop.audit.world.columns import outliers
 from isoflop.errors import BadFile, BadInput, shorten
 from isoflop.quantity import quantity, read, write
 
@@ -232,12 +233,18 @@ def table_document(text: str, name: str) -> Document:
     """A table as a document: each cell that is understood is a claim of its line."""
     table = read_table(text, name)
     steps: list[Step] = []
-    unread = [Unread(span=Span(line=1), text=title, why="a column that is not known") for title in table.ignored[:50]]
-    label = next((title for title in table.ignored if title.strip().lower() in {"model", "name", "run", "id"}), "")
+    names = _label(table)
+    ignored = [title for title in table.ignored if title != names][:50]
+    unread = [Unread(span=Span(line=1), text=title, why="a column that is not known") for title in ignored]
     for line, row in zip(table.lines, table.rows, strict=True):
-        found = _cells(table, row, line, label)
+        found = _cells(table, row, line, names)
         steps += found
     return Document(name=name, steps=tuple(steps), unread=tuple(unread), lines=tuple(text.split("\n")))
+
+
+def _label(table: Table) -> str:
+    """The column that names the rows."""
+    return next((title for title in table.ignored if title.strip().lower() in {"model", "name", "run", "id"}), "")
 
 
 def _cells(table: Table, row: Mapping[str, str], line: int, label: str) -> list[Step]:
@@ -271,10 +278,18 @@ def table_rows(document: Document, evaluated: Evaluated) -> Iterator[Finding]:
     if not is_table(document.name):
         return
     table = read_table("\n".join(document.lines), document.name)
+    cells = {(step.span.line, step.label.partition(" of ")[0]): step.number for step in document.steps}
+    wrong: set[int] = set()
     for line, result in zip(table.lines, audit_rows(table), strict=False):
         found = finding_of(result, line)
         if found is not None:
-            yield found
+            wrong |= {line} if found.is_wrong else set()
+            suspect = result.suspects[0].replace("_", " ") if len(result.suspects) == 1 else ""
+            yield replace(found, step=cells.get((line, suspect), found.step))
+    for key, found in outliers(table, _label(table)):
+        if found.span.line not in wrong:
+            wrong.add(found.span.line)
+            yield replace(found, step=cells.get((found.span.line, key.replace("_", " ")), found.step))
 
 
 def is_table(name: str) -> bool:
@@ -318,8 +333,8 @@ def _of_row(
     level: Level = "world",
 ) -> Finding:
     said, due = values
-    suspects = ", ".join(result.suspects[:4])
-    subject = f"one of {suspects} " if suspects else "the row "
+    named = [key.replace("_", " ") for key in result.suspects[:4]]
+    subject = f"one of {', '.join(named)} " if len(named) > 1 else f"its {named[0]} " if named else "the row "
     reason = f"{result.name}: {subject}{words}{'; ' + result.reason if result.reason else ''}."
     factor = said / due if said is not None and due else None
     return Finding(
