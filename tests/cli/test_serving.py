@@ -132,6 +132,14 @@ def test_a_small_machine_with_layers_on_the_host(capsys: pytest.CaptureFixture[s
     assert "none on the chip" in out
 
 
+def test_what_nobody_measured_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "llama-3.1-8b", "--on", "1xm4-max")
+    assert "no measurement of vllm on Apple devices" in " ".join(out.split())
+    code, _, err = run(capsys, *LOCAL, "--api", "0.05,0.08")
+    assert code == 3
+    assert "--price '$2/chip/h'" in err
+
+
 def test_limits_are_said_in_their_units_and_arrivals_that_are_too_many(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, *PLAIN, "--tpot", "2 s", "--ttft", "3 s")
     assert "first token 3 s and further tokens 2 s" in " ".join(out.split())

@@ -343,9 +343,8 @@ def _comparison(
     if wish.offer is None or bill is None:
         return None
     if wish.tariff is None:
-        raise MissingData(
-            f"no price of {deployment.device.name} is known to hold against an API; give one: --price '$2/chip/h'"
-        )
+        said = f"no price of {deployment.device.name} is known to hold against an API"
+        raise MissingData(f"{said}; give one: --price '$2/chip/h'")
     full = pace(deployment, Traffic(input_tokens=tokens[0], output_tokens=tokens[1], prefix_share=wish.prefix_share))
     return compared(wish.offer, full, deployment.placements[0].chips, wish.tariff, tokens)
 
@@ -378,6 +377,8 @@ def _notes(deployment: Deployment, length: int) -> list[str]:
         said.append(
             "runtimes page compressed attention in ways that are not modelled: the state is the least it can be"
         )
+    if deployment.device.vendor == "Apple" and deployment.runtime.name in {"vllm", "sglang"}:
+        said.append(f"no measurement of {deployment.runtime.name} on Apple devices is behind this; llama.cpp is usual")
     if deployment.device.memory.usable is None and not deployment.memory:
         said.append("usable memory of the device is not known: that of its label is taken")
     return said
