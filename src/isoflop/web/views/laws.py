@@ -35,10 +35,7 @@ CHARTS = {
     "residuals": "What the law leaves",
     "power-laws": "Power laws through the best runs",
 }
-HISTORY = {
-    "tokens-per-param": "Published models against 20 tokens a parameter",
-    "growth": "How fast what they took has grown",
-}
+HISTORY = {"growth": "How fast what published models took has grown"}
 LEVEL = 0.8
 BOOTSTRAP = 400
 BUDGETS = (1e21, 1e23, 1e25)
