@@ -35,11 +35,10 @@ def main() -> None:
     world = join(given.sharing)
     habits = Habits(log_every=given.log_every, checkpoint_every=given.checkpoint_every)
     folder = RunFolder(given.study / "runs" / given.run)
-    try:
-        perform(folder, Corpus(given.study / "corpus"), habits, world=world)
-    finally:
-        if world.sharing != "none":
-            dist.destroy_process_group()
+    perform(folder, Corpus(given.study / "corpus"), habits, world=world)
+    if world.sharing != "none":
+        dist.barrier()  # none leaves while another still needs it
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":
