@@ -13,6 +13,7 @@ from isoflop.audit.world.formats import format_figures
 from isoflop.audit.world.laws import law_figures
 from isoflop.audit.world.memory import memory_figures
 from isoflop.audit.world.models import model_figures
+from isoflop.audit.world.products import products
 from isoflop.audit.world.runs import runs
 from isoflop.audit.world.sums import sums
 from isoflop.audit.world.units import unit_words
@@ -34,6 +35,7 @@ _OF_TEXT: tuple[Callable[[tuple[Told, ...]], Iterator[Finding]], ...] = (
     law_figures,
     flows,
     caches,
+    products,
 )
 
 
@@ -57,17 +59,21 @@ def claims_of(text: tuple[Told, ...]) -> Iterator[Finding]:
     text = tuple(one for one in text if one.sentence.kind not in {"code", "row"})
     seen: set[tuple[int, int, str]] = set()
     summed: set[tuple[int, int]] = set()
+    wrong: set[int] = set()
     for check in _OF_TEXT:
         for finding in check(text):
             line_has = {kind for line, _, kind in seen if line == finding.span.line}
             key = (finding.span.line, finding.span.start, finding.kind)
             if (finding.span.line, finding.span.start) in summed:
                 continue  # what a sum that does not come out is held against next, it is off by the same slip
+            if check is products and finding.span.line in wrong:
+                continue  # somebody has said what is wrong there
             if key in seen or (
                 finding.kind == "utilisation_above_one" and line_has & {"device_figure", "sparse_for_dense"}
             ):
                 continue
             seen.add(key)
+            wrong |= {finding.span.line} if finding.is_wrong else set()
             if finding.level == "arithmetic":
                 summed.add((finding.span.line, finding.span.start))
             yield replace(finding, reason=_sentence(finding.reason))
