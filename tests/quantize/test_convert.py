@@ -266,6 +266,6 @@ def test_command_line(source: Path, tmp_path: Path) -> None:
         assert run(command, words).exit_code == 0
     listed = run(command, ["quantize", "--list"])
     assert "nvfp4" in listed.output
-    assert run(command, ["dtype", "pi"]).output.count("-4.51 %") == 5
+    assert run(command, ["dtype", "pi"]).output.count("-4.51 %") == 6
     assert json.loads(run(command, ["dtype", "0.1", "--json"]).output)["stored"][0]["format"] == "fp64"
-    assert len(json.loads(run(command, ["dtype", "--json"]).output)["formats"]) == 14
+    assert len(json.loads(run(command, ["dtype", "--json"]).output)["formats"]) == 18

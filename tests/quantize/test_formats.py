@@ -78,3 +78,17 @@ def test_bad_values_are_refused() -> None:
         store(3.0, "int8", absmax=2.0)
     with pytest.raises(UnknownName, match="fp8-e4m3"):
         number_format("fp8-e4m4")
+
+
+def test_blocks_share_a_power_of_two_or_an_fp8_scale() -> None:
+    for name, absmax, scale in (
+        ("mxfp4", 6, 1),
+        ("mxfp4", 6.9, 1),
+        ("mxfp4", 7, 2),
+        ("mxfp4", 4, 1),
+        ("mxfp8", 4, 2.0**-6),
+    ):
+        assert store(1.0, name, absmax=absmax).scale == scale
+    assert store(PI, "nvfp4", absmax=6).read == 3
+    assert number_format("mxfp4").bits_with_scale == 4.25
+    assert number_format("nvfp4").bits_with_scale == 4.5

@@ -63,7 +63,7 @@ def _all_of(number: float, chosen: tuple[NumberFormat, ...], most: float) -> lis
 
     found = []
     for one in chosen:
-        if one.kind != "table":
+        if one.kind != "table" and not one.block:
             found.append(store(number, one))
         if one.scaled:
             found.append(store(number, one, absmax=most))
@@ -79,9 +79,7 @@ def _stored(found: list[Stored], form: str, number: float, most: float) -> None:
         return
     print_table(STORED_COLUMNS, stored_rows(found), form)
     if form == "text" and any(one.scale != 1 for one in found):
-        said = (
-            f"Scaled rows: a tensor whose largest magnitude is {most:g}; scale = {most:g} / the format's largest value."
-        )
+        said = f"Scaled rows: a tensor whose largest magnitude is {most:g}; scale = {most:g} / the format's largest value; of MX formats the power of two near it."
         click.echo("\n" + wrapped(said))
 
 

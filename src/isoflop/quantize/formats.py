@@ -29,7 +29,8 @@ class NumberFormat:
 
     `bits` a value, of them `exponent` and `mantissa` (0 for whole numbers). `largest` and `smallest` are the largest
     value and the smallest above zero, subnormals counted; `normal` is the smallest with full precision. `epsilon` is
-    the step at 1, relative. `scaled` says that it is meant to be used with a scaling factor.
+    the step at 1, relative. `scaled` says that it is meant to be used with a scaling factor. `block` neighbours share
+    one scale of `scale_bits` where the format says so: a power of two (E8M0), or FP8 for NVFP4.
     """
 
     name: str
@@ -40,7 +41,14 @@ class NumberFormat:
     mantissa: int = 0
     library: str = ""
     scaled: bool = False
+    block: int = 0
+    scale_bits: int = 0
     note: str = ""
+
+    @property
+    def bits_with_scale(self) -> float:
+        """Bits a value takes with its share of the scale of its block."""
+        return self.bits + (self.scale_bits / self.block if self.block else 0)
 
     @property
     def layout(self) -> str:
@@ -110,15 +118,31 @@ FORMATS = (
     ),
     NumberFormat(
         name="fp6-e2m3", title="FP6 E2M3", kind="float", bits=6, exponent=2, mantissa=3, library="float6_e2m3fn",
-        scaled=True, note="MXFP6 has one scale for 32 values",
+        scaled=True,
     ),
     NumberFormat(
         name="fp6-e3m2", title="FP6 E3M2", kind="float", bits=6, exponent=3, mantissa=2, library="float6_e3m2fn",
-        scaled=True, note="MXFP6 has one scale for 32 values",
+        scaled=True,
     ),
     NumberFormat(
         name="fp4-e2m1", title="FP4 E2M1", kind="float", bits=4, exponent=2, mantissa=1, library="float4_e2m1fn",
-        scaled=True, note="MXFP4: a power of two for 32 values; NVFP4: an FP8 scale for 16 and one FP32 for all",
+        scaled=True,
+    ),
+    NumberFormat(
+        name="mxfp8", title="MXFP8", kind="float", bits=8, exponent=4, mantissa=3, library="float8_e4m3fn", scaled=True,
+        block=32, scale_bits=8, note="E4M3; 32 neighbours share a power of two",
+    ),
+    NumberFormat(
+        name="mxfp6", title="MXFP6", kind="float", bits=6, exponent=2, mantissa=3, library="float6_e2m3fn", scaled=True,
+        block=32, scale_bits=8, note="E2M3; 32 neighbours share a power of two",
+    ),
+    NumberFormat(
+        name="mxfp4", title="MXFP4", kind="float", bits=4, exponent=2, mantissa=1, library="float4_e2m1fn", scaled=True,
+        block=32, scale_bits=8, note="E2M1; 32 neighbours share a power of two",
+    ),
+    NumberFormat(
+        name="nvfp4", title="NVFP4", kind="float", bits=4, exponent=2, mantissa=1, library="float4_e2m1fn", scaled=True,
+        block=16, scale_bits=8, note="E2M1; 16 neighbours share an FP8 scale, the tensor one in FP32",
     ),
     NumberFormat(
         name="e8m0", title="E8M0", kind="float", bits=8, exponent=8, mantissa=0, library="float8_e8m0fnu",
@@ -175,7 +199,8 @@ def number_format(name: str) -> NumberFormat:
 def store(value: float, form: NumberFormat | str, *, absmax: float | None = None) -> Stored:
     """`value` as `form` stores it, alone (scale 1) or in a tensor whose largest magnitude is `absmax`.
 
-    With `absmax` the scale is absmax / the largest value of the format, which is then reached exactly. Rounding is to
+    With `absmax` the scale is absmax / the largest value of the format, which is then reached exactly; for MX formats a
+    power of two near it. Rounding is to
     nearest, ties to even; what lies outside the range becomes its end, as quantizers do (IEEE formats alone would say
     infinity).
 
@@ -191,11 +216,26 @@ def store(value: float, form: NumberFormat | str, *, absmax: float | None = None
         raise BadInput(f"{value} has no place between numbers; give a finite one.")
     if absmax is not None and not (math.isfinite(absmax) and absmax >= abs(value) and absmax > 0):
         raise BadInput(f"absmax {absmax:g} must be finite, above zero and at least |{value:g}|.")
-    scale = 1.0 if absmax is None else max(absmax / form.largest, math.ulp(0.0))
+    scale = 1.0 if absmax is None else _scale(absmax, form)
     inside = value / scale
     clipped = inside > form.largest or inside < form.lowest
     code, read = _encode(min(max(inside, form.lowest), form.largest), form)
     return Stored(format=form, given=value, scale=scale, code=code, read=read * scale, clipped=clipped)
+
+
+def _scale(absmax: float, form: NumberFormat) -> float:
+    """What values are divided by, so that the largest of their tensor or block is the format's largest.
+
+    MX formats round it to a power of two, up where the largest would otherwise round beyond the format's range.
+    NVFP4's FP8 scale is exact here: the tensor's own scale makes it 448.
+    """
+    scale = max(absmax / form.largest, math.ulp(0.0))
+    if not form.name.startswith("mx"):
+        return scale
+    step = 2.0 ** (math.floor(math.log2(form.largest)) - form.mantissa)
+    reach = form.largest + step / 2
+    power = math.floor(math.log2(absmax)) - math.floor(math.log2(form.largest))
+    return 2.0 ** max(-126, power + (absmax >= reach * 2.0**power))
 
 
 def _encode(value: float, form: NumberFormat) -> tuple[str, float]:

@@ -168,7 +168,7 @@ def format_rows(formats: Sequence[NumberFormat]) -> list[tuple[Cell, ...]]:
     return [
         (
             one.name,
-            str(one.bits),
+            f"{one.bits_with_scale:g}",
             one.layout,
             range_text(one),
             number_text(one.smallest),
