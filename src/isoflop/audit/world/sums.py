@@ -154,8 +154,7 @@ def _sum(told: Told, terms: list[Amount | str], says: Amount) -> Iterator[Findin
     allowed = 0.02 + says.slack + sum(one.slack for one in terms if isinstance(one, Amount) and one.number.about)
     if not values or not targets or _apart(values, targets)[0] <= allowed + 0.01:
         return
-    converted = [value * factor for value in values for factor in _CONVERSIONS]
-    if _has_units(terms, says) and not _same_units(terms, says) and _apart(converted, targets[:2])[0] <= allowed:
+    if _has_units(terms, says) and not _same_units(terms, says) and _is_converted((written, base), says, allowed):
         return  # a conversion that is not written out
     _, due, best = _apart(values, targets)
     ratio = best / due
@@ -168,6 +167,18 @@ def _sum(told: Told, terms: list[Amount | str], says: Amount) -> Iterator[Findin
 def _plain(value: float) -> str:
     """A number as people write it: 439,800 and 1.89e23."""
     return f"{float(f'{value:.4g}'):,.12g}" if 1e-3 <= value < 1e7 else f"{value:.3g}".replace("e+", "e")
+
+
+def _is_converted(values: tuple[float | None, float | None], says: Amount, allowed: float) -> bool:
+    """Whether the numbers as written miss the number written, or those in base units the value, by a conversion."""
+    written, base = values
+    targets = ([says.number.middle, says.number.middle / says.number.scaled], [says.value])
+    return any(
+        value is not None
+        and value > 0
+        and _apart([value * factor for factor in _CONVERSIONS], [one for one in wanted if one > 0])[0] <= allowed
+        for value, wanted in zip((written, base), targets, strict=True)
+    )
 
 
 def _is_to_be_checked(told: Told, terms: list[Amount | str], says: Amount) -> bool:
