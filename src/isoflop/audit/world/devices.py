@@ -232,7 +232,7 @@ def _unknown_rate(
     best = min(dense, key=lambda value: abs(log(middle(amount) / value)))
     ratio = middle(amount) / best
     top = peaks_of(name)[1] or max(dense)
-    if middle(amount) < 1.03 * top and not dtypes and not _PEAKY.search(told.sentence.text) and ratio > 0.02:
+    if middle(amount) < 1.03 * top and not dtypes and not _PEAKY.search(_words_around(told, amount)) and ratio > 0.02:
         return  # a rate that is reached, perhaps, and nobody says so
     slip = slip_of(ratio)
     if near(ratio, 0.5, 0.03):

@@ -77,6 +77,7 @@ def flows(text: tuple[Told, ...]) -> Iterator[Finding]:
         yield from _decoding(told, window)
         yield from _power(told)
         yield from _price(told)
+        yield from _share(told)
         yield from _together(told, here[-4:])
         before = told
 
@@ -211,6 +212,33 @@ _HOURS = (
 
 def _watts(value: float) -> str:
     return f"{value / 1e6:.4g} MW" if value >= 1e6 else f"{value / 1e3:.4g} kW"
+
+
+_REACHED = re.compile(
+    r"\b(?:sustain\w*|achiev\w*|reach\w*|deliver\w*|gets?|effective\w*|actual\w*|realized)\b", re.IGNORECASE
+)
+
+
+def _share(told: Told) -> Iterator[Finding]:
+    """As in "at 40 % MFU an H100 (989 TFLOP/s) sustains 396 TFLOP/s"."""
+    shares = [fact.amount for fact in told.facts if fact.role == "mfu"]
+    rates = sorted(_of(told, "FLOP/s", "FLOP/s/chip"), key=middle)
+    devices = {name.key for name in told.read.names if name.kind == "device"}
+    if len(shares) != 1 or len(rates) != 2 or len(devices) > 1 or any(one.number.bound for one in (*shares, *rates)):
+        return
+    reached, peak = rates
+    chips = any(one.value > 1 for one in _of(told, "chip"))
+    if chips or not _REACHED.search(told.sentence.text) or (reached.kind == peak.kind == EITHER and peak.low > 1e17):
+        return
+    due = by(rate.achieved_rate, middle(shares[0]), middle(peak))
+    ratio = middle(reached) / due
+    slip: tuple[Class, str] | None = slip_of(ratio)
+    if near(ratio, 2.0, 0.06) or near(ratio, 0.5, 0.06):
+        slip = "sparse_for_dense", "likely the sparse peak, twice the dense one"
+    if slip is None:
+        return
+    reason = f"{shares[0].text} of {peak.text} is {shown(due, 'peak_rate')}; {slip[1]}"
+    yield finding(told.sentence, reached, slip[0], reason, says=middle(reached), recomputed=due, unit=unit("FLOP/s"))
 
 
 def _together(told: Told, block: list[Told]) -> Iterator[Finding]:
