@@ -79,8 +79,8 @@ def _stored(found: list[Stored], form: str, number: float, most: float) -> None:
         return
     print_table(STORED_COLUMNS, stored_rows(found), form)
     if form == "text" and any(one.scale != 1 for one in found):
-        said = f"Scaled rows: a tensor whose largest magnitude is {most:g}; scale = {most:g} / the format's largest value, "
-        said += "of MX formats the power of two near it."
+        said = f"Scaled rows: a tensor whose largest magnitude is {most:g}; scale = {most:g} / the format's largest "
+        said += "value, of MX formats the power of two near it."
         click.echo("\n" + wrapped(said))
 
 
