@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 from isoflop.measure import kernels
 from isoflop.measure.decode import Serve, measure_decode, measure_prefill, weights_for
-from isoflop.measure.decoder import Shape
 from isoflop.measure.machine import Machine, find_device, look
 from isoflop.measure.rows import SERVING_COLUMNS, TRAINING_COLUMNS, serving_row, training_row
 from isoflop.measure.steps import Step, measure_step
+from isoflop.torchmodel.decoder import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -37,7 +37,9 @@ def test_every_purposeful_error_is_public() -> None:
     assert kinds <= set(isoflop.__all__)
 
 
-@pytest.mark.parametrize("room", ["quantity", "relation", "book", "model", "hardware", "laws", "ask", "audit", "report"])
+@pytest.mark.parametrize(
+    "room", ["quantity", "relation", "book", "model", "hardware", "laws", "ask", "audit", "report"]
+)
 def test_the_names_of_a_room_can_be_imported(room: str) -> None:
     from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""Chinchilla above a valley in learning rate and batch: for tables of runs that swept them, every run taken as it is."""
+"""Chinchilla above a valley in learning rate and batch: for runs that swept them, every run taken as it is."""
 
 from __future__ import annotations
 
