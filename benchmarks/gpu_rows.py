@@ -23,7 +23,7 @@ from isoflop.measure.decode import Serve, measure_decode, measure_prefill, weigh
 from isoflop.measure.machine import Machine, find_device, look
 from isoflop.measure.rows import SERVING_COLUMNS, TRAINING_COLUMNS, serving_row, training_row
 from isoflop.measure.steps import Step, measure_step
-from isoflop.torchmodel.decoder import Shape
+from isoflop.torchmodel.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
