@@ -60,9 +60,10 @@ def claims_of(text: tuple[Told, ...]) -> Iterator[Finding]:
     seen: set[tuple[int, int, str]] = set()
     summed: set[tuple[int, int]] = set()
     wrong: set[int] = set()
+    kinds: dict[int, set[str]] = {}
     for check in _OF_TEXT:
         for finding in check(text):
-            line_has = {kind for line, _, kind in seen if line == finding.span.line}
+            line_has = kinds.setdefault(finding.span.line, set())
             key = (finding.span.line, finding.span.start, finding.kind)
             if (finding.span.line, finding.span.start) in summed:
                 continue  # what a sum that does not come out is held against next, it is off by the same slip
@@ -73,6 +74,7 @@ def claims_of(text: tuple[Told, ...]) -> Iterator[Finding]:
             ):
                 continue
             seen.add(key)
+            line_has.add(finding.kind)
             wrong |= {finding.span.line} if finding.is_wrong else set()
             if finding.level == "arithmetic":
                 summed.add((finding.span.line, finding.span.start))
