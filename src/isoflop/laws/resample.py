@@ -79,8 +79,11 @@ def bootstrap(
             assert isinstance(problem, SumProblem)
             parts.append(minimise_fast(problem, starts, drawn, objective))
         else:
-            settled = _LOOSE if isinstance(problem, CurveProblem) else 1e-10
-            parts.append(minimise(problem, starts, drawn, objective, settled=settled, most=_MOST).free)
+            if isinstance(problem, CurveProblem):
+                found = minimise(problem, starts, drawn, objective, settled=_LOOSE, most=_MOST)
+            else:  # sums of powers go to the end of their valleys: an end too soon would make intervals too narrow
+                found = minimise(problem, starts, drawn, objective, settled=1e-10)
+            parts.append(found.free)
     return np.concatenate(parts)
 
 

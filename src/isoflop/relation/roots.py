@@ -115,8 +115,10 @@ def newton(residual: Residual, start: FloatArray, *, rounds: int = 60) -> FloatA
 
 def _solve(jacobian: FloatArray, at: FloatArray) -> FloatArray:
     """Newton's step for each column; nothing where the Jacobian is singular."""
-    determinant = np.linalg.det(jacobian)
-    usable = np.isfinite(determinant) & (np.abs(determinant) > 1e-14) & np.all(np.isfinite(at), axis=0)
+    finite = np.all(np.isfinite(jacobian), axis=(1, 2)) & np.all(np.isfinite(at), axis=0)
+    determinant = np.zeros(len(jacobian))
+    determinant[finite] = np.linalg.det(jacobian[finite])
+    usable = np.isfinite(determinant) & (np.abs(determinant) > 1e-14)
     step = np.zeros_like(at)
     if np.any(usable):
         step[:, usable] = np.linalg.solve(jacobian[usable], at.T[usable][:, :, None])[:, :, 0].T

@@ -116,7 +116,8 @@ def opinion(described: Description) -> Opinion:
     ours: dict[str, int] = defaultdict(int)
     for part, size in mine.parts:
         ours["recurrence" if _RECURRENT.search(part) else part] += size
-    kept = [size for name, size in real.items() if name.startswith("buffer:") and name.endswith("bias")]
+    beside = ("bias", "layer_scalar")
+    kept = [size for name, size in real.items() if name.startswith("buffer:") and name.endswith(beside)]
     return Opinion(
         library=f"transformers {transformers.__version__} on the meta device of torch {version}",
         params=sum(theirs.values()),

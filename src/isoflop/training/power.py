@@ -4,7 +4,7 @@ from __future__ import annotations
 
 IDLE, SLOPE = 0.24, 2.8
 """Board power over TDP is 0.24 + 2.8 x MFU, up to 1: 71 training steps in bf16 of 45M to 3B parameters on an H200 and
-an H100 SXM of 700 W, counted by the boards' own meters (`accuracy/rows/measured_training.csv`); 3 % off in the mean,
+an H100 SXM of 700 W, counted by the boards' own meters (the measured rows of the accuracy page); 3 % off in the mean,
 21 % at most. From an MFU of 27 % up a board draws all it may."""
 
 
