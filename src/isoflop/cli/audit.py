@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
-from isoflop.errors import BadFile, BadInput, shorten
+from isoflop.cli.knowns import ascii_only, terminal_width, wants_color, write_out
+from isoflop.errors import BadInput, shorten
 
 if TYPE_CHECKING:
     from isoflop.audit import Needed, Report
@@ -122,14 +122,4 @@ def _print(report: Report, asked: tuple[Needed, ...], output: _Output) -> None:
             text = drawings.audit_text(
                 report, needed=asked, width=terminal_width(), color=color, ascii_only=ascii_only()
             )
-    _write(text, output.out)
-
-
-def _write(text: str, out: str | None) -> None:
-    if out is None:
-        click.echo(text.rstrip("\n"))
-        return
-    try:
-        Path(out).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadFile(f"cannot write '{shorten(out)}': {error.strerror}; choose another file.") from error
+    write_out(text, output.out)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
 from isoflop.cli import settings
-from isoflop.errors import BadInput, shorten
+from isoflop.errors import BadFile, BadInput, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -157,3 +158,14 @@ def print_answer(answer: Answer, form: str, *, explain: bool) -> None:
                 answer, explain, width=terminal_width(), color=wants_color(), ascii_only=ascii_only()
             )
     click.echo(text.rstrip("\n"))
+
+
+def write_out(text: str, out: str | None) -> None:
+    """An answer on stdout, or into the file `out`. Raises: BadFile where that cannot be written."""
+    if out is None:
+        click.echo(text.rstrip("\n"))
+        return
+    try:
+        Path(out).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadFile(f"cannot write '{shorten(out)}': {error.strerror}; choose another file.") from error

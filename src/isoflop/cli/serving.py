@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
+from isoflop.cli.knowns import ascii_only, terminal_width, wants_color, write_out
 from isoflop.cli.serving_options import (
     formats_and_parts,
     load_options,
@@ -18,7 +18,7 @@ from isoflop.cli.serving_options import (
     runtime_options,
     wish_of,
 )
-from isoflop.errors import BadFile, BadInput, Infeasible, shorten
+from isoflop.errors import BadInput, Infeasible
 
 if TYPE_CHECKING:
     from isoflop.report.chart_serving import ServingChart
@@ -132,14 +132,4 @@ def _print(service: Service, output: Output) -> None:
             text = report.serving_text(
                 service, explain=output.explain, width=terminal_width(), color=color, ascii_only=ascii_only()
             )
-    _write(text, output.out)
-
-
-def _write(text: str, out: str | None) -> None:
-    if out is None:
-        click.echo(text.rstrip("\n"))
-        return
-    try:
-        Path(out).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadFile(f"cannot write '{shorten(out)}': {error.strerror}; choose another file.") from error
+    write_out(text, output.out)

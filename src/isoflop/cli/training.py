@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
+from isoflop.cli.knowns import ascii_only, terminal_width, wants_color, write_out
 from isoflop.cli.training_options import (
     batch_of,
     bill_options,
@@ -19,7 +19,7 @@ from isoflop.cli.training_options import (
     recipe_options,
     tokens_of,
 )
-from isoflop.errors import BadFile, BadInput, Infeasible, shorten
+from isoflop.errors import BadInput, Infeasible
 
 if TYPE_CHECKING:
     from isoflop.report.chart_training import TrainingChart
@@ -163,7 +163,7 @@ def _export(advice: Advice, tool: str, out: str | None) -> None:
     text, left_out = exported(held.run, held.layout, tool)
     for line in left_out:
         click.echo(f"{tool}: {line}", err=True)
-    _write(text, out)
+    write_out(text, out)
 
 
 def _print(advice: Advice, output: Output) -> None:
@@ -187,14 +187,4 @@ def _print(advice: Advice, output: Output) -> None:
             text = report.training_text(
                 advice, explain=output.explain, width=terminal_width(), color=color, ascii_only=ascii_only()
             )
-    _write(text, output.out)
-
-
-def _write(text: str, out: str | None) -> None:
-    if out is None:
-        click.echo(text.rstrip("\n"))
-        return
-    try:
-        Path(out).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadFile(f"cannot write '{shorten(out)}': {error.strerror}; choose another file.") from error
+    write_out(text, output.out)
