@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options, terminal_width
+from isoflop.cli.predictions import write_predictions
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.cli.validate_serving import serving
-from isoflop.errors import BadFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ def training(rows: str, *, configs: str | None, profile: str | None, out: str | 
     if table.unknown:
         click.echo(f"columns that are not read: {', '.join(table.unknown[:20])}", err=True)
     if out is not None:
-        _write(out, report)
+        write_predictions(out, HEAD, _lines(report))
     if form == "json":
         _print_json(report)
     else:
@@ -104,27 +104,6 @@ def _lines(report: Report) -> list[tuple[Cell, ...]]:
         (row.id, *(one.step or (None, None, None)), one.peak_memory, one.low, one.high, one.status, one.reason)
         for row, one in zip(report.rows, report.predictions, strict=True)
     ]
-
-
-def _write(path: str, report: Report) -> None:
-    import csv
-    from pathlib import Path
-
-    try:
-        with Path(path).open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(HEAD)
-            for line in _lines(report):
-                writer.writerow([_written(cell) for cell in line])
-    except OSError as error:
-        raise BadFile(f"{path}: cannot be written: {error.strerror or error}. Give another path to --out.") from error
-
-
-def _written(cell: Cell) -> Cell:
-    """Bytes as whole numbers, seconds with six digits."""
-    if not isinstance(cell, float):
-        return cell
-    return f"{cell:.0f}" if cell >= 1e6 else f"{cell:.6g}"
 
 
 _SCORE = ("rows", "median", "mean", "p90", "worst", "coverage", "width")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.predictions import write_predictions
 from isoflop.cli.side_by_side import echo_wrapped
-from isoflop.errors import BadFile
 
 if TYPE_CHECKING:
     from isoflop.accuracy.serving_validate import ServingReport
@@ -70,7 +70,7 @@ def serving(rows: str, *, configs: str | None, profile: str | None, out: str | N
     if table.unknown:
         click.echo(f"columns that are not read: {', '.join(table.unknown[:20])}", err=True)
     if out is not None:
-        _write(out, report)
+        write_predictions(out, HEAD, _lines(report))
     if form == "json":
         _print_json(report)
     else:
@@ -91,26 +91,6 @@ def _lines(report: ServingReport) -> list[tuple[Cell, ...]]:
 
 def _number(value: object) -> float | None:
     return None if value is None else float(value)  # type: ignore[arg-type]
-
-
-def _write(path: str, report: ServingReport) -> None:
-    import csv
-    from pathlib import Path
-
-    try:
-        with Path(path).open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(HEAD)
-            writer.writerows([_written(cell) for cell in line] for line in _lines(report))
-    except OSError as error:
-        raise BadFile(f"{path}: cannot be written: {error.strerror or error}. Give another path to --out.") from error
-
-
-def _written(cell: Cell) -> Cell:
-    """Bytes and tokens as whole numbers, the rest with six digits."""
-    if not isinstance(cell, float):
-        return cell
-    return f"{cell:.0f}" if cell >= 1e6 else f"{cell:.6g}"
 
 
 _SCORE = ("rows", "median", "mean", "p90", "worst", "coverage", "width")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table
+from isoflop.cli.predictions import write_predictions
 from isoflop.cli.side_by_side import echo_wrapped
-from isoflop.errors import BadFile
 
 if TYPE_CHECKING:
     from isoflop.accuracy.state_validate import StateReport
@@ -39,7 +39,7 @@ def run(rows: str, *, configs: str | None, out: str | None, form: str) -> int:
     if table.unknown:
         click.echo(f"columns that are not read: {', '.join(table.unknown[:20])}", err=True)
     if out is not None:
-        _write(out, report)
+        write_predictions(out, HEAD, _lines(report))
     if form == "json":
         _print_json(report)
     else:
@@ -53,26 +53,6 @@ def _lines(report: StateReport) -> list[tuple[Cell, ...]]:
         (row.id, *(cell for name in NAMES for cell in getattr(one, name) or (None,) * 3), one.status, one.reason)
         for row, one in zip(report.rows, report.predictions, strict=True)
     ]
-
-
-def _write(path: str, report: StateReport) -> None:
-    import csv
-    from pathlib import Path
-
-    try:
-        with Path(path).open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(HEAD)
-            writer.writerows([_written(cell) for cell in line] for line in _lines(report))
-    except OSError as error:
-        raise BadFile(f"{path}: cannot be written: {error.strerror or error}. Give another path to --out.") from error
-
-
-def _written(cell: Cell) -> Cell:
-    """Bytes as whole numbers, concurrency with six digits."""
-    if not isinstance(cell, float):
-        return cell
-    return f"{cell:.0f}" if cell >= 1e6 else f"{cell:.6g}"
 
 
 def _print_json(report: StateReport) -> None:
