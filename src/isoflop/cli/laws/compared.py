@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.laws_shown import write
+from isoflop.cli.laws.shown import write
 from isoflop.errors import BadInput
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def print_difference(laws: Sequence[str], flops: Sequence[float], options: dict[
     """The differences of two laws, each a fit, a published law, or a table of runs that chinchilla is fitted to."""
     from isoflop import report
     from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
-    from isoflop.cli.laws_design import target
+    from isoflop.cli.laws.design import target
     from isoflop.laws import Grounds, compare
     from isoflop.report import laws_compare
 
@@ -69,7 +69,7 @@ def _believed(law: str) -> Belief:
     from pathlib import Path
 
     from isoflop import laws
-    from isoflop.cli.laws_allocate import is_table
+    from isoflop.cli.laws.allocate import is_table
 
     if not is_table(law):
         return laws.believed(law)

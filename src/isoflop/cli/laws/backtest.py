@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli import laws_words as words
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.laws import words
 from isoflop.cli.side_by_side import echo_wrapped
 
 if TYPE_CHECKING:

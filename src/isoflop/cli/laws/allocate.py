@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import TABLE_FORMATS, split
-from isoflop.cli.laws_shown import output_options, show
+from isoflop.cli.laws.shown import output_options, show
 from isoflop.errors import BadInput, shorten
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.laws_shown import output_options, show, write
+from isoflop.cli.laws.shown import output_options, show, write
 from isoflop.errors import BadInput
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import split
-from isoflop.cli.laws_shown import output_options, show
+from isoflop.cli.laws.shown import output_options, show
 from isoflop.errors import BadInput, MissingData
 
 if TYPE_CHECKING:

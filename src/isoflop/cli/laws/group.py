@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli import laws_compared as compared
-from isoflop.cli import laws_words as words
 from isoflop.cli.knowns import print_table, split, table_options
-from isoflop.cli.laws_decide import COMMANDS
+from isoflop.cli.laws import compared, words
+from isoflop.cli.laws.allocate import allocate
+from isoflop.cli.laws.backtest import backtest
+from isoflop.cli.laws.design import design
+from isoflop.cli.laws.running import running
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import BadInput, UntrustworthyFit, shorten
 
@@ -105,7 +107,7 @@ def fit(
     the runs cannot carry the law, and the message says which are missing.
     """
     from isoflop import laws
-    from isoflop.cli import laws_tables as tables
+    from isoflop.cli.laws import tables
 
     form = "json" if as_json else form
     table = words.read(runs, columns, constants, counts, strict=strict, best=best)
@@ -158,7 +160,7 @@ def predict(
     isoflop laws predict fit.json N=70B D=1.4T
     isoflop laws predict error.json N=70B D=1.4T --through fit.json
     """
-    from isoflop.cli import laws_predicted as tables
+    from isoflop.cli.laws import predicted as tables
 
     if all("=" in word for word in runs):
         table = tables.table_of_values(words.values_of(runs))
@@ -193,7 +195,7 @@ def check(
     Exit code 1: a check failed, or the law cannot be fitted to these runs.
     """
     from isoflop import laws
-    from isoflop.cli import laws_tables as tables
+    from isoflop.cli.laws import tables
 
     form = "json" if as_json else form
     table = words.read(runs, columns, constants, counts, strict=strict, best=best)
@@ -220,7 +222,7 @@ def check(
 @table_options
 def published(name: str | None, *, form: str, as_json: bool) -> None:
     """List the published laws whose constants were verified, or show one (or a fit.json) whole."""
-    from isoflop.cli import laws_tables as tables
+    from isoflop.cli.laws import tables
 
     form = "json" if as_json else form
     if name is None:
@@ -257,7 +259,7 @@ def compare(laws: tuple[str, ...], *, flops: tuple[str, ...], form: str, as_json
     isoflop laws compare fit.json besiroglu2024 hoffmann2022
     isoflop laws compare ours.csv theirs.csv --difference --bytes-per-token 4.2,3.9 --target N=7B,D=2T
     """
-    from isoflop.cli import laws_tables as tables
+    from isoflop.cli.laws import tables
     from isoflop.quantity import quantity, read
 
     form = "json" if as_json else form
@@ -318,5 +320,5 @@ def plot(
     echo_wrapped(f"{picture} drawn to {out}")
 
 
-for _further in COMMANDS:
+for _further in (allocate, backtest, design, running):
     command.add_command(_further)
