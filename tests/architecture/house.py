@@ -26,6 +26,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("ask", "torchmodel"),
     ("accuracy", "audit", "lab", "measure", "quantize"),
     ("report",),
+    ("flags",),
     ("web",),
     ("cli",),
     ("__init__", "__main__"),  # the door: it may name every room

@@ -10,9 +10,7 @@ import pytest
 from tests.architecture.house import LEVELS, PACKAGE, Module, level_of, modules, room_of
 
 # (importing module, imported room) -> why. An entry that is no longer needed fails.
-EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("isoflop.web.words", "cli"): "fields of the page are read by the functions that read the flags of the same names",
-}
+EXCEPTIONS: dict[tuple[str, str], str] = {}
 
 
 def rising(module: Module) -> set[str]:

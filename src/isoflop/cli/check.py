@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import ascii_only, print_table, split, terminal_width, wants_color
+from isoflop.cli.knowns import ascii_only, print_table, terminal_width, wants_color
 from isoflop.errors import BadFile, BadInput
+from isoflop.flags import split
 
 if TYPE_CHECKING:
     from isoflop.ask import CheckResult, RowResult

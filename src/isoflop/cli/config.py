@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli import settings
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.flags import settings
 
 
 @click.command("config")

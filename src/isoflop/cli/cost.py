@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.training_options import batch_of, recipe_of, recipe_options, tokens_of
 from isoflop.errors import BadFile, BadInput, shorten
+from isoflop.flags.training import batch_of, recipe_of, recipe_options, tokens_of
 
 if TYPE_CHECKING:
     from isoflop.training import Account, Offer, Terms

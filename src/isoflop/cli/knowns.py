@@ -1,4 +1,4 @@
-"""What commands share: `name=value` words, settings from file and environment, and the ways to print an answer."""
+"""What commands share: options of output and intervals, and the ways to print an answer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
-from isoflop.cli import settings
-from isoflop.errors import BadFile, BadInput, shorten
+from isoflop.errors import BadFile, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from isoflop.ask import Question
     from isoflop.relation import Answer
     from isoflop.report import Cell, Column
 
@@ -84,31 +82,6 @@ def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[Cell]],
                 columns, rows, width=terminal_width(), color=wants_color(), ascii_only=ascii_only()
             )
     click.echo(text.rstrip("\n"))
-
-
-def split(words: Iterable[str]) -> dict[str, str]:
-    """`("tokens=4T", "mfu=0.4")` as a mapping. A word without '=' and a name given twice are refused."""
-    found: dict[str, str] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or not key.strip() or not value.strip():
-            raise BadInput(f"'{shorten(word)}' is not name=value; write for example tokens=4T or train_cost='$100m'")
-        key = key.strip().replace("-", "_")
-        if key in found:
-            raise BadInput(f"'{shorten(key)}' is given twice: {shorten(found[key])} and {shorten(value)}")
-        found[key] = value.strip()
-    return found
-
-
-def ask(words: dict[str, str], *, without: str = "", usual: Mapping[str, str] | None = None) -> Question:
-    """The words bound, with settings, then the command's own `usual` choices, for what they leave open.
-
-    `without` is what is asked for, so no setting may give it.
-    """
-    from isoflop.ask import Usual, bind
-
-    own = {key: Usual(value, "isoflop plan") for key, value in (usual or {}).items()}
-    return bind(words, settings={key: value for key, value in {**own, **settings.load()}.items() if key != without})
 
 
 def terminal_width() -> int:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from isoflop.cli.knowns import ascii_only, ask, sampling_options, split, terminal_width, wants_color
+from isoflop.cli.knowns import ascii_only, sampling_options, terminal_width, wants_color
 from isoflop.errors import BadFile, BadInput, Infeasible, shorten
+from isoflop.flags import ask, split
 
 if TYPE_CHECKING:
     from isoflop.ask import Plan

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from isoflop.cli.knowns import ascii_only, terminal_width, wants_color, write_out
-from isoflop.cli.serving_options import (
-    formats_and_parts,
-    load_options,
-    money_options,
-    placement_of,
-    placement_options,
-    runtime_options,
-    wish_of,
-)
 from isoflop.errors import BadInput, Infeasible
+from isoflop.flags.serving import deployment_options, service_of
 
 if TYPE_CHECKING:
     from isoflop.report.chart_serving import ServingChart
@@ -55,13 +47,9 @@ def _output_options(function: click.decorators.FC) -> click.decorators.FC:
 
 @click.command("serving")
 @click.argument("model", metavar="M")
-@click.option("--on", required=True, help="Devices: 8xh100-sxm, h100-sxm (as many as it takes), 2x./device.toml.")
-@load_options
-@money_options
-@runtime_options
-@placement_options
+@deployment_options
 @_output_options
-def command(model: str, *, on: str, check: bool, **options: object) -> None:
+def command(model: str, *, check: bool, **options: object) -> None:
     """What fits, how fast, for how much: a model served on chips, the best placement, what would hold more.
 
     M is a preset, a size (7B) or a path, as in `isoflop model`. Without degrees every placement is tried. Intervals
@@ -74,7 +62,7 @@ def command(model: str, *, on: str, check: bool, **options: object) -> None:
     isoflop serving llama-3.1-8b --on rtx-4090 --runtime llama.cpp --weights q4_k_m --context 8k
     """
     output = _output(options)
-    service = _service(model, on, options)
+    service = service_of(model, options)
     _print(service, output)
     if not service.good:
         raise SystemExit(1 if check else Infeasible.exit_code)
@@ -88,25 +76,6 @@ def _output(options: dict[str, object]) -> Output:
         form = ending
     chart = cast("ServingChart", options.pop("chart"))
     return Output(form=form, out=out, chart=chart, dark=bool(options.pop("dark")), explain=bool(options.pop("explain")))
-
-
-def _service(model: str, on: str, options: dict[str, object]) -> Service:
-    from isoflop.model import describe
-    from isoflop.serving.advice import serve
-    from isoflop.serving.given import deployment_for
-
-    what = describe(model)
-    placement = placement_of(options)
-    formats, parts, assumed = formats_and_parts(what, options)
-    deployment, chips = deployment_for(what, on, formats, **parts)
-    wish = wish_of(deployment.device, options)
-    if placement is not None:
-        deployment = deployment.at(placement)
-    service = serve(deployment, chips, wish, asked=placement is not None)
-    from dataclasses import replace
-
-    warnings = (what.warning,) if what.warning else ()
-    return replace(service, assumed=(*assumed, *service.assumed), notes=(*service.notes, *warnings))
 
 
 def _print(service: Service, output: Output) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.knowns import ask, output_options, print_answer, sampling_options, split
+from isoflop.cli.knowns import output_options, print_answer, sampling_options
+from isoflop.flags import ask, split
 
 
 @click.command("solve")

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
 from isoflop.cli.knowns import ascii_only, terminal_width, wants_color, write_out
-from isoflop.cli.training_options import (
-    batch_of,
-    bill_options,
-    degree_options,
-    layout_of,
-    order_of,
-    recipe_of,
-    recipe_options,
-    tokens_of,
-)
 from isoflop.errors import BadInput, Infeasible
+from isoflop.flags.training import advice_of, run_options
 
 if TYPE_CHECKING:
     from isoflop.report.chart_training import TrainingChart
@@ -57,7 +48,6 @@ def _output_options(function: click.decorators.FC) -> click.decorators.FC:
         click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print it."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json."),
         click.option("--explain", is_flag=True, help="Say what the prediction stands on."),
-        click.option("--scales", is_flag=True, help="The best layouts of fewer and of more chips too."),
         click.option("--check", is_flag=True, help="Exit with 1 where it does not fit, or misses the deadline."),
     ):
         function = option(function)
@@ -66,24 +56,9 @@ def _output_options(function: click.decorators.FC) -> click.decorators.FC:
 
 @click.command("training")
 @click.argument("model", metavar="M")
-@click.option("--on", required=True, help="Devices: 64xh100-sxm, h100-sxm (as many as it takes), 8x./device.toml.")
-@click.option("--sequence", help="Tokens of a sequence: 8k, 32Ki.")
-@click.option("--batch", help="A step's batch: 1M tokens, or a number of sequences.")
-@bill_options
-@recipe_options
-@degree_options
-@click.option("--layout", "words", help="The same degrees in one word: dp=4,tp=8,pp=2.")
-@click.option(
-    "--settings",
-    "file",
-    type=click.Path(dir_okay=False),
-    help="Layout and recipe from a settings file of another tool.",
-)
+@run_options
 @_output_options
-def command(
-    model: str, *, on: str, sequence: str | None, batch: str | None, words: str | None, check: bool, tool: str | None,
-    **options: object,
-) -> None:  # fmt: skip
+def command(model: str, *, check: bool, tool: str | None, **options: object) -> None:
     """Does it fit, how fast, for how much: memory and step time of a training run, the best layouts, what would help.
 
     M is a preset, a size (7B) or a path, as in `isoflop model`. Without a layout all are tried; with --tokens the
@@ -98,13 +73,7 @@ def command(
     output = _output(options)
     if tool is not None and not (options["recipe"] or options["engine"] or options["file"]):
         options |= OWN.get(tool, {})
-    length = tokens_of(sequence)
-    wants_scales = bool(options.pop("scales"))
-    advice = _advice(model, on, length, batch_of(batch, length), words, options)
-    if wants_scales:
-        from isoflop.training import at_scales
-
-        advice = replace(advice, scales=tuple(at_scales(advice)))
+    advice = advice_of(model, options)
     if tool is not None:
         _export(advice, tool, output.out)
     else:
@@ -124,34 +93,6 @@ def _output(options: dict[str, object]) -> Output:
         form = ending
     chart = cast("TrainingChart", options.pop("chart"))
     return Output(form=form, out=out, chart=chart, dark=bool(options.pop("dark")), explain=bool(options.pop("explain")))
-
-
-def _advice(
-    model: str, on: str, length: int | None, batch: int | None, words: str | None, options: dict[str, object]
-) -> Advice:  # fmt: skip
-    from isoflop.model import model as find_model
-    from isoflop.quantity import read_cluster
-    from isoflop.training import advise
-
-    file = cast("str | None", options.pop("file"))
-    order, recipe = order_of(on, options), recipe_of(options)
-    layout = layout_of(words, options, read_cluster(on).count)
-    spec = find_model(model)
-    if file is None:
-        return advise(spec, on, sequence=length, batch=batch, recipe=recipe, layout=layout, order=order)
-    if recipe is not None or layout is not None:
-        raise BadInput("--settings says layout and recipe; leave the flags for them out, or the file")
-    from isoflop.training import advise_run, place_of
-    from isoflop.training.readers import read_settings
-
-    place, settings = place_of(on), read_settings(file)
-    run, of_file = settings.run(place.chips, model=spec, sequence=length, batch=batch)
-    told = [f"settings of {settings.tool} from {settings.file}", *settings.assumed]
-    told += ["a batch of one micro-batch a replica"] if batch is None and settings.batch_on(of_file) is None else []
-    advice = advise_run(run, place, of_file, order, tuple(told))
-    notes = [f"not understood in {settings.file}, left out: {', '.join(settings.not_understood)}"]
-    notes = notes if settings.not_understood else []
-    return replace(advice, notes=(*notes, *(f"not modelled: {one}" for one in settings.not_modelled)))
 
 
 def _export(advice: Advice, tool: str, out: str | None) -> None:

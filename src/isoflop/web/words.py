@@ -1,7 +1,4 @@
-"""What a form says, in the words of the command line: read by the functions that read its flags.
-
-The one module that looks up at `cli`: a flag and a field of the same name must never mean two things.
-"""
+"""What a form says, read by the functions of `isoflop.flags` that read the flags of the same names."""
 
 from __future__ import annotations
 
@@ -10,6 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.errors import BadInput
+from isoflop.flags import ask, split
+from isoflop.flags.serving import deployment_options, service_of
+from isoflop.flags.training import advice_of, run_options
 from isoflop.web.names import guarded
 
 if TYPE_CHECKING:
@@ -24,19 +24,12 @@ _YES = frozenset({"1", "on", "true", "yes"})
 
 def lines_of(text: str) -> dict[str, str]:
     """`name=value`, one a line, as a mapping; a line without '=' and a name given twice are refused."""
-    from isoflop.cli.knowns import split
-
     return split(line for line in text.splitlines() if line.strip())
 
 
 def asked(words: Mapping[str, str], *, without: str = "", usual: Mapping[str, str] | None = None) -> Question:
     """The question that the words put, bound to catalogues. Raises: BadInput and what else `isoflop.ask.bind` does."""
-    from isoflop.ask import Usual, bind
-    from isoflop.cli import settings
-
-    own = {key: Usual(value, "isoflop plan") for key, value in (usual or {}).items()}
-    held = {key: value for key, value in {**own, **settings.load()}.items() if key != without}
-    return bind(guarded(words), settings=held)
+    return ask(guarded(words), without=without, usual=usual)
 
 
 def flags(command: click.Command, words: Mapping[str, str]) -> dict[str, object]:
@@ -61,49 +54,27 @@ def flags(command: click.Command, words: Mapping[str, str]) -> dict[str, object]
     return {**context.params, "model": guarded({"model": words.get("model", "")})["model"]}
 
 
+@click.command("training")
+@click.argument("model")
+@run_options
+def _training(**_: object) -> None:
+    """The options of a training run, without those of a terminal."""
+
+
+@click.command("serving")
+@click.argument("model")
+@deployment_options
+def _serving(**_: object) -> None:
+    """The options of a deployment, without those of a terminal."""
+
+
 def training_advice(words: Mapping[str, str]) -> Advice:
     """`isoflop training` for these words."""
-    from dataclasses import replace
-
-    from isoflop.cli.training import command
-    from isoflop.cli.training_options import batch_of, layout_of, order_of, recipe_of, tokens_of
-    from isoflop.model import model
-    from isoflop.quantity import read_cluster
-    from isoflop.training import advise, at_scales
-
-    options = flags(command, words)
-    on, spec = str(options.pop("on")), model(options.pop("model"))  # type: ignore[arg-type]  # a name or a number
-    for output in ("file", "check", "explain", "as_json", "form", "chart", "dark", "out", "tool"):
-        options.pop(output)
-    length = tokens_of(_text(options.pop("sequence")))
-    batch = batch_of(_text(options.pop("batch")), length)
-    wants_scales, layout_words = bool(options.pop("scales")), _text(options.pop("words"))
-    order, recipe = order_of(on, options), recipe_of(options)
-    layout = layout_of(layout_words, options, read_cluster(on).count)
-    advice = advise(spec, on, sequence=length, batch=batch, recipe=recipe, layout=layout, order=order)
-    return replace(advice, scales=tuple(at_scales(advice))) if wants_scales else advice
+    options = flags(_training, words)
+    return advice_of(options.pop("model"), options)  # type: ignore[arg-type]  # a name or a number
 
 
 def serving_answer(words: Mapping[str, str]) -> Service:
     """`isoflop serving` for these words."""
-    from dataclasses import replace
-
-    from isoflop.cli.serving import command
-    from isoflop.cli.serving_options import formats_and_parts, placement_of, wish_of
-    from isoflop.model import describe
-    from isoflop.serving import deployment_for, serve
-
-    options = flags(command, words)
-    what = describe(options.pop("model"))  # type: ignore[arg-type]  # a name or a number
-    placement = placement_of(options)
-    formats, parts, assumed = formats_and_parts(what, options)
-    deployment, chips = deployment_for(what, str(options.pop("on")), formats, **parts)
-    wish = wish_of(deployment.device, options)
-    deployment = deployment if placement is None else deployment.at(placement)
-    service = serve(deployment, chips, wish, asked=placement is not None)
-    notes = (*service.notes, what.warning) if what.warning else service.notes
-    return replace(service, assumed=(*assumed, *service.assumed), notes=notes)
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    options = flags(_serving, words)
+    return service_of(options.pop("model"), options)  # type: ignore[arg-type]  # a name or a number

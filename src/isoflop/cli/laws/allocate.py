@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import TABLE_FORMATS, split
+from isoflop.cli.knowns import TABLE_FORMATS
 from isoflop.cli.laws.shown import output_options, show
 from isoflop.errors import BadInput, shorten
+from isoflop.flags import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

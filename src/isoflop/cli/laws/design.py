@@ -41,7 +41,7 @@ def design(
     isoflop laws design runs.csv --target N=70B,D=1.4T --allowance 1e21 --cells could.csv --out cells.csv
     """
     from isoflop import laws
-    from isoflop.cli.knowns import split
+    from isoflop.flags import split
     from isoflop.quantity import quantity, read
 
     held = laws.read_runs(runs, columns=split(columns), counts=counts)  # type: ignore[arg-type]  # a choice
@@ -60,7 +60,7 @@ def design(
 
 def target(text: str) -> dict[str, float]:
     """`N=70B,D=1.4T` in base units; names of the glossary do as well."""
-    from isoflop.cli.knowns import split
+    from isoflop.flags import split
     from isoflop.quantity import quantities, quantity, read
 
     found = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.knowns import print_table, split, table_options
+from isoflop.cli.knowns import print_table, table_options
 from isoflop.cli.laws import compared, words
 from isoflop.cli.laws.allocate import allocate
 from isoflop.cli.laws.backtest import backtest
@@ -12,6 +12,7 @@ from isoflop.cli.laws.design import design
 from isoflop.cli.laws.running import running
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import BadInput, UntrustworthyFit, shorten
+from isoflop.flags import split
 
 LOSSES = ("log-huber", "soft-l1", "squared", "asymmetric")
 COUNTS = ("total", "active", "non_embedding")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import split
 from isoflop.cli.laws.shown import output_options, show
 from isoflop.errors import BadInput, MissingData
+from isoflop.flags import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.cli.knowns import split
 from isoflop.errors import BadFile, BadInput, shorten
+from isoflop.flags import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

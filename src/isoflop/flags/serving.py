@@ -1,4 +1,4 @@
-"""The flags of `isoflop serving`: what is asked, in which formats under which runtime, divided how, at what price."""
+"""The flags of `isoflop serving`: load, formats, runtime, placement, price; and its answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from isoflop.errors import BadInput, shorten
 if TYPE_CHECKING:
     from isoflop.hardware import Device
     from isoflop.model.names import Description
-    from isoflop.serving.advice import Wish
+    from isoflop.serving.advice import Service, Wish
     from isoflop.serving.cost import Offer
     from isoflop.serving.spec import Formats, Placement
 
@@ -24,6 +24,41 @@ DEGREES = {
     "dcp": "Ranks that share a cache (decode context parallelism).",
 }
 WISHES = ("provider", "commitment", "region", "as_of")
+
+
+def deployment_options(function: click.decorators.FC) -> click.decorators.FC:
+    """Everything that a deployment is asked about with, beside the model."""
+    for option in (
+        placement_options,
+        runtime_options,
+        money_options,
+        load_options,
+        click.option(
+            "--on", required=True, help="Devices: 8xh100-sxm, h100-sxm (as many as it takes), 2x./device.toml."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def service_of(model: str | float, options: dict[str, object]) -> Service:
+    """The answer to what `deployment_options` hold."""
+    from dataclasses import replace
+
+    from isoflop.model import describe
+    from isoflop.serving.advice import serve
+    from isoflop.serving.given import deployment_for
+
+    what = describe(model)
+    placement = placement_of(options)
+    formats, parts, assumed = formats_and_parts(what, options)
+    deployment, chips = deployment_for(what, str(options.pop("on")), formats, **parts)
+    wish = wish_of(deployment.device, options)
+    if placement is not None:
+        deployment = deployment.at(placement)
+    service = serve(deployment, chips, wish, asked=placement is not None)
+    warnings = (what.warning,) if what.warning else ()
+    return replace(service, assumed=(*assumed, *service.assumed), notes=(*service.notes, *warnings))
 
 
 def load_options(function: click.decorators.FC) -> click.decorators.FC:

@@ -1,17 +1,18 @@
-"""The flags of `isoflop training` that say how a run is laid out, in which formats, and what its bill is asked for."""
+"""The flags of `isoflop training` (layout, recipe, bill) and the answer to what they hold."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from isoflop.cli.knowns import split
 from isoflop.errors import BadInput, UnknownName, shorten
+from isoflop.flags import split
 
 if TYPE_CHECKING:
-    from isoflop.training import Layout, Order, Recipe
+    from isoflop.model import ModelSpec
+    from isoflop.training import Advice, Layout, Order, Recipe
 
 DEGREES = {
     "dp": "Data-parallel replicas; what the other degrees leave where it is not given.",
@@ -59,6 +60,70 @@ def recipe_options(function: click.decorators.FC) -> click.decorators.FC:
     ):
         function = option(function)
     return function
+
+
+def run_options(function: click.decorators.FC) -> click.decorators.FC:
+    """Everything that a training run is asked about with, beside the model."""
+    for option in (
+        click.option("--scales", is_flag=True, help="The best layouts of fewer and of more chips too."),
+        click.option(
+            "--settings",
+            "file",
+            type=click.Path(dir_okay=False),
+            help="Layout and recipe from a settings file of another tool.",
+        ),
+        click.option("--layout", "words", help="The same degrees in one word: dp=4,tp=8,pp=2."),
+        degree_options,
+        recipe_options,
+        bill_options,
+        click.option("--batch", help="A step's batch: 1M tokens, or a number of sequences."),
+        click.option("--sequence", help="Tokens of a sequence: 8k, 32Ki."),
+        click.option(
+            "--on", required=True, help="Devices: 64xh100-sxm, h100-sxm (as many as it takes), 8x./device.toml."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def advice_of(model: str | float, options: dict[str, object]) -> Advice:
+    """The answer to what `run_options` hold; those are taken out of `options`."""
+    from isoflop.model import model as find_model
+    from isoflop.quantity import read_cluster
+    from isoflop.training import advise, at_scales
+
+    on, file, wants_scales = str(options.pop("on")), cast("str | None", options.pop("file")), options.pop("scales")
+    words = cast("str | None", options.pop("words"))
+    length = tokens_of(cast("str | None", options.pop("sequence")))
+    batch = batch_of(cast("str | None", options.pop("batch")), length)
+    order, recipe = order_of(on, options), recipe_of(options)
+    layout = layout_of(words, options, read_cluster(on).count)
+    spec = find_model(model)
+    if file is None:
+        advice = advise(spec, on, sequence=length, batch=batch, recipe=recipe, layout=layout, order=order)
+    elif recipe is not None or layout is not None:
+        raise BadInput("--settings says layout and recipe; leave the flags for them out, or the file")
+    else:
+        advice = _of_file(file, (spec, on), (length, batch), order)
+    return replace(advice, scales=tuple(at_scales(advice))) if wants_scales else advice
+
+
+def _of_file(
+    file: str, what: tuple[ModelSpec, str], size: tuple[int | None, int | None], order: Order | None
+) -> Advice:
+    """The answer for the layout and recipe that another tool's settings ask for; `size` is (sequence, batch)."""
+    from isoflop.training import advise_run, place_of
+    from isoflop.training.readers import read_settings
+
+    (spec, on), (length, batch) = what, size
+    place, settings = place_of(on), read_settings(file)
+    run, of_file = settings.run(place.chips, model=spec, sequence=length, batch=batch)
+    told = [f"settings of {settings.tool} from {settings.file}", *settings.assumed]
+    told += ["a batch of one micro-batch a replica"] if batch is None and settings.batch_on(of_file) is None else []
+    advice = advise_run(run, place, of_file, order, tuple(told))
+    notes = [f"not understood in {settings.file}, left out: {', '.join(settings.not_understood)}"]
+    notes = notes if settings.not_understood else []
+    return replace(advice, notes=(*notes, *(f"not modelled: {one}" for one in settings.not_modelled)))
 
 
 def bill_options(function: click.decorators.FC) -> click.decorators.FC:
