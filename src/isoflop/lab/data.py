@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from isoflop.errors import BadFile, BadInput, Infeasible, shorten
+from isoflop.lab.dataset_text import dataset_documents
 from isoflop.lab.files import write_atomically
 from isoflop.lab.text import documents, files_of
 from isoflop.lab.tokens import Bytes, Pairs, train_pairs
 from isoflop.quantity.json_file import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -36,6 +38,12 @@ BLOCK = 1 << 14
 
 FEWEST_BLOCKS = 6
 
+MOST_UNKNOWN = 0.01
+"""Share of tokens that a tokenizer may have no name for; above, it was made for other text."""
+
+Reader = Literal["files", "datasets"]
+READERS: tuple[Reader, ...] = get_args(Reader)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSpec:
@@ -43,7 +51,8 @@ class DataSpec:
 
     `include`: patterns of file names. `field`: the text's name in JSON lines and Parquet. `tokenizer`: "bytes", "bpe"
     (trained on this text, `vocabulary` tokens) or the path of a tokenizer.json. `held_out`: share of blocks that no
-    run trains on. `epochs`: how often text may be read; more than once is to be asked for.
+    run trains on. `epochs`: how often text may be read; more than once is to be asked for. `reader`: "datasets" for
+    what that library saved on this machine or can build from files, and `split` which part of it.
     """
 
     source: str
@@ -53,8 +62,12 @@ class DataSpec:
     vocabulary: int | None = None
     held_out: float = 0.05
     epochs: float = 1.0
+    reader: Reader = "files"
+    split: str = "train"
 
     def __post_init__(self) -> None:
+        if self.reader not in READERS:
+            raise BadInput(f"data.reader = '{shorten(self.reader)}': give one of: {', '.join(READERS)}")
         if not 0.001 <= self.held_out <= 0.5:
             raise BadInput(f"data.held_out = {self.held_out}: give a share from 0.001 to 0.5")
         if not 0 < self.epochs <= 1000:
@@ -173,18 +186,25 @@ class Corpus:
 def build_corpus(spec: DataSpec, folder: Path, *, base: Path | None = None) -> Corpus:
     """Read the text, make tokens of it, hold blocks out, and write all that into `folder`.
 
-    Raises: BadInput for too little text, a single document, or a tokenizer whose size is not the one asked for.
+    Raises: BadInput for too little text, a single document, or a tokenizer whose size is not the one asked for or that
+    was made for other text.
     """
     source = Path(spec.source) if base is None else base / Path(spec.source).expanduser()
-    files = files_of(source, spec.include)
+    texts = _reader(spec, source, folder / "cache")
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(spec, files, folder, base)
-    writer = _Writer(folder, tokenizer.vocabulary)
-    many = length = 0
-    for text in documents(files, spec.field):
-        writer.add(tokenizer.encode(text))
-        many, length = many + 1, length + len(text.encode("utf-8", errors="replace"))
-    writer.end()
+    try:
+        tokenizer = _tokenizer(spec, texts, folder, base)
+        writer = _Writer(folder, tokenizer.vocabulary)
+        many = length = unknown = 0
+        for text in texts():
+            tokens = tokenizer.encode(text)
+            writer.add(tokens)
+            many, length = many + 1, length + len(text.encode("utf-8", errors="replace"))
+            unknown += 0 if tokenizer.unknown is None else int((tokens == tokenizer.unknown).sum())
+        writer.end()
+    finally:
+        shutil.rmtree(folder / "cache", ignore_errors=True)
+    _check_known(unknown / max(writer.tokens, 1), spec.tokenizer)
     _check_amount(many, writer.tokens, source)
     about = {
         "source": spec.source,
@@ -198,6 +218,14 @@ def build_corpus(spec: DataSpec, folder: Path, *, base: Path | None = None) -> C
     }
     write_atomically(folder / "corpus.json", json.dumps(about, indent=1).encode())
     return Corpus(folder)
+
+
+def _reader(spec: DataSpec, source: Path, cache: Path) -> Callable[[], Iterator[str]]:
+    """What gives the documents of the source, from the first on, each time it is called."""
+    if spec.reader == "datasets":
+        return lambda: dataset_documents(source, spec.field, spec.split, cache)
+    files = files_of(source, spec.include)
+    return lambda: documents(files, spec.field)
 
 
 class _Writer:
@@ -233,14 +261,14 @@ class _Writer:
         self._shard += 1
 
 
-def _tokenizer(spec: DataSpec, files: tuple[Path, ...], folder: Path, base: Path | None) -> Tokenizer:
+def _tokenizer(spec: DataSpec, texts: Callable[[], Iterator[str]], folder: Path, base: Path | None) -> Tokenizer:
     if spec.tokenizer == "bytes":
         if spec.vocabulary not in {None, 256}:
             raise BadInput(f"data.vocabulary = {spec.vocabulary}: bytes are 256 tokens; leave it out, or say bpe")
         return Bytes()
     place = folder / "tokenizer.json"
     if spec.tokenizer == "bpe":
-        train_pairs(documents(files, spec.field), spec.vocabulary or 4096, place)
+        train_pairs(texts(), spec.vocabulary or 4096, place)
         return Pairs(place)
     given = (base or Path()) / Path(spec.tokenizer).expanduser()
     if not given.is_file():
@@ -255,6 +283,14 @@ def _tokenizer(spec: DataSpec, files: tuple[Path, ...], folder: Path, base: Path
         )
     write_atomically(place, given.read_bytes())
     return found
+
+
+def _check_known(unknown: float, tokenizer: str) -> None:
+    if unknown > MOST_UNKNOWN:
+        raise BadInput(
+            f"{unknown:.1%} of the text is unknown to the tokenizer {shorten(tokenizer)}: it was made for other text."
+            " Give another one, or bpe to train one on this text."
+        )
 
 
 def _check_amount(many: int, tokens: int, source: Path) -> None:

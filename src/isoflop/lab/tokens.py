@@ -23,12 +23,21 @@ TRAINING_TEXT = 50_000_000
 """Characters that a tokenizer is trained on at most: more changes few merges and takes minutes."""
 
 
+LARGEST = 256 << 20
+"""Bytes of a tokenizer.json; the largest in use take some 35 million."""
+
+
 class Tokenizer(Protocol):
     """Turns a document into numbers below `vocabulary`, with one at its end that parts it from the next."""
 
     @property
     def vocabulary(self) -> int:
         """How many tokens there are."""
+        ...
+
+    @property
+    def unknown(self) -> int | None:
+        """The token that stands for what has none; None where everything has one."""
         ...
 
     def encode(self, text: str) -> npt.NDArray[np.uint32]:
@@ -45,6 +54,11 @@ class Bytes:
         """All values of a byte."""
         return 256
 
+    @property
+    def unknown(self) -> int | None:
+        """No byte is unknown."""
+        return None
+
     def encode(self, text: str) -> npt.NDArray[np.uint32]:
         """The bytes of a document, and a zero."""
         return np.frombuffer(text.encode("utf-8", errors="replace") + b"\0", dtype=np.uint8).astype(np.uint32)
@@ -55,6 +69,8 @@ class Pairs:
 
     def __init__(self, path: Path) -> None:
         library = _library()
+        if path.stat().st_size > LARGEST:
+            raise BadFile(f"{shorten(str(path), most=200)}: larger than {LARGEST:,} bytes; give a tokenizer.json.")
         try:
             self._inner = library.Tokenizer.from_file(str(path))
         except Exception as error:  # whatever its Rust side dislikes about the file: it has no class of its own
@@ -68,14 +84,21 @@ class Pairs:
                 " give a tokenizer that has one."
             )
         self._end = int(end)
+        unknown = getattr(self._inner.model, "unk_token", None)
+        self._unknown = None if unknown is None else self._inner.token_to_id(unknown)
 
     def _has(self, token: str) -> bool:
         return self._inner.token_to_id(token) is not None
 
     @property
     def vocabulary(self) -> int:
-        """Tokens, added ones too."""
-        return int(self._inner.get_vocab_size())
+        """Tokens, added ones too; numbers that a tokenizer leaves out are counted, as a model has rows for them."""
+        return int(max(self._inner.get_vocab(with_added_tokens=True).values())) + 1
+
+    @property
+    def unknown(self) -> int | None:
+        """The token that stands for what has none."""
+        return self._unknown
 
     def encode(self, text: str) -> npt.NDArray[np.uint32]:
         """The tokens of a document, and the one that ends it."""
