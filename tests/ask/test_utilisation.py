@@ -119,3 +119,23 @@ def test_usual_layouts_are_nearly_as_good_as_the_best_of_all(
     assert quick is not None
     assert best.pace is not None
     assert 1 - 1e-9 <= quick.step / best.pace.step <= within
+
+
+def test_chips_that_would_wait_for_each_other_are_not_chosen() -> None:
+    plan = isoflop.plan(budget="$100m", on="h100-sxm", samples=200)
+    found = {one.time / 86400: one.mfu for one in plan.durations}
+    assert list(found) == [30, 60, 90, 120]
+    chosen = found[plan.longest / 86400]
+    assert chosen >= 0.95 * max(found.values())
+    assert all(mfu < 0.95 * max(found.values()) for days, mfu in found.items() if days < plan.longest / 86400)
+    assert plan.fleet is not None
+    assert plan.fleet.time <= plan.longest
+    hurried = isoflop.plan(budget="$100m", on="h100-sxm", deadline="30 days", samples=200)
+    assert hurried.durations == ()
+    assert plan.value("loss") < hurried.value("loss")
+
+
+def test_a_small_fleet_takes_the_usual_time() -> None:
+    plan = isoflop.plan(budget="$4k", on="h100-sxm", samples=200)
+    assert plan.durations == ()
+    assert plan.longest == 30 * 86400

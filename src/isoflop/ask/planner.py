@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from isoflop.ask.alternatives import Elsewhere, Rule
     from isoflop.ask.bind import Known, Question
     from isoflop.ask.resources import Fleet, Limit
-    from isoflop.ask.utilisation import Predicted
+    from isoflop.ask.utilisation import Duration, Predicted
     from isoflop.laws import Settings, Verdict
     from isoflop.model import ModelSpec
     from isoflop.relation import Answer, Ledger, Step
@@ -54,8 +54,9 @@ class Plan:
     the best loss for the same FLOP. `beyond_settings` is the model's size over the largest that the law behind
     `settings` was fitted on. `rules` are the splits of other laws, `elsewhere` what other devices and
     commitments would do for the same money. `broken` says which limits the work does not keep. `predicted` is the
-    layout that the utilisation is from, None where it was given, follows from the knowns, or is assumed. Values in base
-    units.
+    layout that the utilisation is from, None where it was given, follows from the knowns, or is assumed. `longest` is
+    the time that chose the chips where nobody said a number or a deadline, `durations` what it was chosen among. Values
+    in base units.
     """
 
     question: Question
@@ -72,6 +73,8 @@ class Plan:
     elsewhere: tuple[Elsewhere, ...]
     broken: tuple[str, ...]
     predicted: Predicted | None = None
+    longest: float = resources.LONGEST
+    durations: tuple[Duration, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -108,7 +111,8 @@ def plan(
 def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) -> Plan:
     """`plan` for a question that is already bound."""
     check_draws(samples, seed)
-    question, predicted = utilisation.settle(question, TARGETS)
+    settled = utilisation.settle(question, TARGETS)
+    question = settled.question
     decided, limit = resources.decide(question)
     decided = alternatives.for_demand(decided)
     found = solve_all(system(decided.relations), decided.facts, TARGETS, samples=samples, seed=seed)
@@ -116,7 +120,7 @@ def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) 
     _refuse_half_plans(question, answers)
     params, tokens, flops = (answers[key].value for key in ("params", "tokens", "train_flops"))
     each = flops / (params * tokens)
-    fleet = resources.fleet(question, {key: answer.value for key, answer in answers.items()})
+    fleet = resources.fleet(question, {key: answer.value for key, answer in answers.items()}, settled.longest)
     shape = alternatives.shape(question, params)
     return Plan(
         question=question,
@@ -132,7 +136,9 @@ def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) 
         rules=alternatives.rules(question, flops, each),
         elsewhere=alternatives.elsewhere(decided),
         broken=resources.check_limits(limit, answers, fleet),
-        predicted=predicted,
+        predicted=settled.predicted,
+        longest=settled.longest,
+        durations=settled.tried,
     )
 
 

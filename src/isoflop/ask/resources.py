@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from isoflop.relation import Answer
 
 LONGEST = 30 * 86400.0
-"""Seconds: with neither chips nor deadline given, as many chips are taken as finish within 30 days."""
+"""Seconds: with neither chips nor deadline given, as many chips are taken as finish within 30 days, unless they would
+be so many that they wait for each other (`utilisation.settle`)."""
 
 STATE = (
     (memory.weight_bytes, "weights"),
@@ -101,8 +102,8 @@ def _tighter(question: Question, budget: float, deadline: float) -> tuple[Questi
     )
 
 
-def fleet(question: Question, values: Mapping[str, float]) -> Fleet | None:
-    """The chips of the plan: those given, or whole units enough for the deadline (else 30 days), if known."""
+def fleet(question: Question, values: Mapping[str, float], longest: float = LONGEST) -> Fleet | None:
+    """The chips of the plan: those given, or whole units enough for the deadline (else `longest` seconds), if known."""
     if "chip_time" not in values:
         return None
     chip_time = values["chip_time"]
@@ -114,7 +115,7 @@ def fleet(question: Question, values: Mapping[str, float]) -> Fleet | None:
     room, least = question.fact("memory"), 1.0
     if room is not None:
         least = state_bytes(values["params"], question) / room.spread.median
-    chips = size * _round_number(max(1, ceil(max(chip_time / (deadline or LONGEST), least) / size - 1e-9)))
+    chips = size * _round_number(max(1, ceil(max(chip_time / (deadline or longest), least) / size - 1e-9)))
     return Fleet(chips=chips, unit_chips=size, unit_name=name, time=chip_time / chips, chosen=True)
 
 

@@ -33,6 +33,16 @@ DOMAIN = 8
 ROUNDS, STILL = 6, 0.02
 """Price -> FLOP -> allocation -> shape -> layout -> utilisation: so often at most, or until it moves by less."""
 
+CROWDED = 4096
+"""Tokens of a batch for each chip below which a longer time on fewer chips is looked at. Llama 3.1 405B had 1,000 on
+each of 16,384 H100 [llama2024 table 4], DeepSeek-V3 30,000 on each of 2,048 H800."""
+
+LONGER = (60 * 86400.0, 90 * 86400.0, 120 * 86400.0)
+"""Seconds: none of 44 published runs whose days are known took longer than 120."""
+
+ENOUGH = 0.95
+"""Of the best utilisation among the times: what more chips may cost for being done sooner."""
+
 _NEEDED = ("train_flops", "params", "tokens", "chip_time")
 
 SPREAD_OF_GOODPUT = 1.1
@@ -79,12 +89,62 @@ class Place:
     name: str
 
 
-def settle(question: Question, targets: tuple[str, ...]) -> tuple[Question, Predicted | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration:
+    """A time [s] that a run without a deadline could take: on how many chips, and the utilisation that they reach."""
+
+    time: float
+    chips: int
+    mfu: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A question with its utilisation, the layout that is from (None: it is not predicted), and the time it may take.
+
+    `longest` [s] counts where neither chips nor a deadline are given; `tried` holds the times it was chosen among,
+    empty where the usual one leaves the chips enough to do.
+    """
+
+    question: Question
+    predicted: Predicted | None
+    longest: float
+    tried: tuple[Duration, ...] = ()
+
+
+def settle(question: Question, targets: tuple[str, ...]) -> Settled:
     """The question with the utilisation of the best layout as its default, gone round until it stands still.
 
     `targets` are those of the plan: each round takes the plan's own route, which is then searched for once.
-    The question as it was, and None, where utilisation is given, follows from the knowns, or cannot be predicted.
+    The question as it was, without a layout, where utilisation is given, follows from the knowns, or cannot be
+    predicted. Where the chips are ours to choose and those of the usual time would have too few tokens of a batch each,
+    longer times are tried, and the shortest is taken that reaches `ENOUGH` of the best utilisation among them.
     """
+    first, found = _settled(question, targets, resources.LONGEST)
+    usual = Settled(question=first, predicted=found, longest=resources.LONGEST)
+    if found is None or question.given("chips") or question.given("train_time"):
+        return usual
+    if found.run.batch * found.run.sequence >= CROWDED * found.layout.chips:
+        return usual
+    tried = [(resources.LONGEST, first, found)]
+    for longest in LONGER:
+        further, layout = _settled(question, targets, longest)
+        if layout is not None:
+            tried.append((longest, further, layout))
+    most = max(_mfu(one) for _, one, _ in tried)
+    longest, best, layout = next(one for one in tried if _mfu(one[1]) >= ENOUGH * most)
+    durations = tuple(Duration(time=time, chips=held.layout.chips, mfu=_mfu(one)) for time, one, held in tried)
+    return Settled(question=best, predicted=layout, longest=longest, tried=durations)
+
+
+def _mfu(question: Question) -> float:
+    found = question.fact("mfu")
+    assert found is not None
+    return found.spread.median
+
+
+def _settled(question: Question, targets: tuple[str, ...], longest: float) -> tuple[Question, Predicted | None]:
+    """The question with its utilisation and the layout, for a run that takes so long where nobody says."""
     usual = question.fact("mfu")
     if usual is None or usual.source != MFU_SOURCE:
         return question, None
@@ -97,11 +157,11 @@ def settle(question: Question, targets: tuple[str, ...]) -> tuple[Question, Pred
     for _ in range(ROUNDS):
         at = question.with_facts(_at(usual, assumed))
         if found is not None:  # one kind of layout is enough to see that it stands still
-            found = _round(at, targets, place, found)
+            found = _round(at, targets, (place, longest), found)
             new = fact(question, found) if found is not None else None
             if new is not None and abs(new.spread.median / assumed - 1) < STILL:
                 return question.with_facts(new), found
-        found = _round(at, targets, place, None)
+        found = _round(at, targets, (place, longest), None)
         new = fact(question, found) if found is not None else None
         if found is None or new is None:
             return question, None
@@ -132,8 +192,11 @@ def _lowered(new: Fact, value: float) -> Fact:
     return replace(new, spread=Centred(value, spread.low * share, spread.high * share, "logit"))
 
 
-def _round(question: Question, targets: tuple[str, ...], place: Place, before: Predicted | None) -> Predicted | None:
+def _round(
+    question: Question, targets: tuple[str, ...], on: tuple[Place, float], before: Predicted | None
+) -> Predicted | None:
     """Once round, at the point: what the question comes to, and the layout of that."""
+    place, longest = on
     decided, _ = resources.decide(question)
     decided = alternatives.for_demand(decided)
     values, leaves = solve_point(system(decided.relations), decided.facts, targets)
@@ -142,7 +205,7 @@ def _round(question: Question, targets: tuple[str, ...], place: Place, before: P
     used = decided.fact("mfu")
     if "mfu" not in leaves or used is None or used.rank != "default":
         return None
-    fleet = resources.fleet(question, values)
+    fleet = resources.fleet(question, values, longest)
     if fleet is None:
         return None
     shape = alternatives.shape(question, values["params"])

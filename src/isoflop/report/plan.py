@@ -105,7 +105,10 @@ def _fleet(plan: Plan) -> Json:
     if fleet is None:
         return None
     time = finite(fleet.time, "train_time")
-    return {"chips": fleet.chips, "unit_chips": fleet.unit_chips, "train_time": time, "chosen": fleet.chosen}
+    return {
+        "chips": fleet.chips, "unit_chips": fleet.unit_chips, "train_time": time, "chosen": fleet.chosen,
+        "durations": [{"train_time": one.time, "chips": one.chips, "mfu": one.mfu} for one in plan.durations],
+    }  # fmt: skip
 
 
 def _layout(plan: Plan) -> Json:

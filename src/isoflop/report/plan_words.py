@@ -188,8 +188,19 @@ def time_row(plan: Plan) -> Row | None:
     if fleet.chosen and plan.limit.deadline is not None:
         remark += "; as many as keep the deadline"
     elif fleet.chosen:
-        remark += "; no deadline was given: as many as finish within 30 days and hold the training state"
+        within = say(plan.longest, "train_time")
+        remark += f"; no deadline was given: as many as finish within {within} and hold the training state"
+        remark += _other_times(plan)
     return Row(label="takes", value=value, remark=remark, ref=_ref(plan, "chip_time"))
+
+
+def _other_times(plan: Plan) -> str:
+    """Why it is so many chips: what other times would have come to."""
+    others = [one for one in plan.durations if one.time != plan.longest]
+    if not others:
+        return ""
+    said = [f"{say(one.time, 'train_time')}: {one.chips:,} at {percent(one.mfu)}" for one in others]
+    return f". Of a batch each chip has too little where they are many; other times, chips and MFU: {'; '.join(said)}"
 
 
 def energy_row(plan: Plan) -> Row | None:
