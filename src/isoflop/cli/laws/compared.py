@@ -37,7 +37,7 @@ def print_difference(laws: Sequence[str], flops: Sequence[float], options: dict[
     """The differences of two laws, each a fit, a published law, or a table of runs that chinchilla is fitted to."""
     from isoflop import report
     from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
-    from isoflop.cli.laws.design import target
+    from isoflop.flags.laws import target_of
     from isoflop.laws import Grounds, compare
     from isoflop.report import laws_compare
 
@@ -47,7 +47,7 @@ def print_difference(laws: Sequence[str], flops: Sequence[float], options: dict[
     assert isinstance(targets, tuple)
     grounds = Grounds(
         flops=tuple(flops),
-        targets=tuple(target(text) for text in targets),
+        targets=tuple(target_of(text) for text in targets),
         bytes_per_token=_bytes(options["bytes_per_token"]),
         same_tokens=bool(options["same_tokens"]),
         level=float(options["interval"]),  # type: ignore[arg-type]  # click read a number

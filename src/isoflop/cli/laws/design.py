@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.laws.shown import output_options, show, write
-from isoflop.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-NAMES = {"N": "params", "D": "tokens", "U": "unique_tokens", "G": "granularity"}
 
 
 @click.command("design")
@@ -42,12 +39,13 @@ def design(
     """
     from isoflop import laws
     from isoflop.flags import split
+    from isoflop.flags.laws import target_of
     from isoflop.quantity import quantity, read
 
     held = laws.read_runs(runs, columns=split(columns), counts=counts)  # type: ignore[arg-type]  # a choice
     flops = float(read(allowance, quantity("train_flops")).spread.median)
     found = laws.design(
-        held, [target(text) for text in targets], flops, cells=_cells(cells), forms=forms, level=interval
+        held, [target_of(text) for text in targets], flops, cells=_cells(cells), forms=forms, level=interval
     )
     ending = Path(out or "").suffix
     if ending in {".csv", ".toml"}:
@@ -56,24 +54,6 @@ def design(
         write(laws_design.design_csv(found) if ending == ".csv" else laws_design.design_toml(found), out)
         return
     show(found, (form, as_json, dark, explain, out), _drawings())
-
-
-def target(text: str) -> dict[str, float]:
-    """`N=70B,D=1.4T` in base units; names of the glossary do as well."""
-    from isoflop.flags import split
-    from isoflop.quantity import quantities, quantity, read
-
-    found = {}
-    for key, value in split(text.split(",")).items():
-        name = NAMES.get(key, key)
-        if name in quantities():
-            found[name] = float(read(value, quantity(name)).spread.median)
-            continue
-        try:
-            found[name] = float(value)
-        except ValueError:
-            raise BadInput(f"{key}={value} in a target is no number; write for example N=70B,D=1.4T") from None
-    return found
 
 
 def _cells(path: str | None) -> list[dict[str, float]]:
