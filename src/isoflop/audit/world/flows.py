@@ -12,6 +12,7 @@ from dataclasses import replace
 from math import log
 from typing import TYPE_CHECKING
 
+from isoflop.audit.prose.boards import usual_boards
 from isoflop.audit.prose.kinds import EITHER
 from isoflop.audit.world.found import by, finding, middle, near, power_of_ten, shown, slip_of
 from isoflop.audit.world.memory_context import is_of_a_device
@@ -78,6 +79,7 @@ def flows(text: tuple[Told, ...]) -> Iterator[Finding]:
         yield from _power(told)
         yield from _price(told)
         yield from _share(told)
+        yield from _share_of_peak(told)
         yield from _together(told, here[-4:])
         before = told
 
@@ -239,6 +241,33 @@ def _share(told: Told) -> Iterator[Finding]:
         return
     reason = f"{shares[0].text} of {peak.text} is {shown(due, 'peak_rate')}; {slip[1]}"
     yield finding(told.sentence, reached, slip[0], reason, says=middle(reached), recomputed=due, unit=unit("FLOP/s"))
+
+
+def _share_of_peak(told: Told) -> Iterator[Finding]:
+    """As in "420 TFLOP/s per H100, an MFU of 42 %": a share of a peak of that device, whatever the number format."""
+    shares = [fact.amount for fact in told.facts if fact.role == "mfu"]
+    rates = [one for one in _of(told, "FLOP/s", "FLOP/s/chip") if 1e13 < middle(one) < 5e15]
+    devices = {name.key: name for name in told.read.names if name.kind == "device"}
+    if not len(shares) == len(rates) == len(devices) == 1 or any(one.number.bound for one in (*shares, *rates)):
+        return
+    boards = usual_boards(next(iter(devices.values())))
+    peaks = [one.value for board in boards for one in (*board.peak_rates.values(), *board.sparse_rates.values())]
+    if not peaks or rates[0].kind != "FLOP/s/chip" or any(near(middle(rates[0]) / one, 1.0) for one in peaks):
+        return
+    found = [by(rate.achieved_rate, middle(shares[0]), one) for one in peaks]
+    if any(abs(log(rates[0].off(one))) < _SHARE_SLACK + shares[0].slack for one in found):
+        return
+    due = min(found, key=lambda one: abs(log(rates[0].off(one))))
+    reason = (
+        f"{shares[0].text} of no peak of {boards[0].title} is {rates[0].text}; the nearest is {shown(due, 'peak_rate')}"
+    )
+    yield finding(
+        told.sentence, rates[0], "contradiction", reason, says=middle(rates[0]), recomputed=due, unit=unit("FLOP/s")
+    )
+
+
+_SHARE_SLACK = 0.08
+"""Peaks differ by that much between boards and clocks of one chip."""
 
 
 def _together(told: Told, block: list[Told]) -> Iterator[Finding]:

@@ -173,7 +173,8 @@ def _or_sizes(sure: Iterable[Variant], role: str) -> str:
 def _sizes_of(one: Variant, role: str) -> tuple[float, ...]:
     if role == "active_params" and one.is_mixture:
         return tuple(value for value in (one.active_params,) if value)
-    return tuple(value for value in (one.params, one.label) if value)
+    label = None if one.is_mixture and one.params and not near(one.params / (one.label or 1.0), 1.0) else one.label
+    return tuple(value for value in (one.params, label) if value)  # 8x7B is a name, not 56B parameters
 
 
 def _off(fact: Fact, value: float) -> float:

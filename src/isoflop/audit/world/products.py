@@ -1,8 +1,9 @@
 """Conclusions that are the product of what leads to them: "6.2M A100 hours at $1.1 per hour, that is $6.8M".
 
 Units decide what can be multiplied and divided to give what is claimed. Only where no such product comes out, and the
-one of nearly all the figures misses by a factor that people slip by, is it a finding; sentences with bare numbers or
-units that are not known are left alone.
+one of nearly all the figures misses by a factor that people slip by, is it a finding; so is any other clear miss where
+the text says in as many words that the one follows from the other. Sentences with bare numbers or units that are not
+known are left alone.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from itertools import product
 from math import isfinite, log
 from typing import TYPE_CHECKING
 
-from isoflop.audit.prose.amounts import PERCENT
+from isoflop.audit.prose.amounts import BARE
 from isoflop.audit.world.found import finding, middle, near, slip_of
+from isoflop.audit.world.implied import Term, dims_of, read_again, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,25 +25,41 @@ if TYPE_CHECKING:
     from isoflop.audit.prose.amounts import Amount
     from isoflop.audit.prose.facts import Told
 
-MOST = 4
+MOST = 5
 """Figures that may lead to a conclusion; more are several sums."""
 ALIKE = 0.16
 """How far in logs a conclusion may be rounded."""
 EXACT = 0.05
 """How near the miss must be to a known slip."""
+CLEAR = 0.6
+"""Logs beyond which a miss without a known factor is one too, where every figure before it is used."""
 
+_ABOUT = r"\s*(?:about|roughly|around|approximately|some|nearly|almost|a total of|~|≈|only|just|at|to|you)?\s*$"
 _SO = re.compile(
-    r"(?:\bthat(?:['’]s| is| makes| comes to| would be)|\bso|\btotal(?:s|ing| of)?|\bi\.e\.,?|\bcomes to|\bmakes|"
-    r"\bgiv(?:es|ing)|=|→|≈)\s*(?:about|roughly|around|approximately|some|nearly|almost|a total of|~|≈|only|just)?\s*$",
+    r"(?:\bthat(?:['’]s| is| makes| comes to| would be)|\bso|\btotal(?:s|ing| of)?|\bi\.e\.,?|\bcomes? to|\bmakes|"
+    r"\bgiv(?:es|ing)|\bhence|\bthus|\btherefore|\bworks out|\bwhich is|=|→|≈)" + _ABOUT,
     re.IGNORECASE,
 )
+_IS = re.compile(
+    r"\b(?:is|are|was|were|takes?|took|taking|needs?|needed|requires?|has|have|costs?|costing|emits?|emitted|emitting|"
+    r"uses?|used|using|consum\w+|burn\w*|draws?|drew|fills?|becomes?|means?|equals?|amounts?|yields?|spends?|spent|paid|"
+    r"pays?|lasts?|produc\w+|runs?|adds? up|corresponds?|results? in|occup\w+|generates?|process(?:es)?|holds?|"
+    r"sustains?|delivers?|reach(?:es)?)\b" + _ABOUT,
+    re.IGNORECASE,
+)
+_LEADS = re.compile(
+    r"(?:^|[,;:(–—]\s*)(?:so|hence|thus|therefore|i\.e\.,?|meaning|which means)\b[^,;:]*$", re.IGNORECASE
+)
+_PAID = re.compile(r"\b(?:costs?|paid|spent|burned|burnt|used|consumed|took|emitted)\b" + _ABOUT, re.IGNORECASE)
+_FOR = re.compile(r"\s+(?:\w+\s+){0,3}(?:for|on|over|with|by|at)\b[^.;:]*$", re.IGNORECASE)
 _THAT = re.compile(r"(?:so\s+)?(?:that|this|it)(?:['’]s|\s+(?:is|makes|comes to))\b", re.IGNORECASE)
 _OPEN = re.compile(
     r"\b(?:sav\w+|less|fewer|instead|than|versus|vs|if|unless|discount\w*|each|every|share|half|third|quarter|overhead|"
     r"faster|slower|only part|remaining|not)\b",
     re.IGNORECASE,
 )
-_COUNTS = frozenset({"#steps", "#layers", "#things", "#epochs"})
+_HIDDEN = re.compile(r"FLOP|kgCO2e|^J$|/J$")
+"""Kinds beside which a factor goes unsaid often: utilisation, cooling, a grid."""
 _SLIPS: tuple[tuple[float, Class, str], ...] = (
     (24.0, "time_unit", "hours and days mixed up"),
     (60.0, "time_unit", "minutes mixed up with hours or seconds"),
@@ -56,74 +74,100 @@ def products(text: tuple[Told, ...]) -> Iterator[Finding]:
     """Conclusions that are not the product of the figures before them."""
     before: Told | None = None
     for told in text:
-        amounts = list(told.read.amounts)
-        for place, said in enumerate(amounts):
-            if not _SO.search(told.sentence.text[: said.start]) or said.number.bound:
+        for place, amount in enumerate(told.read.amounts):
+            lead, words = told.sentence.text[: amount.start], told.sentence.text
+            strict = bool(_SO.search(lead) or (_IS.search(lead) and _LEADS.search(lead)))
+            if not (strict or _IS.search(lead)) or amount.number.bound:
                 continue
-            inputs, words = amounts[:place], told.sentence.text
-            if not inputs and before is not None and before.scope == told.scope and _THAT.match(words):
-                inputs, words = list(before.read.amounts), f"{before.sentence.text} {words}"
+            inputs = _inputs(told, place)
+            if not inputs and strict and before is not None and before.scope == told.scope and _THAT.match(words):
+                inputs, words = terms(before), f"{before.sentence.text} {words}"
             if not _OPEN.search(words):
-                yield from _product(told, inputs, said)
+                yield from _product(told, inputs, read_again(told, amount), strict=strict)
         before = told
 
 
-def _product(told: Told, inputs: list[Amount], said: Amount) -> Iterator[Finding]:
-    if not 2 <= len(inputs) <= MOST:
-        return
-    wanted, given = _dims(said), [_dims(one) for one in inputs]
-    if not wanted or any(one is None for one in given):
-        return
-    counted = any(one.kind in _COUNTS for one in inputs)
-    if any((one.kind == said.kind and not counted) or one.number.bound for one in inputs):
-        return
-    options = list(_options(inputs, [one or {} for one in given], wanted))
-    if not options or any(abs(log(said.off(value))) <= ALIKE for value, _ in options):
-        return
-    due, used = max(options, key=lambda one: one[1])
-    if used < max(2, len(inputs) - 1) or len({value for value, count in options if count == used}) > 1:
-        return
-    ratio = middle(said) / due
-    slip = _slip(ratio)
-    if slip is None:
-        return
-    reason = f"{' and '.join(one.text for one in inputs)} come to {_in_its_unit(due, said)}; {slip[1]}"
-    yield finding(told.sentence, said, slip[0], reason, says=middle(said), recomputed=due, level="arithmetic")
+def _inputs(told: Told, place: int) -> list[Term | None]:
+    """What stands before an amount; where nothing does, what follows it: "we paid $48k for 1,000 GPUs"."""
+    said = told.read.amounts[place]
+    text, start = told.sentence.text, said.start
+    all_terms = terms(told)
+    before = all_terms[:place] + [one for one in all_terms[len(told.read.amounts) :] if one and one.start < start]
+    if before or not (_PAID.search(text[:start]) and _FOR.match(text, said.end)):
+        return before
+    return [one for number, one in enumerate(all_terms) if number != place]
 
 
-def _options(
-    inputs: list[Amount], given: list[Mapping[str, int]], wanted: Mapping[str, int]
-) -> Iterator[tuple[float, int]]:
-    """Every product of the inputs that has the unit wanted, and of how many it is."""
-    for powers in product((1, 0, -1), repeat=len(inputs)):
+def _product(told: Told, given: list[Term | None], said: Amount, *, strict: bool) -> Iterator[Finding]:
+    inputs = [one for one in given if one is not None]
+    wanted = dims_of(said)
+    if not 2 <= len(inputs) <= MOST or len(inputs) < len(given) or wanted is None or said.kind == BARE:
+        return
+    if not wanted and said.kind != "#steps":
+        return
+    if not _may_be_of_its_kind(inputs, said) or any(one.value <= 0 for one in inputs):
+        return
+    options = list(_options(inputs, wanted))
+    if not options or any(abs(log(said.off(value))) <= ALIKE for value, _, _ in options):
+        return
+    due, used, exact = max(options, key=lambda one: one[1:])
+    if used < max(2, len(inputs) - 1) or len({value for value, *rest in options if rest == [used, exact]}) > 1:
+        return
+    slip = _slip(middle(said) / due)
+    if slip is None and not (used == len(inputs) and _is_clear(inputs, said, due, strict=strict)):
+        return
+    kind, words = slip or ("arithmetic", "")
+    reason = f"{' and '.join(one.text for one in inputs)} come to {_in_its_unit(due, said)}"
+    reason += f"; {words}" if words else ""
+    yield finding(told.sentence, said, kind, reason, says=middle(said), recomputed=due, level="arithmetic")
+
+
+def _may_be_of_its_kind(inputs: list[Term], said: Amount) -> bool:
+    """An input of the kind that is claimed is another such figure, unless a count or a factor takes it many times."""
+    alike = [one for one in inputs if one.kind == said.kind]
+    return not alike or (
+        len(alike) == 1 and all(one.counts or one.share or one.kind == "chip" for one in inputs if one not in alike)
+    )
+
+
+def _is_clear(inputs: list[Term], said: Amount, due: float, *, strict: bool) -> bool:
+    """Whether it is wrong for any reason: chips of machines are counted exactly, the rest where one says so."""
+    if said.kind == "chip" and {one.kind for one in inputs} == {"node", "chip/node"}:
+        return True
+    if not strict:
+        return False
+    return abs(log(said.off(due))) > CLEAR and not any(
+        _HIDDEN.search(kind) for kind in (said.kind, *(one.kind for one in inputs))
+    )
+
+
+def _options(inputs: list[Term], wanted: Mapping[str, int]) -> Iterator[tuple[float, int, bool]]:
+    """Every product of the inputs that has the unit wanted, of how many it is, and whether chips cancel too.
+
+    They need not, for prices and powers leave them out, unless it is chips that are asked for.
+    """
+    asked = _without_chips(wanted) or dict(wanted)
+    many_times = bool(wanted) and any(one.dims == wanted for one in inputs)
+    for powers in product((1, 0) if many_times else (1, 0, -1), repeat=len(inputs)):
         used = sum(power != 0 for power in powers)
-        if used < 2 or any(one.kind in _COUNTS and power < 0 for one, power in zip(inputs, powers, strict=True)):
+        if used < 2 or any(one.counts and power < 0 for one, power in zip(inputs, powers, strict=True)):
             continue
         found: Counter[str] = Counter()
-        for dims, power in zip(given, powers, strict=True):
-            for name, exponent in dims.items():
+        for one, power in zip(inputs, powers, strict=True):
+            for name, exponent in one.dims.items():
                 found[name] += power * exponent
-        if {name: exponent for name, exponent in found.items() if exponent} != dict(wanted):
+        left = {name: exponent for name, exponent in found.items() if exponent}
+        if (left if "chip" in asked else _without_chips(left)) != asked:
             continue
         value = 1.0
         for one, power in zip(inputs, powers, strict=True):
-            value *= middle(one) ** power
-        if isfinite(value) and value > 0:
-            yield value, used
+            value *= one.value**power
+        if isfinite(value) and value > 0 and (wanted or value > 1):
+            yield value, used, left == wanted
 
 
-def _dims(amount: Amount) -> dict[str, int] | None:
-    """The dimensions of an amount's unit, chips left out, for prices and powers leave them out; None for none known."""
-    if amount.kind == PERCENT or amount.kind in _COUNTS:
-        return {}
-    if (amount.parsed is None and amount.kind != "$") or amount.kind.startswith("#") or "?" in amount.kind:
-        return None
-    upper, *lower = amount.kind.split("/")
-    found: Counter[str] = Counter(upper.split())
-    for part in lower:
-        found.subtract(part.split())
-    del found["chip"]
-    return {name: power for name, power in found.items() if power}
+def _without_chips(dims: Mapping[str, int]) -> dict[str, int]:
+    return {name: power for name, power in dims.items() if name != "chip"}
 
 
 def _slip(ratio: float) -> tuple[Class, str] | None:

@@ -14,6 +14,7 @@ from isoflop.audit.world.laws import law_figures
 from isoflop.audit.world.memory import memory_figures
 from isoflop.audit.world.models import model_figures
 from isoflop.audit.world.products import products
+from isoflop.audit.world.proportions import proportions
 from isoflop.audit.world.runs import runs
 from isoflop.audit.world.sums import sums
 from isoflop.audit.world.units import unit_words
@@ -35,6 +36,7 @@ _OF_TEXT: tuple[Callable[[tuple[Told, ...]], Iterator[Finding]], ...] = (
     law_figures,
     flows,
     caches,
+    proportions,
     products,
 )
 

@@ -1,0 +1,126 @@
+"""Figures of running text that take more than their own words to read: "for a month", "PUE 1.1", "40 tonnes of CO2".
+
+What the reader of amounts leaves without a unit, for alone it has none, gets one here from the words around it. A term
+is a value with dimensions, fit to be multiplied; how it was written is kept for what is said about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from isoflop.audit.prose.amounts import BARE, PERCENT
+from isoflop.audit.world.found import middle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from isoflop.audit.prose.amounts import Amount
+    from isoflop.audit.prose.facts import Told
+
+COUNTS = frozenset({"#steps", "#layers", "#things", "#epochs", "#times"})
+"""Kinds of amounts that only count."""
+
+_SECONDS = {"hour": 3600.0, "day": 86400.0, "week": 7 * 86400.0, "month": 730.5 * 3600, "year": 8766 * 3600.0}
+_WHILE = re.compile(
+    r"\b(?:for|over|in|during|within|after)\s+(?:a|an|one|a full|a whole|one full)\s+"
+    r"(?P<unit>hour|day|week|month|year)\b",
+    re.IGNORECASE,
+)
+_FACTOR_BEFORE = re.compile(r"\bPUE\s*(?:of|is|=|:|at)?\s*(?:about\s+|around\s+|roughly\s+|~)?$", re.IGNORECASE)
+_EMITTED = re.compile(r"\b(?:CO2e?q?|CO₂e?|carbon|emi(?:t\w*|ssions?)|footprint)\b", re.IGNORECASE)
+_MASS = re.compile(r"\s?(?:(?P<t>t|tons?|tonnes?|metric tons?|metric tonnes?)|(?P<kg>kg|kilograms?|kilos?))\b")
+_CONTEXT_AFTER = re.compile(r"[\s-]*(?:token\w*\s+)?(?:contexts?|context (?:length|window)|prompts?)\b", re.IGNORECASE)
+_TOKENS_BEFORE = re.compile(
+    r"\b(?:sequences? (?:length )?of|sequence length|context(?: length| window)?(?: of)?|"
+    r"seq(?:uence)?[ _]len(?:gth)?)\s*"
+    r"(?:of|=|:|is)?\s*$",
+    re.IGNORECASE,
+)
+_SEQUENCES_BEFORE = re.compile(r"\bbatch(?:es)?(?: size)?\s*(?:of|=|:|is)?\s*$", re.IGNORECASE)
+_OF_EACH_NODE = re.compile(
+    r"\b(?:nodes?|servers?|machines?|boxes|hosts|racks)\s*(?:of|with|having|x|×|\*|at)\s*$", re.IGNORECASE
+)
+_OF_THEM = re.compile(r"\s+(?:of (?:them|these|those)|such (?:chips|cards|GPUs))\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A value in base units with its dimensions, from a place of a sentence; `counts` where it may not divide."""
+
+    value: float
+    dims: Mapping[str, int]
+    text: str
+    start: int
+    kind: str = ""
+    counts: bool = False
+    share: bool = False
+
+
+def terms(told: Told) -> list[Term | None]:
+    """Terms for the amounts of a sentence, None where one is not understood, then for times said in words."""
+    return [_term(told, amount) for amount in told.read.amounts] + list(_times(told.sentence.text))
+
+
+def read_again(told: Told, amount: Amount) -> Amount:
+    """An amount with the unit that the words around it give, itself where it has one or none is clear."""
+    text = told.sentence.text
+    before, after = text[: amount.start], text[amount.end :]
+    if amount.kind != BARE:
+        within = amount.kind == "chip" and amount.value <= 72 and _OF_EACH_NODE.search(before)
+        return replace(amount, kind="chip/node") if within else amount
+    mass = _MASS.match(after)
+    if mass and _EMITTED.search(text):
+        scale = 1000.0 if mass["t"] else 1.0
+        return replace(
+            amount,
+            low=amount.low * scale,
+            high=amount.high * scale,
+            kind="kgCO2e",
+            text=amount.text + mass.group(),
+        )
+    if _CONTEXT_AFTER.match(after) or _TOKENS_BEFORE.search(before):
+        return replace(amount, kind="token/sequence" if re.search(r"\bbatch", text, re.IGNORECASE) else "token")
+    if _SEQUENCES_BEFORE.search(before):
+        return replace(amount, kind="sequence")
+    if _OF_THEM.match(after):
+        return replace(amount, kind="chip")
+    return replace(amount, kind="#times") if _FACTOR_BEFORE.search(before) else amount
+
+
+def _term(told: Told, amount: Amount) -> Term | None:
+    amount = read_again(told, amount)
+    dims = dims_of(amount)
+    if dims is None:
+        return None
+    return Term(
+        value=middle(amount),
+        dims=dims,
+        text=amount.text,
+        start=amount.start,
+        kind=amount.kind,
+        counts=amount.kind in COUNTS,
+        share=amount.kind == PERCENT,
+    )
+
+
+def _times(text: str) -> Iterator[Term]:
+    for match in _WHILE.finditer(text):
+        yield Term(
+            value=_SECONDS[match["unit"].lower()], dims={"s": 1}, text=match.group(), start=match.start(), kind="s"
+        )
+
+
+def dims_of(amount: Amount) -> dict[str, int] | None:
+    """The dimensions of an amount's unit; {} for a share or a count, None where it is not known."""
+    if amount.kind == PERCENT or amount.kind in COUNTS:
+        return {}
+    if amount.kind == BARE or amount.kind.startswith("#") or "?" in amount.kind:
+        return None
+    upper, *lower = amount.kind.split("/")
+    found: Counter[str] = Counter(upper.split())
+    for part in lower:
+        found.subtract(part.split())
+    return {name: power for name, power in found.items() if power}
