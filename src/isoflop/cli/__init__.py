@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop import __version__
+from isoflop.cli.manual import Group
 from isoflop.errors import IsoflopError, shorten
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ LONGEST = 300
 """Characters of a message about options and commands: those who typed more have it before them."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports a command only when it is called, so that --help and --version load nothing."""
+
+    summaries = COMMANDS
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of the table."""
@@ -65,27 +68,11 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table of commands, without importing any."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Click's own, with close matches for a command that does not exist."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from isoflop.errors import close_matches
-
-            matches = close_matches(args[0], COMMANDS)
-            hint = f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""
-            raise click.UsageError(f"{error.message.rstrip('.')}.{hint}", ctx) from error
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=LazyGroup, context_settings=SETTINGS)
 @click.version_option(__version__, "-V", "--version", prog_name="isoflop")
 def isoflop() -> None:
     """Plan, predict and prove LLM compute: from a budget to a model and back.

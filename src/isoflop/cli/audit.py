@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from isoflop.cli.knowns import ascii_only, terminal_width, wants_color, write_out
+from isoflop.cli.manual import Command
 from isoflop.errors import BadInput, shorten
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class _Output:
     dark: bool
 
 
-@click.command("audit")
+@click.command("audit", cls=Command)
 @click.argument("file", required=False, type=click.Path())
 @click.option("--claim", help="Audit this sentence in the place of a file.")
 @click.option("--mfu", help="What the corrected chain takes where utilisation was forgotten: 0.4, '32% to 49%'.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.calibrate_serving import serving
+from isoflop.cli.manual import Group
 from isoflop.errors import BadFile, MissingData
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from isoflop.kernel import Profile
 
 
-@click.group("calibrate")
+@click.group("calibrate", cls=Group)
 def command() -> None:
     """Move device profiles by a few measured runs of your own.
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from isoflop.cli.manual import Command
 from isoflop.errors import BadFile, MissingData
 
 if TYPE_CHECKING:
     from isoflop.accuracy.serving_calibrate import Calibration
 
 
-@click.command("serving")
+@click.command("serving", cls=Command)
 @click.argument("rows", metavar="ROWS.csv", type=click.Path())
 @click.option("--out", required=True, type=click.Path(), help="Write the constants that moved to this TOML file.")
 @click.option("--configs", type=click.Path(), help="A folder of config.json files, for models that are no preset.")

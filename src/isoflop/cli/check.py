@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import ascii_only, print_table, terminal_width, wants_color
+from isoflop.cli.manual import Command
 from isoflop.errors import BadFile, BadInput
 from isoflop.flags import split
 
@@ -21,7 +22,7 @@ _MOST_ROWS = 10_000
 _WORTH_SHOWING = ("contradictory", "off", "unread")
 
 
-@click.command("check")
+@click.command("check", cls=Command)
 @click.argument("claims", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--table", type=click.Path(), help="Check every row of this CSV file; claims given hold for all rows.")
 @click.option("--map", "mapping", default="", help="Which column is what: params=N,tokens=D[B],train_time=days[day].")

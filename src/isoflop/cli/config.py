@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.manual import Command
 from isoflop.flags import settings
 
 
-@click.command("config")
+@click.command("config", cls=Command)
 @click.option("--origin", is_flag=True, help="Say where each setting comes from.")
 @table_options
 def command(*, origin: bool, as_json: bool, form: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from isoflop.cli.manual import Command
 from isoflop.errors import BadFile, BadInput, shorten
 from isoflop.flags.training import batch_of, recipe_of, recipe_options, tokens_of
 
@@ -45,7 +46,7 @@ def _term_options(function: click.decorators.FC) -> click.decorators.FC:
     return click.option("--grid", help="Where: us, fr, de, or a cloud's region (isoflop grids).")(function)
 
 
-@click.command("cost")
+@click.command("cost", cls=Command)
 @click.argument("model", metavar="M")
 @click.option("--on", help="Devices: 64xh100-sxm, h100-sxm, 8x./device.toml; left out, several are compared.")
 @click.option("--tokens", required=True, help="Tokens to train on: 1T.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.manual import Command
 from isoflop.cli.side_by_side import Line, echo_wrapped, print_beside, text_line
 from isoflop.errors import BadInput, MissingData, UnknownName, shorten
 from isoflop.quantity import quantity, unit, write, write_interval
@@ -24,7 +25,7 @@ _YEARS = re.compile(r"(?P<first>[0-9]{4})?(?P<dash>-)?(?P<last>[0-9]{4})?")
 _SORTS = ("name", "year", "peak", "memory", "bandwidth", "tdp")
 
 
-@click.command("devices")
+@click.command("devices", cls=Command)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--vendor", help="Only this vendor's.")
 @click.option("--kind", help="Only this kind: GPU, TPU, ASIC, APU, SoC, CPU.")

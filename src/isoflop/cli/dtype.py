@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options, wrapped
+from isoflop.cli.manual import Command
 from isoflop.errors import BadInput, shorten
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _NAMED = {"pi": math.pi, "π": math.pi, "e": math.e, "tau": math.tau}
 _LONGEST = 64
 
 
-@click.command("dtype", context_settings={"ignore_unknown_options": True})
+@click.command("dtype", cls=Command, context_settings={"ignore_unknown_options": True})
 @click.argument("value", required=False)
 @click.option("--format-of", "names", multiple=True, metavar="FORMAT", help="Only this number format; may be repeated.")
 @click.option("--absmax", help="The largest magnitude of the tensor that the value is in, which sets the scale.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from isoflop.cli.knowns import print_table, table_options, terminal_width, wrapped
+from isoflop.cli.manual import Command
 
 
-@click.command("formulas")
+@click.command("formulas", cls=Command)
 @click.argument("name", required=False)
 @table_options
 def command(name: str | None, *, as_json: bool, form: str) -> None:

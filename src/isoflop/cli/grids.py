@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.manual import Command
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import MissingData
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 KINDS = ("country", "region", "cloud", "owner")
 
 
-@click.command("grids")
+@click.command("grids", cls=Command)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--kind", type=click.Choice(KINDS), help="Only countries, regions, clouds, or owners of published runs.")
 @click.option("--year", type=int, help="Only entries of this year.")

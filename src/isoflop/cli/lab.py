@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from isoflop.cli.manual import Group
 from isoflop.errors import MissingData
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from isoflop.lab.pool import Outcome
 
 
-@click.group("lab")
+@click.group("lab", cls=Group)
 def command() -> None:
     """Studies of real training runs, small and many, that a law of your own can be fitted to.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from isoflop.cli.manual import Command
 from isoflop.errors import BadFile, MissingData, shorten
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from isoflop.measure import Check, Measured, Session
 
 
-@click.command("measure")
+@click.command("measure", cls=Command)
 @click.option("--on", "device", metavar="DEVICE", help="cuda, cuda:1, rocm, mps or cpu; the fastest there is.")
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write the device file here.")
 @click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import ascii_only, print_table, table_options, terminal_width, wants_color
+from isoflop.cli.manual import Command
 from isoflop.cli.side_by_side import echo_wrapped, print_beside
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ CONVENTIONS = ("model", "full-attention", "6nd")
 KV_DTYPES = ("fp32", "bf16", "fp16", "fp8", "int8", "int4")
 
 
-@click.command("model")
+@click.command("model", cls=Command)
 @click.argument("names", nargs=-1, metavar="[M]...")
 @click.option("--sequence", help="Tokens of a training sequence; else 4,096, or the model's context where it is less.")
 @click.option("--context", help="Tokens of a sequence in the cache; else the model's context.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.manual import Command
 from isoflop.cli.side_by_side import Line, echo_wrapped, print_beside, text_line
 from isoflop.errors import MissingData
 from isoflop.quantity import unit, write, write_interval
@@ -27,7 +28,7 @@ _UNITS = {
 _TITLES = {"host_link": "chip to host", "host_memory": "host memory"}
 
 
-@click.command("nodes")
+@click.command("nodes", cls=Command)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--device", help="Only nodes that are built of this device.")
 @table_options

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from isoflop.cli.knowns import ascii_only, sampling_options, terminal_width, wants_color
+from isoflop.cli.manual import Command
 from isoflop.errors import BadFile, BadInput, Infeasible, shorten
 from isoflop.flags import ask, split
 
@@ -67,7 +68,7 @@ def _output_options(function: click.decorators.FC) -> click.decorators.FC:
     return function
 
 
-@click.command("plan")
+@click.command("plan", cls=Command)
 @_word_options
 @click.argument("knowns", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--check", is_flag=True, help="Exit with 1 where the run does not keep its budget or deadline.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.manual import Group
 from isoflop.errors import BadInput, MissingData, shorten
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 COMMITMENTS = ("on-demand", "1y", "3y", "spot")
 
 
-class ListFirst(click.Group):
+class ListFirst(Group):
     """A group whose first command need not be named: `prices tpu-v4` is `prices list tpu-v4`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from isoflop.cli.knowns import print_table, table_options, wrapped
+from isoflop.cli.manual import Command
 
 
-@click.command("quantities")
+@click.command("quantities", cls=Command)
 @click.argument("name", required=False)
 @click.option("--section", help="Only this section of the glossary: work, rate, money, ...")
 @table_options

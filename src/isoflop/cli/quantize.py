@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from isoflop.cli.knowns import ascii_only, print_table, terminal_width, wants_color, wrapped
+from isoflop.cli.manual import Command
 from isoflop.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "md", "html", "csv", "svg", "png")
 
 
-@click.command("quantize")
+@click.command("quantize", cls=Command)
 @click.argument("source", required=False, type=click.Path())
 @click.argument("folder", required=False, type=click.Path())
 @click.option("--to", "name", help="The scheme: int8, int4-g128, fp8, mxfp4, nvfp4, bf16, gguf-q8_0 ...; see --list.")

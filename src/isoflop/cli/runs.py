@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options, terminal_width
+from isoflop.cli.manual import Command
 from isoflop.cli.side_by_side import echo_wrapped, print_beside
 from isoflop.errors import BadInput, MissingData, UnknownName
 
@@ -32,7 +33,7 @@ _LISTED = (
 """The columns of the list for people, and how wide the terminal has to be for them. Scripts and pages get all."""
 
 
-@click.command("runs")
+@click.command("runs", cls=Command)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--table", type=click.Choice(TABLES), help="One published table, with what recomputing it gives.")
 @click.option("--energy", is_flag=True, help="Short for --table energy.")

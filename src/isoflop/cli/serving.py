@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from isoflop.cli.knowns import ascii_only, terminal_width, wants_color, write_out
+from isoflop.cli.manual import Command
 from isoflop.errors import BadInput, Infeasible
 from isoflop.flags.serving import deployment_options, service_of
 
@@ -45,7 +46,7 @@ def _output_options(function: click.decorators.FC) -> click.decorators.FC:
     return function
 
 
-@click.command("serving")
+@click.command("serving", cls=Command)
 @click.argument("model", metavar="M")
 @deployment_options
 @_output_options

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from isoflop.cli.knowns import output_options, print_answer, sampling_options
+from isoflop.cli.manual import Command
 from isoflop.flags import ask, split
 
 
-@click.command("solve")
+@click.command("solve", cls=Command)
 @click.argument("target")
 @click.argument("knowns", nargs=-1, metavar="[NAME=VALUE]...")
 @sampling_options

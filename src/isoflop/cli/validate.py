@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options, terminal_width
+from isoflop.cli.manual import Group
 from isoflop.cli.predictions import write_predictions
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.cli.validate_serving import serving
@@ -28,7 +29,7 @@ NO_PREDICTION = {"refused": 3, "illegal": 4, "does_not_fit": 4}
 """Exit code where no row has a prediction, by the status of the first."""
 
 
-@click.group("validate")
+@click.group("validate", cls=Group)
 def command() -> None:
     """Hold predictions against measured rows: errors by source, and how honest the intervals are.
 

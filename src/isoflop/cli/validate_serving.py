@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.knowns import print_table, table_options
+from isoflop.cli.manual import Command
 from isoflop.cli.predictions import write_predictions
 from isoflop.cli.side_by_side import echo_wrapped
 
@@ -46,7 +47,7 @@ TITLES = {
 }
 
 
-@click.command("serving")
+@click.command("serving", cls=Command)
 @click.argument("rows", metavar="ROWS.csv", type=click.Path())
 @click.option("--configs", type=click.Path(), help="A folder of config.json files, for models that are no preset.")
 @click.option("--profile", type=click.Path(), help="A TOML file of constants, as calibrate serving writes it.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from isoflop.cli.manual import Command
 from isoflop.errors import BadInput, MissingData
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 SHORTEST = 16
 
 
-@click.command("web")
+@click.command("web", cls=Command)
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Another address needs --token.")
 @click.option("--token", help="What who asks must show: at least 16 characters.")

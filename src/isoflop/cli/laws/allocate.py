@@ -8,6 +8,7 @@ import click
 
 from isoflop.cli.knowns import TABLE_FORMATS
 from isoflop.cli.laws.shown import output_options, show
+from isoflop.cli.manual import Command
 from isoflop.errors import BadInput
 from isoflop.flags.laws import aim_of, aim_options, budget_of, choices_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from isoflop.report.laws_allocate import Allocated
 
 
-@click.command("allocate")
+@click.command("allocate", cls=Command)
 @click.argument("law", metavar="LAW")
 @aim_options
 @click.option("--params", help="A law of experts alone (moe-clark): what they are worth to a model of this size.")

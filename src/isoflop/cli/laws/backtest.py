@@ -8,6 +8,7 @@ import click
 
 from isoflop.cli.knowns import print_table, table_options
 from isoflop.cli.laws import words
+from isoflop.cli.manual import Command
 from isoflop.cli.side_by_side import echo_wrapped
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 BY = ("flops", "params", "tokens", "tokens_per_param", "experts", "unique_tokens")
 
 
-@click.command("backtest")
+@click.command("backtest", cls=Command)
 @click.argument("runs", type=click.Path())
 @click.option("--train-below", "below", required=True, metavar="VALUE", help="Fit to runs at most here: 3e20, 1B.")
 @click.option("--by", type=click.Choice(BY), default="flops", show_default=True, help="What is cut.")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.laws.shown import output_options, show, write
+from isoflop.cli.manual import Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-@click.command("design")
+@click.command("design", cls=Command)
 @click.argument("runs", type=click.Path())
 @click.option("--target", "targets", multiple=True, required=True, metavar="N=70B,D=1.4T", help="Where to be sure.")
 @click.option("--allowance", required=True, help="What the new runs may take together: 1e21, '10 PF-days'.")

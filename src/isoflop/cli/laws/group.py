@@ -10,6 +10,7 @@ from isoflop.cli.laws.allocate import allocate
 from isoflop.cli.laws.backtest import backtest
 from isoflop.cli.laws.design import design
 from isoflop.cli.laws.running import running
+from isoflop.cli.manual import Group
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import BadInput, UntrustworthyFit, shorten
 from isoflop.flags import split
@@ -64,7 +65,7 @@ def _fit_options(function: click.decorators.FC) -> click.decorators.FC:
     return function
 
 
-@click.group("laws")
+@click.group("laws", cls=Group)
 def command() -> None:
     """Fit scaling laws to runs, doubt them, predict with them; list the published ones.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.laws.shown import output_options, show
+from isoflop.cli.manual import Command
 from isoflop.flags import split
 from isoflop.flags.laws import schedule_for, schedule_options
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-@click.command("running")
+@click.command("running", cls=Command)
 @click.argument("curve", type=click.Path())
 @schedule_options
 @click.option("--like", "earlier", multiple=True, type=click.Path(), help="A complete run of this kind, its decay too.")

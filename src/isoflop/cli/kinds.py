@@ -1,0 +1,93 @@
+"""What each option takes: the word that stands for it in --help, and what a shell can complete it with.
+
+An option of the same name takes the same thing in every command, so the table is by name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
+
+TAKES = {
+    "absmax": "number", "acceptance": "share", "allowance": "flop", "api": "prices", "as-of": "date", "batch": "tokens",
+    "budget": "money", "checkpoint-rate": "rate", "chip-capital": "money", "chip-mtbf": "time", "claim": "sentence",
+    "cloud": "name", "commitment": "commitment", "concurrency": "count", "context": "tokens", "date": "date",
+    "deadline": "time", "demand": "tokens", "development": "share", "device": "device", "dtype": "dtype",
+    "electricity-price": "price", "engine": "engine", "epochs": "number", "evaluation": "share", "fit": "form",
+    "flops": "flop", "folder": "folder", "format-of": "format", "goodput": "share", "grid": "grid", "hardware": "name",
+    "host": "address", "host-bandwidth": "rate", "input": "tokens", "kind": "kind", "kv": "format", "law": "law",
+    "layout": "degrees", "lifetime": "time", "loss": "number", "map": "columns", "matmul": "format", "memory": "size",
+    "memory-fraction": "share", "mfu": "share", "model": "model", "name": "name", "on": "devices", "org": "name",
+    "out": "folder", "output": "tokens", "params": "count", "power-ratio": "number", "prefix-share": "share",
+    "price": "price", "provider": "provider", "pue": "number", "rate": "rate", "recipe": "recipe",
+    "recompute": "what", "region": "region", "restart-time": "time", "run": "name", "runtime": "runtime",
+    "runtime-version": "version", "section": "section", "sequence": "tokens", "serve-tokens": "tokens",
+    "source": "name", "storage-price": "price", "to": "scheme", "token": "word", "tokens": "tokens",
+    "total": "length", "tpot": "time", "train-cost": "money", "ttft": "time", "unique-tokens": "tokens", "use": "share",
+    "utilisation": "share", "vendor": "vendor", "warmup": "length", "weights": "format", "within": "share",
+    "wue": "number", "year": "years",
+}  # fmt: skip
+"""What the plain text of an option is, by the option's name."""
+
+ARGUMENTS = {
+    "model": "model", "models": "model", "target": "quantity", "knowns": "known", "claims": "known", "law": "law",
+    "laws": "law", "device": "device",
+}  # fmt: skip
+"""The same for arguments."""
+
+OF_COMMAND = {
+    ("devices", "names"): "device",
+    ("nodes", "names"): "node",
+    ("grids", "names"): "grid",
+    ("runs", "names"): "run",
+    ("quantities", "name"): "quantity",
+    ("formulas", "name"): "formula",
+    ("published", "name"): "law",
+    ("check", "law"): "form",
+    ("fit", "law"): "form",
+    ("plot", "law"): "form",
+    ("design", "law"): "form",
+    ("lab export", "model"): "run",
+    ("measure", "on"): "torch device",
+    ("compare", "things"): "thing",
+    ("laws compare", "laws"): "law",
+}
+"""Where a name means something else in one command."""
+
+
+class Word(click.types.StringParamType):
+    """Text of a kind: the kind stands in --help, and its names complete in a shell."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.name = kind.upper().replace(" ", "_")
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Names of this kind that begin like `incomplete`, or files where it is a path."""
+        from isoflop.cli.complete import items
+
+        del param
+        return items(self.kind, incomplete, ctx)
+
+
+def kind_of(command: str, param: click.Parameter) -> str | None:
+    """What a parameter takes, or None where its type says it."""
+    name = param.name or ""
+    if isinstance(param, click.Argument):
+        return OF_COMMAND.get((command, name), ARGUMENTS.get(name))
+    flag = param.opts[0].removeprefix("--")
+    return OF_COMMAND.get((command, flag), TAKES.get(flag))
+
+
+def with_kinds(command: str, params: Sequence[click.Parameter]) -> None:
+    """Give every parameter that takes plain text the kind of text it takes."""
+    for param in params:
+        kind = kind_of(command, param)
+        if kind is not None and isinstance(param.type, click.types.StringParamType):
+            param.type = Word(kind)
