@@ -16,13 +16,12 @@ from pathlib import Path
 def main() -> None:
     """Train the run."""
     import torch
-    import torch.distributed as dist
 
     from isoflop.lab.data import Corpus
     from isoflop.lab.run import perform
     from isoflop.lab.store import RunFolder
     from isoflop.lab.train import Habits
-    from isoflop.lab.world import join
+    from isoflop.lab.world import join, leave
 
     words = argparse.ArgumentParser(prog="isoflop.lab.one")
     words.add_argument("study", type=Path)
@@ -37,8 +36,7 @@ def main() -> None:
     folder = RunFolder(given.study / "runs" / given.run)
     perform(folder, Corpus(given.study / "corpus"), habits, world=world)
     if world.sharing != "none":
-        dist.barrier()  # none leaves while another still needs it
-        dist.destroy_process_group()
+        leave()
 
 
 if __name__ == "__main__":
