@@ -61,6 +61,7 @@ OPEN = [
     *docs("wild_kept5"),
     *docs("wild_long"),
     *docs("wild_long2"),
+    *docs("wild_sentences"),
 ]
 
 

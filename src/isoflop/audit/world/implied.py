@@ -43,12 +43,17 @@ _SEQUENCES_BEFORE = re.compile(r"\bbatch(?:es)?(?: size)?\s*(?:of|=|:|is)?\s*$",
 _OF_EACH_NODE = re.compile(
     r"\b(?:nodes?|servers?|machines?|boxes|hosts|racks)\s*(?:of|with|having|x|×|\*|at)\s*$", re.IGNORECASE
 )
+_NODES = re.compile(r"\b(?:nodes|servers|machines|boxes|hosts)\b", re.IGNORECASE)
+_EACH = re.compile(r"\s+(?:\w+\s+)?(?:each|apiece|per (?:node|server|machine|box|host))\b", re.IGNORECASE)
 _OF_THEM = re.compile(r"\s+(?:of (?:them|these|those)|such (?:chips|cards|GPUs))\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """A value in base units with its dimensions, from a place of a sentence; `counts` where it may not divide."""
+    """A value in base units with its dimensions, from a place of a sentence.
+
+    `counts` where it may not divide, `optional` where the text names it without need: a model's size in its name.
+    """
 
     value: float
     dims: Mapping[str, int]
@@ -57,19 +62,23 @@ class Term:
     kind: str = ""
     counts: bool = False
     share: bool = False
+    optional: bool = False
 
 
 def terms(told: Told) -> list[Term | None]:
     """Terms for the amounts of a sentence, None where one is not understood, then for times said in words."""
-    return [_term(told, amount) for amount in told.read.amounts] + list(_times(told.sentence.text))
+    return [_term(told, amount) for amount in told.read.amounts] + list(_times(told.sentence.text)) + list(_sizes(told))
 
 
 def read_again(told: Told, amount: Amount) -> Amount:
     """An amount with the unit that the words around it give, itself where it has one or none is clear."""
     text = told.sentence.text
     before, after = text[: amount.start], text[amount.end :]
+    if amount.kind == "chip" and _NODES.match(after.lstrip()):
+        return replace(amount, kind="node")
     if amount.kind != BARE:
-        within = amount.kind == "chip" and amount.value <= 72 and _OF_EACH_NODE.search(before)
+        of_each = _OF_EACH_NODE.search(before) or (_NODES.search(before) and _EACH.match(after))
+        within = amount.kind == "chip" and amount.value <= 72 and of_each
         return replace(amount, kind="chip/node") if within else amount
     mass = _MASS.match(after)
     if mass and _EMITTED.search(text):
@@ -111,6 +120,14 @@ def _times(text: str) -> Iterator[Term]:
         yield Term(
             value=_SECONDS[match["unit"].lower()], dims={"s": 1}, text=match.group(), start=match.start(), kind="s"
         )
+
+
+def _sizes(told: Told) -> Iterator[Term]:
+    """The size in the name of the one model of a sentence, where no other is said."""
+    named = [one for one in told.read.names if one.kind == "model" and one.size and "x" not in one.text.lower()]
+    if len(named) == 1 and not any(one.kind == "param" for one in told.read.amounts):
+        size, name = named[0].size or 0.0, named[0]
+        yield Term(value=size, dims={"param": 1}, text=name.text, start=name.start, kind="param", optional=True)
 
 
 def dims_of(amount: Amount) -> dict[str, int] | None:

@@ -15,6 +15,7 @@ from math import isfinite, log
 from typing import TYPE_CHECKING
 
 from isoflop.audit.prose.amounts import BARE
+from isoflop.audit.world.conclusions import ABOUT, conclusion
 from isoflop.audit.world.found import finding, middle, near, slip_of
 from isoflop.audit.world.implied import Term, dims_of, read_again, terms
 
@@ -31,33 +32,20 @@ ALIKE = 0.16
 """How far in logs a conclusion may be rounded."""
 EXACT = 0.05
 """How near the miss must be to a known slip."""
+NOUNS = frozenset({"chip", "request", "sequence"})
+"""What units of rates and prices often leave out."""
 CLEAR = 0.6
 """Logs beyond which a miss without a known factor is one too, where every figure before it is used."""
 
-_ABOUT = r"\s*(?:about|roughly|around|approximately|some|nearly|almost|a total of|~|≈|only|just|at|to|you)?\s*$"
-_SO = re.compile(
-    r"(?:\bthat(?:['’]s| is| makes| comes to| would be)|\bso|\btotal(?:s|ing| of)?|\bi\.e\.,?|\bcomes? to|\bmakes|"
-    r"\bgiv(?:es|ing)|\bhence|\bthus|\btherefore|\bworks out|\bwhich is|=|→|≈)" + _ABOUT,
-    re.IGNORECASE,
-)
-_IS = re.compile(
-    r"\b(?:is|are|was|were|takes?|took|taking|needs?|needed|requires?|has|have|costs?|costing|emits?|emitted|emitting|"
-    r"uses?|used|using|consum\w+|burn\w*|draws?|drew|fills?|becomes?|means?|equals?|amounts?|yields?|spends?|spent|paid|"
-    r"pays?|lasts?|produc\w+|runs?|adds? up|corresponds?|results? in|occup\w+|generates?|process(?:es)?|holds?|"
-    r"sustains?|delivers?|reach(?:es)?)\b" + _ABOUT,
-    re.IGNORECASE,
-)
-_LEADS = re.compile(
-    r"(?:^|[,;:(–—]\s*)(?:so|hence|thus|therefore|i\.e\.,?|meaning|which means)\b[^,;:]*$", re.IGNORECASE
-)
-_PAID = re.compile(r"\b(?:costs?|paid|spent|burned|burnt|used|consumed|took|emitted)\b" + _ABOUT, re.IGNORECASE)
+_PAID = re.compile(r"\b(?:costs?|paid|spent|burned|burnt|used|consumed|took|emitted)\b" + ABOUT, re.IGNORECASE)
 _FOR = re.compile(r"\s+(?:\w+\s+){0,3}(?:for|on|over|with|by|at)\b[^.;:]*$", re.IGNORECASE)
 _THAT = re.compile(r"(?:so\s+)?(?:that|this|it)(?:['’]s|\s+(?:is|makes|comes to))\b", re.IGNORECASE)
 _OPEN = re.compile(
-    r"\b(?:sav\w+|less|fewer|instead|than|versus|vs|if|unless|discount\w*|each|every|share|half|third|quarter|overhead|"
+    r"\b(?:sav\w+|less|fewer|instead|than|versus|vs|unless|discount\w*|share|half|third|quarter|overhead|"
     r"faster|slower|only part|remaining|not)\b",
     re.IGNORECASE,
 )
+_OPENER = re.compile(rf"{_OPEN.pattern}|\\b(?:if|each(?!,)|every)\\b", re.IGNORECASE)
 _HIDDEN = re.compile(r"FLOP|kgCO2e|^J$|/J$")
 """Kinds beside which a factor goes unsaid often: utilisation, cooling, a grid."""
 _SLIPS: tuple[tuple[float, Class, str], ...] = (
@@ -75,14 +63,15 @@ def products(text: tuple[Told, ...]) -> Iterator[Finding]:
     before: Told | None = None
     for told in text:
         for place, amount in enumerate(told.read.amounts):
-            lead, words = told.sentence.text[: amount.start], told.sentence.text
-            strict = bool(_SO.search(lead) or (_IS.search(lead) and _LEADS.search(lead)))
-            if not (strict or _IS.search(lead)) or amount.number.bound:
+            words = told.sentence.text
+            drawn = conclusion(words, amount)
+            if not drawn or amount.number.bound:
                 continue
+            strict = drawn == "so"
             inputs = _inputs(told, place)
             if not inputs and strict and before is not None and before.scope == told.scope and _THAT.match(words):
                 inputs, words = terms(before), f"{before.sentence.text} {words}"
-            if not _OPEN.search(words):
+            if not (_OPEN if strict else _OPENER).search(words):
                 yield from _product(told, inputs, read_again(told, amount), strict=strict)
         before = told
 
@@ -101,20 +90,24 @@ def _inputs(told: Told, place: int) -> list[Term | None]:
 def _product(told: Told, given: list[Term | None], said: Amount, *, strict: bool) -> Iterator[Finding]:
     inputs = [one for one in given if one is not None]
     wanted = dims_of(said)
-    if not 2 <= len(inputs) <= MOST or len(inputs) < len(given) or wanted is None or said.kind == BARE:
+    required = sum(not one.optional for one in inputs)
+    if not 1 <= required <= MOST or len(inputs) < len(given) or wanted is None or said.kind == BARE:
         return
     if not wanted and said.kind != "#steps":
         return
     if not _may_be_of_its_kind(inputs, said) or any(one.value <= 0 for one in inputs):
         return
-    options = list(_options(inputs, wanted))
+    options = list(_options(inputs, wanted) if len(inputs) > 1 else _again(inputs[0], said))
     if not options or any(abs(log(said.off(value))) <= ALIKE for value, _, _ in options):
         return
     due, used, exact = max(options, key=lambda one: one[1:])
-    if used < max(2, len(inputs) - 1) or len({value for value, *rest in options if rest == [used, exact]}) > 1:
+    if (
+        used < max(min(2, len(inputs)), required - 1)
+        or len({value for value, *rest in options if rest == [used, exact]}) > 1
+    ):
         return
     slip = _slip(middle(said) / due)
-    if slip is None and not (used == len(inputs) and _is_clear(inputs, said, due, strict=strict)):
+    if slip is None and not (used >= max(2, required) and _is_clear(inputs, said, due, strict=strict)):
         return
     kind, words = slip or ("arithmetic", "")
     reason = f"{' and '.join(one.text for one in inputs)} come to {_in_its_unit(due, said)}"
@@ -126,7 +119,8 @@ def _may_be_of_its_kind(inputs: list[Term], said: Amount) -> bool:
     """An input of the kind that is claimed is another such figure, unless a count or a factor takes it many times."""
     alike = [one for one in inputs if one.kind == said.kind]
     return not alike or (
-        len(alike) == 1 and all(one.counts or one.share or one.kind == "chip" for one in inputs if one not in alike)
+        len(alike) == 1
+        and all(one.counts or one.share or one.kind in {"chip", "param"} for one in inputs if one not in alike)
     )
 
 
@@ -144,9 +138,10 @@ def _is_clear(inputs: list[Term], said: Amount, due: float, *, strict: bool) -> 
 def _options(inputs: list[Term], wanted: Mapping[str, int]) -> Iterator[tuple[float, int, bool]]:
     """Every product of the inputs that has the unit wanted, of how many it is, and whether chips cancel too.
 
-    They need not, for prices and powers leave them out, unless it is chips that are asked for.
+    They need not, for prices and powers leave them out, unless it is chips that are asked for; so with requests.
     """
-    asked = _without_chips(wanted) or dict(wanted)
+    asked = _without_nouns(wanted) or dict(wanted)
+    loose = asked != wanted or not NOUNS & wanted.keys()
     many_times = bool(wanted) and any(one.dims == wanted for one in inputs)
     for powers in product((1, 0) if many_times else (1, 0, -1), repeat=len(inputs)):
         used = sum(power != 0 for power in powers)
@@ -157,7 +152,7 @@ def _options(inputs: list[Term], wanted: Mapping[str, int]) -> Iterator[tuple[fl
             for name, exponent in one.dims.items():
                 found[name] += power * exponent
         left = {name: exponent for name, exponent in found.items() if exponent}
-        if (left if "chip" in asked else _without_chips(left)) != asked:
+        if (_without_nouns(left) if loose else left) != asked or any(left.get(noun, 0) < 0 for noun in NOUNS):
             continue
         value = 1.0
         for one, power in zip(inputs, powers, strict=True):
@@ -166,8 +161,18 @@ def _options(inputs: list[Term], wanted: Mapping[str, int]) -> Iterator[tuple[fl
             yield value, used, left == wanted
 
 
-def _without_chips(dims: Mapping[str, int]) -> dict[str, int]:
-    return {name: power for name, power in dims.items() if name != "chip"}
+def _again(one: Term, said: Amount) -> Iterator[tuple[float, int, bool]]:
+    """A rate in another unit of time: "2,000 tokens per second is 173M tokens per day"."""
+    if (
+        one.kind == said.kind
+        and one.kind in {"token/s", "request/s", "$/s", "$/s/chip"}
+        and not one.text.endswith(said.unit)
+    ):
+        yield one.value, 1, True
+
+
+def _without_nouns(dims: Mapping[str, int]) -> dict[str, int]:
+    return {name: power for name, power in dims.items() if name not in NOUNS}
 
 
 def _slip(ratio: float) -> tuple[Class, str] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from isoflop.audit.prose.reader import running
 from isoflop.audit.world.caches import caches
 from isoflop.audit.world.devices import device_figures
+from isoflop.audit.world.divided import divided
 from isoflop.audit.world.flows import flows
 from isoflop.audit.world.formats import format_figures
 from isoflop.audit.world.laws import law_figures
@@ -37,6 +38,7 @@ _OF_TEXT: tuple[Callable[[tuple[Told, ...]], Iterator[Finding]], ...] = (
     flows,
     caches,
     proportions,
+    divided,
     products,
 )
 

@@ -1,0 +1,43 @@
+"""Where a text draws a conclusion: "so it takes 12 days", "that is $480k", "640 GPUs in total"."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from isoflop.audit.prose.amounts import Amount
+
+ABOUT = r"\s*(?:about|roughly|around|approximately|some|nearly|almost|a total of|~|≈|only|just|at|to|you)?\s*$"
+_SO = re.compile(
+    r"(?:\bthat(?:['’]s| is| makes| comes to| would be)|\bso|\btotal(?:s|ing| of)?|\bi\.e\.,?|\bcomes? to|\bmakes|"
+    r"\bgiv(?:es|ing)|\bhence|\bthus|\btherefore|\bworks out|\bwhich is|=|→|≈)" + ABOUT,
+    re.IGNORECASE,
+)
+_IS = re.compile(
+    r"\b(?:is|are|was|were|takes?|took|taking|needs?|needed|requires?|has|have|costs?|costing|emits?|emitted|emitting|"
+    r"uses?|used|using|consum\w+|burn\w*|draws?|drew|fills?|becomes?|means?|equals?|amounts?|yields?|spends?|spent|paid|"
+    r"pays?|lasts?|produc\w+|runs?|adds? up|sets? (?:you|us|them|one) back|comes? in|corresponds?|results? in|occup\w+|"
+    r"generates?|process(?:es)?|holds?|sustains?|delivers?|reach(?:es)?)\b" + ABOUT,
+    re.IGNORECASE,
+)
+_LEADS = re.compile(
+    r"(?:^|[,;:(–—]\s*)(?:so|hence|thus|therefore|i\.e\.,?|meaning|which means)\b[^,;:]*$", re.IGNORECASE
+)
+_IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|all told|combined)\b", re.IGNORECASE)
+_BESIDE = re.compile(
+    r"[,(]\s*(?:or|i\.e\.,?|about|roughly|around|~|≈|nearly|almost)\s*(?:about|roughly|~)?\s*$", re.IGNORECASE
+)
+_CLAUSE = re.compile(r"[,;:(–—]\s*$")
+
+
+def conclusion(text: str, amount: Amount) -> Literal["so", "is", ""]:
+    """How an amount is concluded to: in as many words ("so"), by a verb alone ("is"), or not at all ("")."""
+    before = text[: amount.start]
+    if _SO.search(before):
+        return "so"
+    if _IS.search(before):
+        return "so" if _LEADS.search(before) else "is"
+    if _IN_ALL.match(text, amount.end) or ("/" in amount.kind and _BESIDE.search(before)):
+        return "is"
+    return ""
