@@ -16,7 +16,16 @@ pytest.importorskip("torch")
 
 from isoflop.cli.lab_page import history_rows, study_page
 from isoflop.errors import BadInput, Infeasible, UntrustworthyFit
-from isoflop.lab import StudyFolder, line_of_study, make_study, run_study, runs_of_study, write_export, write_model
+from isoflop.lab import (
+    StudyFolder,
+    line_of_study,
+    make_study,
+    query,
+    run_study,
+    runs_of_study,
+    write_export,
+    write_model,
+)
 from isoflop.lab.forecast import check_disk
 from isoflop.lab.pool import Outcome
 from isoflop.model import describe
@@ -106,6 +115,7 @@ def _exported(held: StudyFolder, tmp_path: Path) -> None:
     steps = sum(one.steps - one.branched_at for one in held.results().values())  # a trunk's steps once
     assert write_export(held, tmp_path / "curves.parquet") == steps
     assert parquet.read_table(tmp_path / "curves.parquet").num_rows == steps
+    _asked(held, steps)
     run = next(iter(held.results()))
     write_model(held, run[:8], tmp_path / "model")
     assert describe(str(tmp_path / "model")).verified
@@ -115,6 +125,26 @@ def _exported(held: StudyFolder, tmp_path: Path) -> None:
     assert run in page
     with pytest.raises(BadInput, match="ends in"):
         write_export(held, tmp_path / "runs.xls")
+
+
+def _asked(held: StudyFolder, steps: int) -> None:
+    """Its records are compacted, and DuckDB answers over them, without a way to other files."""
+    pytest.importorskip("duckdb")
+    assert not list(held.runs.glob("*/log.jsonl"))
+    assert query(held, "select count(*) as many from steps") == (("many",), ((steps,),))
+    names, rows = query(held, "select Name, val_loss from runs order by val_loss")
+    assert names == ("Name", "val_loss")
+    assert [row[1] for row in rows] == sorted(one.loss for one in held.results().values() if one.loss is not None)
+    for sql, said in (
+        ("selct", "syntax error.*Tables: runs"),
+        ("select * from read_csv('/etc/passwd')", "disabled by configuration"),
+        ("copy runs to 'out.csv'", "disabled by configuration"),
+        (" ", "DuckDB refuses"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            query(held, sql)
+    done = command("query", str(held.path), "select status, count(*) as many from runs group by 1", "--json")
+    assert json.loads(done.stdout)["rows"] == [{"status": "done", "many": 12}], done.stderr
 
 
 def test_a_study_that_cannot_be_is_refused_and_leaves_nothing(toml: Path, tmp_path: Path) -> None:

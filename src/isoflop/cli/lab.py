@@ -123,6 +123,26 @@ def export(folder: Path, to: Path, run_: str | None) -> None:
     click.echo(f"{to}: {rows:,} rows{after}", err=True)
 
 
+@command.command("query")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("sql")
+@click.option("--format", "form", type=click.Choice(("text", "json", "csv", "md", "html")), default="text")
+@click.option("--json", "form", flag_value="json", help="One JSON object on stdout.")
+def query(folder: Path, sql: str, form: str) -> None:
+    """Ask DuckDB: tables runs (a row a finished run) and steps (run, step, tokens, flops, loss).
+
+    isoflop lab query my-study "select params, avg(val_loss) from runs group by 1 order by 1"
+    """
+    from isoflop.cli.knowns import print_table
+    from isoflop.report import Column
+
+    room = _room()
+    names, rows = room.query(room.StudyFolder(folder), sql)
+    right = [all(not isinstance(row[place], str) for row in rows) for place in range(len(names))]
+    columns = [Column(name=name, right=side) for name, side in zip(names, right, strict=True)]
+    print_table(columns, rows, form)
+
+
 def _room() -> ModuleType:
     if find_spec("torch") is None:
         raise MissingData("the laboratory needs torch: pip install 'isoflop[lab]'")

@@ -15,7 +15,10 @@ from isoflop.laws.runs import Runs
 from isoflop.model import counts, train_flops_per_token
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    import pyarrow as pa
 
     from isoflop.lab.operate import StudyFolder
     from isoflop.lab.store import Result, RunFolder
@@ -127,25 +130,44 @@ def write_export(held: StudyFolder, to: Path) -> int:
 
 
 def _curves(held: StudyFolder, to: Path) -> int:
+    """The steps under the names that an export of W&B has."""
     try:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
         raise MissingData("Parquet needs pyarrow: pip install 'isoflop[parquet]'.") from error
-    names: list[str] = []
-    steps: list[int] = []
-    tokens: list[int] = []
-    losses: list[float | None] = []
-    for folder in held.folders():
-        curve = sorted(folder.losses().items())
-        each = folder.spec.batch * folder.spec.sequence
-        names += [folder.spec.hash] * len(curve)
-        steps += [step for step, _ in curve]
-        tokens += [step * each for step, _ in curve]
-        losses += [loss for _, loss in curve]
-    table = pa.table({"run": names, "step": steps, "tokens": tokens, "train_loss": losses})
-    parquet.write_table(table, to, compression="zstd")
-    return len(names)
+    table = steps_table(held)
+    sink = pa.BufferOutputStream()
+    parquet.write_table(
+        table.rename_columns(["run", "step", "tokens", "flops", "train_loss"]), sink, compression="zstd"
+    )
+    write_atomically(to, sink.getvalue().to_pybytes())
+    return int(table.num_rows)
+
+
+def steps_table(held: StudyFolder) -> pa.Table:
+    """A row a step that is on record, of runs that are over and of those that are not; a trunk's steps once."""
+    import pyarrow as pa
+
+    parts = [_steps(one.spec.hash, one.losses(), one.spec.batch * one.spec.sequence, one.spec.flops / one.spec.steps)
+             for one in held.folders()]  # fmt: skip
+    empty = _steps("", {}, 1, 1.0)
+    return pa.concat_tables([empty, *parts])
+
+
+def _steps(run: str, losses: dict[int, float | None], tokens: int, flops: float) -> pa.Table:
+    import pyarrow as pa
+
+    steps: Sequence[int] = sorted(losses)
+    return pa.table(
+        {
+            "run": pa.array([run] * len(steps), pa.string()),
+            "step": pa.array(steps, pa.int64()),
+            "tokens": pa.array([one * tokens for one in steps], pa.int64()),
+            "flops": pa.array([one * flops for one in steps], pa.float64()),
+            "loss": pa.array([losses[one] for one in steps], pa.float64()),
+        }
+    )
 
 
 def write_model(held: StudyFolder, run: str, to: Path) -> None:

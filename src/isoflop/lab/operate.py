@@ -1,7 +1,8 @@
 """A study in its folder: made, run in rounds until its bottoms are enclosed or its allowance is spent, resumed, judged.
 
 Everything lies in the folder: `study.toml`, `corpus/`, `runs/` (one folder each), `trunks/`, `history.jsonl` (what was
-predicted and what was measured of each round). Nothing is written elsewhere.
+predicted and what was measured of each round). Nothing is written elsewhere. After each round the records of its runs
+are compacted.
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ class StudyFolder:
         """Runs that are to be done next."""
         done = self.results()
         return tuple(one for one in self.wanted().specs if one.hash not in done)
+
+    def compact(self) -> int:
+        """Records of runs that are over from lines into Parquet; how many runs. Call it alone with the study."""
+        return sum(one.compact() for one in self.folders())
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -151,6 +156,7 @@ def run_study(
             began = perf_counter()
             pool.do(tasks_of(todo), heard)
             _note(held, todo, before, perf_counter() - began)
+            held.compact()
 
 
 def _engine(study: Path, processes: int, threads: int, ray: str | None) -> Pool | RayPool:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from isoflop.errors import BadFile
-from isoflop.lab.files import Records, write_atomically
+from isoflop.lab.compact import Log
+from isoflop.lab.files import write_atomically
 from isoflop.lab.spec import RunSpec, run_spec
 from isoflop.quantity.json_file import read_json
 
@@ -59,7 +60,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.spec: RunSpec = run_spec(read_json(path / "spec.json"), str(path / "spec.json"))
-        self.log = Records(path / "log.jsonl")
+        self.log = Log(path)
 
     @classmethod
     def made(cls, runs: Path, spec: RunSpec) -> RunFolder:
@@ -109,6 +110,18 @@ class RunFolder:
     def steps_done(self) -> int:
         """Steps on record."""
         return max((int(str(one["step"])) for one in self.log.read() if "losses" in one), default=0)
+
+    def compact(self) -> bool:
+        """Turn the records of a run that is over into `log.parquet`; whether there was something to do.
+
+        A full disk, or no pyarrow, leaves the lines as they are.
+        """
+        if self.result is None:
+            return False
+        try:
+            return self.log.compact()
+        except (OSError, ImportError):
+            return False
 
     @contextmanager
     def held(self) -> Iterator[None]:
