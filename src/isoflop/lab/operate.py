@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import asdict
 from time import perf_counter
@@ -19,11 +18,12 @@ from isoflop.errors import BadInput, shorten
 from isoflop.lab.data import Corpus, build_corpus
 from isoflop.lab.files import Records, write_atomically
 from isoflop.lab.forecast import check_disk, disk_bytes, forecast
-from isoflop.lab.pool import Pool, Task
+from isoflop.lab.pool import Pool
 from isoflop.lab.ray_pool import RayPool
 from isoflop.lab.sizes import Wanted, wanted
 from isoflop.lab.store import RunFolder, run_folders
 from isoflop.lab.study import read_study
+from isoflop.lab.tasks import tasks_of
 from isoflop.quantity.toml_file import read_text
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from isoflop.lab.pool import Outcome
     from isoflop.lab.spec import RunSpec
     from isoflop.lab.store import Result
-
-SHARED = ("wsd", "constant")
-CHECKPOINTS = 5
-"""Checkpoints a run makes, so that a crash costs a fifth of it at most."""
 
 
 class StudyFolder:
@@ -181,28 +177,4 @@ def _note(held: StudyFolder, todo: Sequence[RunSpec], before: Forecast | None, w
                 "flops": sum(one.flops for one in done),
             },
         }
-    )
-
-
-def tasks_of(specs: Sequence[RunSpec]) -> list[Task]:
-    """Runs in the order of work, longest first; those that share a trunk wait for the longest of them."""
-    groups: dict[str, list[RunSpec]] = defaultdict(list)
-    for spec in specs:
-        groups[spec.trunk if spec.schedule.kind in SHARED else spec.hash].append(spec)
-    tasks: list[tuple[float, Task]] = []
-    for group in groups.values():
-        longest, *rest = sorted(group, key=lambda one: -one.steps)
-        leaves = tuple(one.schedule.decline_from(one.steps) for one in rest)
-        tasks.append((longest.flops, _task(longest, leaves, "")))
-        tasks += [(one.flops, _task(one, (), longest.hash)) for one in rest]
-    return [task for _, task in sorted(tasks, key=lambda one: (one[1].after != "", -one[0]))]
-
-
-def _task(spec: RunSpec, leaves: tuple[int, ...], after: str) -> Task:
-    return Task(
-        run=spec.hash,
-        log_every=max(10, spec.steps // 100),
-        checkpoint_every=max(50, spec.steps // CHECKPOINTS),
-        branch_at=leaves,
-        after=after,
     )
