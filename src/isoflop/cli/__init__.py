@@ -17,6 +17,8 @@ from isoflop.errors import IsoflopError, shorten
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from click.shell_completion import CompletionItem
+
 COMMANDS = {
     "plan": "From a budget, deadline, model or loss to the whole training run.",
     "solve": "Any unknown quantity from any knowns.",
@@ -42,6 +44,7 @@ COMMANDS = {
     "formulas": "The book: every relation, what it neglects, its source.",
     "web": "A page for all of this, and its API, on this machine.",
     "config": "The settings in force, and where each comes from.",
+    "completion": "What bash, zsh and fish read to complete all of this.",
 }
 """Every command and its line in --help; the command itself lives in the file of its name."""
 
@@ -68,6 +71,13 @@ class LazyGroup(Group):
         assert isinstance(command, click.Command)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so, without importing any."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=said) for name, said in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
@@ -92,9 +102,12 @@ def main(args: Sequence[str] | None = None) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(100_000, 20, 20)
     words = list(sys.argv[1:] if args is None else args)
+    if "_ISOFLOP_COMPLETE" in os.environ:  # a shell asks
+        import_module("isoflop.cli.shells").register()
     debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
     try:
-        code = isoflop.main([word for word in words if word != "--debug"], prog_name="isoflop", standalone_mode=False)
+        code = isoflop.main(words, prog_name="isoflop", standalone_mode=False, obj=tuple(words))
     except click.exceptions.Abort:
         code = 130
     except click.ClickException as error:
