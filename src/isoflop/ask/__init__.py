@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from isoflop.ask.checker import MAIN, CheckResult, check, check_question
     from isoflop.ask.reasons import USUAL_MFU
     from isoflop.ask.rows import OFF, RowResult, check_rows, check_runs, read_columns
+    from isoflop.ask.vary import Beside, Varied, plans, plans_of
 
 __all__ = [
     "CHOICES",
@@ -25,11 +26,13 @@ __all__ = [
     "OFF",
     "TARGETS",
     "USUAL_MFU",
+    "Beside",
     "CheckResult",
     "Plan",
     "Question",
     "RowResult",
     "Usual",
+    "Varied",
     "bind",
     "check",
     "check_question",
@@ -37,6 +40,8 @@ __all__ = [
     "check_runs",
     "plan",
     "plan_question",
+    "plans",
+    "plans_of",
     "read_columns",
     "solve",
     "solve_question",
@@ -45,6 +50,7 @@ __all__ = [
 _HOMES = {
     "checker": ("MAIN", "CheckResult", "check", "check_question"),
     "reasons": ("USUAL_MFU",),
+    "vary": ("Beside", "Varied", "plans", "plans_of"),
     "rows": ("OFF", "RowResult", "check_rows", "check_runs", "read_columns"),
 }
 

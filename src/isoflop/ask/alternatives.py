@@ -24,6 +24,9 @@ RULES = ("besiroglu2024", "hoffmann2022-tex", "ratio20")
 ADVISOR = "stepfun2025"
 ELSEWHERE = ("h100-sxm-80gb", "a100-sxm-80gb", "tpu-v6e")
 _ON_DEMAND = "on-demand"
+REPEATING, UNIQUE = "repeated2023", "unique_tokens"
+"""The law that counts repeated data [muennighoff2023], and what it asks for."""
+_MIXED = 0.95  # active over all parameters, below which a model is no dense one
 _SPENT = ("train_flops", "train_cost", "train_time")
 """What a plan may have to spend, of which serving takes its share."""
 
@@ -47,6 +50,22 @@ class Elsewhere:
     params: float
     tokens: float
     chip_time: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeats:
+    """Data that are seen again: `unique` tokens, each `epochs` times in the mean.
+
+    `counted`: the law of the plan counts that. Else `dearer` is by how much the loss is higher [nat/token] by the
+    law of REPEATING, and `params` and `tokens` are that law's own split of the same FLOP.
+    """
+
+    unique: float
+    epochs: float
+    counted: bool
+    dearer: float
+    params: float
+    tokens: float
 
 
 def valley(question: Question, flops: float, each: float) -> tuple[float, float] | None:
@@ -90,16 +109,59 @@ def rules(question: Question, flops: float, each: float) -> tuple[Rule, ...]:
 
 
 def shape(question: Question, params: float) -> ModelSpec:
-    """The model that was named, or a concrete shape of about `params` parameters."""
+    """The model that was named, or a concrete shape of about `params` parameters; a mixture where fewer are active."""
     if question.model is not None:
         return question.model
     from isoflop.model import shape_for
 
+    share = _active_share(question)
+    if share < 1:
+        from isoflop.model.mixtures import mixture_for
+
+        return mixture_for(params, share)
     try:
         return shape_for(params)
     except BadInput as error:
         size = write(params, quantity("params"))
         raise BadInput(f"the run comes out at {size} parameters; only shapes from 1M to 100T are planned") from error
+
+
+def _active_share(question: Question) -> float:
+    """Active over all parameters; 1 where nobody says."""
+    share = question.fact("active_share")
+    return share.spread.median if share is not None else 1.0
+
+
+def active_loss(question: Question, params: float, tokens: float) -> float | None:
+    """The loss of a dense model of the active parameters alone; None where all are active or the law gives none.
+
+    Laws of loss are fitted on dense models. A mixture is no better than a dense model of its whole size and no worse
+    than one of what a token meets, so the two hold it between them.
+    """
+    law, share = _loss_law(question), _active_share(question)
+    if law is None or share >= _MIXED:
+        return None
+    return float(law.loss(params * share, tokens))
+
+
+def repeats(question: Question, params: float, tokens: float, work: tuple[float, float]) -> Repeats | None:
+    """What comes of seeing the different tokens again, where their number is said and the law takes all as new.
+
+    `work` is the FLOP and how many a parameter and token take.
+    """
+    unique = question.fact("unique_tokens")
+    if unique is None or not question.given("unique_tokens"):
+        return None
+    there = unique.spread.median
+    law = laws.published(REPEATING)
+    counted = question.law is not None and UNIQUE in laws.find_law(question.choices["law"]).further
+    bound, free = (law.bound(unique_tokens=each) for each in (there, max(tokens, there)))
+    split = bound.allocator.allocate(*work)
+    dearer = float(bound.law.loss(params, tokens)) - float(free.law.loss(params, tokens))
+    return Repeats(
+        unique=there, epochs=tokens / there, counted=counted, dearer=dearer, params=float(split.params),
+        tokens=float(split.tokens),
+    )  # fmt: skip
 
 
 def settings(of: ModelSpec, tokens: float, flops: float) -> Settings:

@@ -19,7 +19,7 @@ from isoflop.relation import SAMPLES, solve_all
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from isoflop.ask.alternatives import Elsewhere, Rule
+    from isoflop.ask.alternatives import Elsewhere, Repeats, Rule
     from isoflop.ask.bind import Known, Question
     from isoflop.ask.resources import Fleet, Limit
     from isoflop.ask.utilisation import Duration, Predicted
@@ -55,8 +55,9 @@ class Plan:
     `settings` was fitted on. `rules` are the splits of other laws, `elsewhere` what other devices and
     commitments would do for the same money. `broken` says which limits the work does not keep. `predicted` is the
     layout that the utilisation is from, None where it was given, follows from the knowns, or is assumed. `longest` is
-    the time that chose the chips where nobody said a number or a deadline, `durations` what it was chosen among. Values
-    in base units.
+    the time that chose the chips where nobody said a number or a deadline, `durations` what it was chosen among.
+    `active_loss` is the loss of a dense model of a mixture's active parameters, `repeats` what seeing data again comes
+    to. Values in base units.
     """
 
     question: Question
@@ -75,6 +76,8 @@ class Plan:
     predicted: Predicted | None = None
     longest: float = resources.LONGEST
     durations: tuple[Duration, ...] = ()
+    active_loss: float | None = None
+    repeats: Repeats | None = None
 
     @property
     def fits(self) -> bool:
@@ -139,6 +142,8 @@ def plan_question(question: Question, *, samples: int = SAMPLES, seed: int = 0) 
         predicted=settled.predicted,
         longest=settled.longest,
         durations=settled.tried,
+        active_loss=alternatives.active_loss(question, params, tokens),
+        repeats=alternatives.repeats(question, params, tokens, (flops, each)),
     )
 
 

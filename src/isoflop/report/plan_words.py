@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from isoflop.relation import Answer, Step
 
 _NOTICEABLE = 0.01
-_MIXED = 0.95  # active over all parameters, below which a model is no dense one
+_NARROW = frozenset({"fp8", "fp4", "nvfp4", "mxfp8", "mxfp4", "int8"})
+REPEATING = "repeated2023"
 _ROUNDING = 1 + 1e-9
 
 
@@ -107,6 +108,8 @@ def split_row(plan: Plan) -> Row:
     elif plan.question.law is not None:
         served = plan.question.fact("serve_tokens") is not None
         remarks.append(f"{plan.question.law.title}{', with what is served counted in' if served else ''}")
+    if plan.repeats is not None:
+        remarks.append(f"{plan.repeats.epochs:.3g} epochs of {say(plan.repeats.unique, 'unique_tokens')} tokens")
     if plan.valley is not None:
         within = f"within {percent(WITHIN)} of {'the' if plan.verdict is None else 'its'} best loss"
         remarks.append(f"{within}: {write_interval(*plan.valley, quantity('params'), 2)}")
@@ -262,18 +265,36 @@ def mind_lines(plan: Plan) -> tuple[str, ...]:
             f"no usual layout of {_chips(plan.fleet.chips)} was found to hold activations too, or to be timed: "
             "the MFU is that of published runs"
         )
-    share = plan.question.fact("active_share")
-    if "loss" in plan.answers and share is not None and share.spread.median < _MIXED:
-        lines.append(
-            "the law of loss was fitted on dense models; here it counts all parameters of a mixture of experts"
-        )
     return (
         *lines,
+        *_law_lines(plan),
         *_unjudged_lines(plan),
         *_scratch_lines(plan),
         *_risk_lines(plan),
         *plan.answers["train_flops"].warnings,
     )
+
+
+def _law_lines(plan: Plan) -> tuple[str, ...]:
+    """What the law of loss was not fitted on: mixtures of experts, other number formats, data seen again."""
+    lines = []
+    loss = plan.answers.get("loss")
+    if plan.active_loss is not None and loss is not None:
+        lines.append(
+            "the law of loss was fitted on dense models; the loss shown counts all parameters of a mixture of experts, "
+            f"with the active ones alone it is {say(plan.active_loss, 'loss')}: the mixture lies between"
+        )
+    if loss is not None and plan.question.dtype in _NARROW:
+        lines.append(f"the law of loss knows no number formats: what {plan.question.dtype} costs in loss is not in it")
+    again = plan.repeats
+    if again is None or again.counted or again.epochs <= 1 + _NOTICEABLE:
+        return tuple(lines)
+    lines.append(
+        f"each of {say(again.unique, 'unique_tokens')} different tokens is seen {again.epochs:.3g} times, which the "
+        f"law takes for new ones; by {REPEATING} that costs {again.dearer:.2g} nats/token, and the best split is "
+        f"{say(again.params, 'params')} on {say(again.tokens, 'tokens')} (--law {REPEATING})"
+    )
+    return tuple(lines)
 
 
 def _unjudged_lines(plan: Plan) -> tuple[str, ...]:
