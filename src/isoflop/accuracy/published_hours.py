@@ -4,95 +4,87 @@ The rule, written down before any prediction was looked at:
 
 - A run counts where its table states tokens, one device of the catalogue, one number of chips, and chip-hours or days;
   it is one training (no sum of several, no rumour); and its architecture is known: a preset, or a dense decoder whose
-  size gives a usual shape. Encoder-decoders and mixtures without a preset do not count: the table does not say what
-  their tokens pass through. `published_hours.toml` names what a table cannot say of itself.
-- Predicted: the fastest of the usual layouts (`training.usual_layout`) with software of the year of the run, 16-bit
-  formats, sequences of at most 4,096 tokens (the model's context where shorter), the batch that `plan` would take, and
-  a goodput of 90 %. Chip-hours as stated hold failures and restarts, so predicted ones do.
-- Changed after the first look, for what was wrong and not for what was far off: a batch is no smaller than a quarter
-  of a sequence a chip; recomputation is looked for where it was taken as given; a number of chips that no layout
-  divides is rounded down to a multiple of 64; hours of GPT-3 and BERT are taken from the table that states them.
-- Nobody runs the best layout all the time. By how much hours exceed the prediction is taken from other rows: those that
-  state chip-hours and no number of chips, which do not count above; they are taken to have lasted 30 days. Their
-  median, and how they scatter about it, are the factor `PRACTICE` and the interval. No counted row is used.
+  size gives a usual shape. `published_hours.toml` names what a table cannot say of itself.
+- Predicted: what practice takes (`training.practice_of`), goodput 90 %; a model whose own config has weights in fp8 is
+  taken to have been trained so. No chip-hours of any run decide a constant: habits, batches, what steps reach and how
+  far they scatter are those of measured steps (`practised`), so that nothing has to be left out to predict a run.
+- Runs that state no chips are predicted for as many as take about 30 days, a power of two; they are shown apart and do
+  not count.
+
+Changed after looks at predictions, five of them in all:
+
+- First: a batch is no smaller than a quarter of a sequence a chip; a number of chips that no layout divides is rounded
+  down to a multiple of 64; hours of GPT-3 and BERT are taken from the table that states them.
+- Second: the best layout with a factor from runs without chips became habits of the year. By then it was known that
+  early runs were taken to be too fast and small models on many chips too.
+- Third: FSDP is no habit above 100B parameters, is compiled from 2024, and TPUs have a habit of their own.
+- Fourth: a mixture of experts without a preset counts, as a dense model of its active size; BERT's two runs do not: the
+  tokens are those of GPT-3's table, near twice what the batches of BERT's own paper make, which states the hours.
+- Fifth: figures of `practised` with all settings hidden in place of those with the batch known; interval by publisher.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from math import ceil, exp, log
+from math import log2
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-import numpy as np
 
 from isoflop import hardware
-from isoflop.accuracy.formats import recipe_of
-from isoflop.accuracy.rows import Settings
-from isoflop.accuracy.software import entries, year_of
-from isoflop.ask.alternatives import settings as advised
+from isoflop.accuracy.software import year_of
 from isoflop.errors import IsoflopError
-from isoflop.kernel import chip_of, profile_of
-from isoflop.model import counts, model, published
+from isoflop.kernel import chip_of
+from isoflop.model import counts, describe, published
 from isoflop.model.sizes import shape_for
 from isoflop.quantity.toml_file import read_toml
-from isoflop.training import Run
-from isoflop.training.goodput import GOODPUT
-from isoflop.training.usual import usual_layout
+from isoflop.training.practice import Asked, practice_of
 
 if TYPE_CHECKING:
     from isoflop.hardware import Device
     from isoflop.model import ModelSpec
     from isoflop.model.published import Run as Published
+    from isoflop.training.practice import Practised
 
 FILE = Path(__file__).with_name("published_hours.toml")
 
-SEQUENCE = 4096
-LEVEL = 0.8
-"""What the intervals should hold."""
-
-CHIPS_A_SEQUENCE = 4
-"""Chips that share one sequence of a batch at most: runs on many chips take larger batches. Added after a first look at
-the predictions, in which two runs whose batch was too small for their chips stood out."""
-
-WHOLE = 64
-"""Chips that a fleet is a multiple of where its own number has no layout that fits."""
-
 MONTH = 30 * 86400.0
 """Seconds that a run lasted which does not say on how many chips."""
+
+START = 0.35
+"""Utilisation that the number of such chips is first taken from."""
+
+LOW_FROM = 2024
+"""The year from which runs are made in 8 bit."""
+
+Use = Literal["counted", "chips unknown", "left out"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
     """A published run beside its prediction, in chip-seconds; `reason` says why there is none, or it does not count.
 
-    `bare` is without the factor of practice; `flops` 6 N D; `peak` of the device. `use`: "counted", "practice" (states
-    no chips: decides the factor), or "left out".
+    `low` and `high` are 10 and 90 %. `flops` 6 N D; `peak` the dense 16-bit rate of the device; `layouts` the habits
+    with their layouts, in words.
     """
 
     name: str
+    maker: str
     device: str
     chips: float | None
     stated: float | None
-    use: Literal["counted", "practice", "left out"]
-    bare: float | None = None
+    use: Use
+    point: float | None = None
+    low: float | None = None
+    high: float | None = None
     flops: float | None = None
     peak: float | None = None
-    layout: str = ""
+    layouts: str = ""
     shape: str = ""
     evidence: str = ""
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Practice:
-    """By how much stated hours exceed bare predictions: the median, and the factor that 80 % of rows stay in."""
-
-    factor: float
-    wide: float
-    rows: int
 
 
 class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,45 +110,52 @@ def costs() -> tuple[Cost, ...]:
     return msgspec.convert(read_toml(FILE)["cost"], tuple[Cost, ...])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What stands for a run's architecture: where it is from, whether for a mixture of unknown shape, formats."""
+
+    spec: ModelSpec
+    said: str
+    mixture: bool = False
+    low: bool = False
+
+
 def hours_of(run: Published) -> Hours:
-    """The prediction of one run, or why there is none."""
+    """The prediction of one run, or why there is none. Without stated hours it is made and does not count."""
     stated = run.use.chip_time or (run.use.chips or 0) * (run.use.time or 0) or None
+    use: Use = "counted" if run.use.chips else "chips unknown"
     base = Hours(
-        name=run.model,
-        device=run.use.device,
-        chips=run.use.chips,
-        stated=stated,
-        use="counted" if run.use.chips else "practice",
+        name=run.model, maker=run.organisation, device=run.use.device, chips=run.use.chips, stated=stated, use=use,
         evidence=run.evidence,
-    )
-    reason = _outside(run, stated)
-    if reason:
-        return _left_out(base, reason)
-    chips = _chips(run, stated)
-    try:
-        device = hardware.device(run.use.device)
-        spec, shape = _model(run)
-        found = _predicted(run, device, spec, chips)
-        if found is None and chips > WHOLE:  # 10,000 chips have no layout of 8 x 16: a few then stand idle
-            fewer = chips // WHOLE * WHOLE
-            less = _predicted(run, device, spec, fewer)
-            found = None if less is None else (less[0] * chips / fewer, less[1])
-    except IsoflopError as error:
-        return _left_out(base, str(error))
-    if found is None:
-        return _left_out(base, "no usual layout fits")
-    each, layout = found
-    flops = 6.0 * float(counts(spec).active_params) * (run.work.tokens or 0)
-    peak = device.peak_rate(_peak_format(device)).value
-    return Hours(
-        **{name: getattr(base, name) for name in ("name", "device", "chips", "stated", "use", "evidence")},
-        bare=each, flops=flops, peak=peak, layout=layout, shape=shape,
     )  # fmt: skip
+    reason = _outside(run)
+    if reason:
+        return replace(base, use="left out", reason=reason)
+    try:
+        found = _predicted(run, base, hardware.device(run.use.device), _shape(run))
+    except IsoflopError as error:
+        return replace(base, use="left out", reason=str(error))
+    unstated = "neither chip-hours nor chips and days are stated"
+    return found if stated is not None else replace(found, use="left out", reason=unstated)
 
 
-def _left_out(base: Hours, reason: str) -> Hours:
-    kept = {name: getattr(base, name) for name in ("name", "device", "chips", "stated", "evidence")}
-    return Hours(**kept, use="left out", reason=reason)
+def _predicted(run: Published, base: Hours, device: Device, shape: Shape) -> Hours:
+    year = year_of(run.date, "", 2022)
+    low = shape.low and year >= LOW_FROM and "fp8" in device.peak_rates
+    asked = Asked(model=shape.spec, tokens=run.work.tokens or 0.0, year=year, matmul="fp8" if low else "")
+    found = _practised(run, asked, device, mixture=shape.mixture)
+    if found is None:
+        return replace(base, use="left out", reason="no usual layout fits, and no steps of such chips are known")
+    return replace(
+        base,
+        point=found.chip_time,
+        low=found.low,
+        high=found.high,
+        flops=6.0 * float(counts(shape.spec).active_params) * asked.tokens,
+        peak=chip_of(device).rate("16"),
+        layouts="; ".join(f"{one.habit}: {one.usual.layout.words()}" for one in found.tried),
+        shape=shape.said,
+    )
 
 
 @cache
@@ -167,10 +166,8 @@ def _named(table: str) -> dict[str, str]:
     return {name: str(said) for name, said in found.items()}
 
 
-def _outside(run: Published, stated: float | None) -> str:
-    """Why a run does not count, "" where it does, its model apart."""
-    if stated is None:
-        return "neither chip-hours nor chips and days are stated"
+def _outside(run: Published) -> str:
+    """Why a run is not predicted, "" where it is, its model apart."""
     if run.work.tokens is None:
         return "no tokens are stated"
     if not run.use.device:
@@ -178,88 +175,49 @@ def _outside(run: Published, stated: float | None) -> str:
     return _named("left_out").get(run.model, "")
 
 
-def _model(run: Published) -> tuple[ModelSpec, str]:
+def _shape(run: Published) -> Shape:
     """The architecture, and where it is from."""
     name = run.preset or _named("presets").get(run.model, "")
     if name:
-        spec = model(name)
-        if spec.encoder is not None:
+        described = describe(name)
+        if described.spec.encoder is not None:
             raise _unknown("an encoder and a decoder: the table does not say which tokens pass which")
-        return spec, "preset"
-    params = run.work.params
-    if params is None or (run.work.active_params and run.work.active_params < 0.95 * params):
-        raise _unknown("a mixture without a preset: its shape is not known")
-    return shape_for(params), "by size"
+        written = described.reading.quantization if described.reading else None
+        return Shape(spec=described.spec, said="preset", low=(written or {}).get("quant_method") == "fp8")
+    params, active = run.work.params, run.work.active_params
+    if params is None or active is None:
+        raise _unknown("how many parameters a token meets is not stated")
+    if active < 0.95 * params:
+        return Shape(spec=shape_for(active), said="dense, of its active size", mixture=True)
+    return Shape(spec=shape_for(params), said="by size")
 
 
 def _unknown(reason: str) -> IsoflopError:
     return IsoflopError(reason)
 
 
-def _chips(run: Published, stated: float | None) -> int:
+def _practised(run: Published, asked: Asked, device: Device, *, mixture: bool) -> Practised | None:
+    """On the chips that are stated; else on as many as take about a month, found in two rounds."""
     if run.use.chips:
-        return round(run.use.chips)
-    return max(8, 8 * round((stated or 0) / MONTH / 8))
-
-
-def _peak_format(device: Device) -> str:
-    return next(name for name in ("bf16", "fp16", "fp32") if name in device.peak_rates)
-
-
-def _predicted(run: Published, device: Device, spec: ModelSpec, chips: int) -> tuple[float, str] | None:
-    """(chip-seconds without the factor of practice, layout in words)."""
-    tokens = run.work.tokens or 0.0
-    year = year_of(run.date, "", 2022)
-    sequence = min(SEQUENCE, spec.context or SEQUENCE)
-    precision = "bf16" if "bf16" in device.peak_rates else "fp16"
-    row = Settings(gpu=device.name, n_gpus=chips, framework="Megatron-LM", software_era=str(year), precision=precision)
-    software = next(one for one in entries() if one.name == "Megatron-LM")
-    recipe = replace(recipe_of(row, software, year)[0][0], recompute=("none",))  # what has to be is looked for
-    flops = 6.0 * counts(spec).active_params * tokens
-    batch = float(advised(spec, tokens, flops).batch_tokens) / sequence
-    batch = max(batch, chips / CHIPS_A_SEQUENCE)
-    whole = max(chips, chips * round(batch / chips)) if batch > chips else _near_divisor(batch, chips)
-    nodes = hardware.nodes_of(device.name)
-    domain = max((node.fabric.domain for node in nodes), default=8)
-    memory = device.memory.usable or device.memory_labelled()
-    chip = chip_of(device)
-    made = Run(model=spec, sequence=sequence, batch=whole, recipe=recipe)
-    best = usual_layout(made, chips, domain, memory.value, (chip, profile_of(chip)[1]))
-    if best is None:
-        return None
-    steps = ceil(tokens / (best.run.batch * sequence))
-    return steps * best.step / GOODPUT * chips, best.layout.words()
-
-
-def _near_divisor(batch: float, chips: int) -> int:
-    """The divisor of the chips nearest to a batch smaller than their number, so that layouts can be even."""
-    divisors = [one for one in range(1, chips + 1) if chips % one == 0]
-    return min(divisors, key=lambda one: abs(log(one / max(batch, 1.0))))
+        return practice_of(asked, device, round(run.use.chips), mixture=mixture)
+    share, found = START, None
+    flops = 6.0 * float(counts(asked.model).active_params) * asked.tokens
+    for _ in range(2):
+        wanted = flops / (share * chip_of(device).rate("16") * MONTH)
+        found = practice_of(asked, device, 1 << max(3, round(log2(max(1.0, wanted)))), mixture=mixture)
+        share = found.mfu if found is not None else START
+    return found
 
 
 @cache
 def all_hours() -> tuple[Hours, ...]:
-    """Every published run; where its own table states no chips and hours, those that the table of energy states."""
+    """Every published run that states hours or energy; chips and hours of the table of energy where it has none."""
     others = {run.model: run.use for run in published.table("energy") if run.use.chips and run.use.time}
+    energies = {run.model for run in published.table("energy")}
     found = []
     for run in published.runs():
         bare = run.use.chip_time is None and run.use.chips is None and run.model in others
-        found.append(hours_of(replace(run, use=others[run.model]) if bare else run))
+        one = replace(run, use=others[run.model]) if bare else run
+        if one.use.chip_time or one.use.time or one.model in energies:
+            found.append(hours_of(one))
     return tuple(found)
-
-
-@cache
-def practice() -> Practice:
-    """The factor of practice and its spread, from the rows that state no chips."""
-    ratios = [log(one.stated / one.bare) for one in all_hours() if one.use == "practice" and one.stated and one.bare]
-    middle = float(np.median(ratios))
-    wide = float(np.quantile(np.abs(np.array(ratios) - middle), LEVEL))
-    return Practice(factor=exp(middle), wide=exp(wide), rows=len(ratios))
-
-
-def predicted(one: Hours) -> tuple[float, float, float]:
-    """Chip-seconds with the factor of practice: the point, 10 and 90 %."""
-    assert one.bare is not None
-    usual = practice()
-    middle = one.bare * usual.factor
-    return middle, middle / usual.wide, middle * usual.wide

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from isoflop.accuracy.published_energy import energies
-from isoflop.accuracy.published_hours import all_hours, costs, practice, predicted
+from isoflop.accuracy.published_hours import all_hours, costs
 from isoflop.accuracy.rows import read_rows
 from isoflop.accuracy.tables import table
 from isoflop.accuracy.validate import time_pair, validate_training
@@ -103,33 +103,60 @@ def _errors_of(pairs: Sequence[tuple[Row, Prediction]]) -> list[tuple[str, ...]]
 
 
 def hours_tables() -> str:
-    """Chip-hours of published runs: errors beside baselines, the counted rows, the rows left out."""
+    """Chip-hours of published runs: errors beside baselines, by kind of device, the counted rows, the others."""
     counted = [one for one in all_hours() if one.use == "counted"]
-    return "\n\n".join((_hours_summary(counted), _hours_rows(counted), _left_out()))
+    further = [one for one in all_hours() if one.use == "chips unknown"]
+    said = "Runs that state chip-hours and no number of chips, taken to have lasted 30 days; they do not count:"
+    parts = (_hours_summary(counted), _by_family(counted), _hours_rows(counted), said)
+    return "\n\n".join((*parts, _hours_summary(further), _hours_rows(further), _left_out()))
 
 
-def _hours_summary(counted: Sequence[Hours]) -> str:
-    usual = practice()
-    inside = [low <= _stated(one) <= high for one in counted for _, low, high in [predicted(one)]]
-    first = [predicted(one)[0] / _stated(one) for one in counted]
-    lines = [("this prediction", *_figures(np.abs(np.array(first) - 1)), f"{100 * float(np.mean(inside)):.0f} %")]
-    bare = [(one.bare or 0) / _stated(one) for one in counted]
-    lines.append(("the same without the factor of practice", *_figures(np.abs(np.array(bare) - 1)), ""))
+def _hours_summary(rows: Sequence[Hours]) -> str:
+    """Errors beside baselines."""
+    inside = float(np.mean([(one.low or 0) <= _stated(one) <= (one.high or 0) for one in rows]))
+    lines = [("this prediction", *_figures(_errors(rows)), f"{100 * inside:.0f} %")]
     lines += [
-        (f"6 N D at a constant MFU of {share:.1%}", *_figures(_constant_errors(counted, share)), "")
-        for share in CONSTANTS
+        (f"6 N D at a constant MFU of {share:.1%}", *_figures(_constant_errors(rows, share)), "") for share in CONSTANTS
     ]
-    shares = np.linspace(0.15, 0.6, 91).tolist()
-    best = min(shares, key=lambda share: float(np.median(_constant_errors(counted, share))))
+    best = _best_constant(rows)
     said = f"6 N D at the best constant for these rows, {best:.1%}, fitted on them"
-    lines.append((said, *_figures(_constant_errors(counted, best)), ""))
-    head = f"{len(counted)} runs. The factor of practice is {usual.factor:.2f}, from {usual.rows} other rows; "
-    head += f"80 % of those lie within a factor of {usual.wide:.2f} of it."
-    return f"{head}\n\n" + table(("chip-hours from", *_HEAD, "inside 80 %"), lines)
+    lines.append((said, *_figures(_constant_errors(rows, best)), ""))
+    each = np.concatenate([_constant_errors(own, _best_constant(own)) for own in _families(rows).values()])
+    lines.append(("6 N D at the best constant for each kind of device, fitted on these rows", *_figures(each), ""))
+    return f"{len(rows)} runs.\n\n" + table(("chip-hours from", *_HEAD, "inside 80 %"), lines)
 
 
-def _constant_errors(counted: Sequence[Hours], share: float) -> FloatArray:
-    made = [abs((one.flops or 0) / ((one.peak or 1) * share) / _stated(one) - 1) for one in counted]
+def _families(rows: Sequence[Hours]) -> dict[str, list[Hours]]:
+    """Rows by kind of device: "a100", "tpu-v3"."""
+    found: dict[str, list[Hours]] = {}
+    for one in rows:
+        first, _, rest = one.device.partition("-")
+        found.setdefault(f"{first}-{rest}" if first == "tpu" else first, []).append(one)
+    return found
+
+
+def _by_family(rows: Sequence[Hours]) -> str:
+    lines = []
+    for name, own in sorted(_families(rows).items(), key=lambda pair: -len(pair[1])):
+        ours, best = _errors(own), _best_constant(own)
+        theirs = _constant_errors(own, best)
+        figures = (f"{100 * float(value):.1f} %" for value in (np.median(ours), np.max(ours), np.median(theirs)))
+        lines.append((name, str(len(own)), *figures, f"{best:.1%}"))
+    head = ("device", "n", "median", "largest", "median at their best constant", "that constant")
+    return table(head, lines)
+
+
+def _errors(rows: Sequence[Hours]) -> FloatArray:
+    return np.array([abs((one.point or 0) / _stated(one) - 1) for one in rows])
+
+
+def _best_constant(rows: Sequence[Hours]) -> float:
+    shares: list[float] = np.linspace(0.1, 0.7, 121).tolist()
+    return min(shares, key=lambda share: float(np.median(_constant_errors(rows, share))))
+
+
+def _constant_errors(rows: Sequence[Hours], share: float) -> FloatArray:
+    made = [abs((one.flops or 0) / ((one.peak or 1) * share) / _stated(one) - 1) for one in rows]
     return np.array(made)
 
 
@@ -138,26 +165,22 @@ def _stated(one: Hours) -> float:
     return one.stated
 
 
-def _hours_rows(counted: Sequence[Hours]) -> str:
+def _hours_rows(rows: Sequence[Hours]) -> str:
     lines = []
-    for one in sorted(counted, key=lambda one: -abs(log(predicted(one)[0] / _stated(one)))):
-        middle, low, high = (value / HOUR for value in predicted(one))
+    for one in sorted(rows, key=lambda one: -abs(log((one.point or 1) / _stated(one)))):
+        middle, low, high = ((value or 0) / HOUR for value in (one.point, one.low, one.high))
         stated = _stated(one) / HOUR
-        span = f"{_thousands(low)} to {_thousands(high)}"
-        chips = f"{one.chips or 0:,.0f} {one.device}"
+        chips = f"{one.chips:,.0f} {one.device}" if one.chips else one.device
+        shares = (f"{(one.flops or 0) / ((one.peak or 1) * value * HOUR):.1%}" for value in (stated, middle))
         lines.append(
             (
-                one.name,
-                chips,
-                _thousands(stated),
-                _thousands(middle),
-                span,
-                _off(middle, stated),
-                one.shape,
-                one.evidence,
+                *(one.name, chips, _thousands(stated), _thousands(middle)),
+                *(f"{_thousands(low)} to {_thousands(high)}", _off(middle, stated)),
+                *(*shares, one.shape, one.evidence),
             )
         )
-    return table(("run", "chips", "stated", "predicted", "80 %", "off", "shape", "evidence"), lines)
+    head = ("run", "chips", "stated", "predicted", "80 %", "off", "MFU stated", "predicted", "shape", "evidence")
+    return table(head, lines)
 
 
 def _left_out() -> str:
@@ -169,23 +192,25 @@ def energy_tables() -> str:
     """Energy of published runs: predicted, from stated hours, and by TDP alone."""
     every = energies()
     lines: list[tuple[str, ...]] = []
-    for name, take in (
-        ("from model, chips, tokens and site", "predicted"),
-        ("from stated chip-hours", "from_hours"),
-        ("TDP x stated hours, no PUE", "by_tdp"),
+    for name, take, kinds in (
+        ("from model, chips, tokens and site", "predicted", ("GPU", "TPU")),
+        ("the same, GPUs", "predicted", ("GPU",)),
+        ("the same, TPUs", "predicted", ("TPU",)),
+        ("from stated chip-hours", "from_hours", ("GPU", "TPU")),
+        ("TDP x stated hours, no PUE", "by_tdp", ("GPU", "TPU")),
     ):
-        errors = np.array([abs(getattr(one, take) / one.printed - 1) for one in every if not one.in_practice])
+        own = [(value, one.printed) for one in every if one.kind in kinds and (value := getattr(one, take))]
+        errors = np.array([abs(value / printed - 1) for value, printed in own])
         lines.append((name, str(len(errors)), *_figures(errors)))
     rows = [
         (
-            *(one.name, one.device, _mwh(one.printed)),
+            *(one.name, one.device, one.convention, _mwh(one.printed)),
             *(_mwh(one.predicted), _off(one.predicted, one.printed)),
-            *(_mwh(one.from_hours), _off(one.from_hours, one.printed)),
-            "yes" if one.in_practice else "",
+            *((_mwh(one.from_hours), _off(one.from_hours, one.printed)) if one.from_hours else ("", "")),
         )
         for one in every
     ]
-    head = ("run", "device", "printed", "predicted", "off", "from stated hours", "off", "in the factor of practice")
+    head = ("run", "device", "counts", "printed", "predicted", "off", "from stated hours", "off")
     return table(("energy", "n", *_HEAD), lines) + "\n\n" + table(head, rows)
 
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from isoflop.training.offers import Offer, offers_of
     from isoflop.training.pace import Machine, Pace, Rates, flops_per_token, machine_of, pace_of, rates_of
+    from isoflop.training.practice import Asked, Practised, practice_of
     from isoflop.training.scaling import Scaled, at_scales
     from isoflop.training.search import Found, search_layouts
     from isoflop.training.step import step_ledger, step_time
@@ -64,6 +65,7 @@ __all__ = [
     "Account",
     "Adapter",
     "Advice",
+    "Asked",
     "Bill",
     "Change",
     "Effect",
@@ -80,6 +82,7 @@ __all__ = [
     "Peak",
     "Place",
     "Policy",
+    "Practised",
     "Rates",
     "Recipe",
     "Run",
@@ -114,6 +117,7 @@ __all__ = [
     "pace_of",
     "peak",
     "place_of",
+    "practice_of",
     "rates_of",
     "reasons",
     "search_layouts",
@@ -140,6 +144,7 @@ _HOMES = {
     ),
     "offers": ("Offer", "offers_of"),
     "pace": ("Machine", "Pace", "Rates", "flops_per_token", "machine_of", "pace_of", "rates_of"),
+    "practice": ("Asked", "Practised", "practice_of"),
     "scaling": ("Scaled", "at_scales"),
     "search": ("Found", "search_layouts"),
     "step": ("step_ledger", "step_time"),
