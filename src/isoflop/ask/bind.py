@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from isoflop.ask import assumptions
-from isoflop.ask.catalogue import PRICE_CHOICES, device_facts, grid_fact, law_relations, model_facts, price_fact
+from isoflop.ask.catalogue import (
+    PRICE_CHOICES,
+    device_facts,
+    grid_fact,
+    law_relations,
+    model_facts,
+    price_fact,
+    tokenizer_facts,
+)
 from isoflop.errors import BadInput, UnknownName, shorten
 from isoflop.quantity import quantities, quantity, read, read_cluster, read_tie, unknown_quantity, write
 from isoflop.quantity.unit_words import NOUNS
@@ -39,6 +47,8 @@ CHOICES = {
     "law": "a scaling law by name or path: gives loss, and the compute-optimal split as a policy",
     "allocation": "optimal (the law's own split, the default with law=), none, or tokens per parameter (20)",
     "grid": "the electricity grid by name: gives grid_intensity",
+    "tokenizer": "which tokenizer, as llama-3: with language= it gives tokens_per_byte, for text_bytes=",
+    "language": "of the text: en, de, zh, code; English where only a tokenizer is named",
     "provider": "who sells the chips",
     "commitment": "on-demand, 1y, 3y or spot",
     "region": "where the chips stand",
@@ -154,11 +164,12 @@ def _look_up(
     price, price_facts = price_fact(device, choices, given="price" in facts or "price" in usual)
     spec, named, warnings = model_facts(choices.get("model"))
     _refuse_other_size(spec, named, facts)
+    text_facts = tokenizer_facts(choices.get("tokenizer"), choices.get("language"))
     grid, grid_facts = grid_fact(choices.get("grid"), given="grid_intensity" in facts)
     law, relations = law_relations(choices.get("law"), choices.get("allocation"))
     if law is not None:
         law = law.bound(**{key: facts[key].spread.median for key in law.further if key in facts})
-    for fact in (*named, *usual.values(), *found, *price_facts, *grid_facts, *assumptions.facts()):
+    for fact in (*named, *usual.values(), *found, *price_facts, *grid_facts, *text_facts, *assumptions.facts()):
         facts.setdefault(fact.quantity, fact)
     return Question(
         facts=tuple(facts.values()),

@@ -10,7 +10,7 @@ import numpy as np
 from isoflop import hardware, laws
 from isoflop.errors import BadInput, MissingData, shorten
 from isoflop.laws.surface import Surface
-from isoflop.quantity import Point, quantity, read
+from isoflop.quantity import Interval, Point, quantity, read
 from isoflop.relation import Fact, Relation
 
 if TYPE_CHECKING:
@@ -130,6 +130,22 @@ def model_facts(name: str | None) -> tuple[ModelSpec | None, list[Fact], tuple[s
     share = Point(counted["active_params"] / counted["params"])
     facts.append(Fact(quantity="active_share", spread=share, rank="catalogue", source=spec.source, note=note))
     return spec, facts, (described.warning,) if described.warning else ()
+
+
+def tokenizer_facts(name: str | None, language: str | None) -> list[Fact]:
+    """Tokens a byte of text, by tokenizer and language, between the documents that were measured."""
+    if name is None and language is None:
+        return []
+    from isoflop.model.tokenizers import language_code, languages, tokenizer
+
+    if name is None:
+        raise BadInput(f"language={shorten(str(language))} needs a tokenizer: give tokenizer=llama-3 too")
+    made = tokenizer(name)
+    code = language_code(language or "en")
+    dense = made.density(code)
+    spread = Interval(1 / dense.high, 1 / dense.low) if dense.high > dense.low else Point(dense.tokens_per_byte)
+    note = f"{made.title}, {languages()[code]}: {' and '.join(dense.documents)} ({made.date})"
+    return [Fact(quantity="tokens_per_byte", spread=spread, rank="catalogue", source=made.source, note=note)]
 
 
 def grid_fact(name: str | None, *, given: bool) -> tuple[Grid | None, list[Fact]]:

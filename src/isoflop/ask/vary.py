@@ -140,7 +140,7 @@ def _loss_differs(every: Sequence[Plan]) -> str:
     if len({one.question.law.name for one in every if one.question.law is not None}) > 1:
         return "losses of different laws do not compare"
     if len({one.active_loss is not None for one in every}) > 1:
-        return "no published law covers dense models and mixtures of experts: that of a mixture lies between its two columns"
+        return "no published law covers dense models and mixtures of experts: a mixture's lies between its two columns"
     return ""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from isoflop import hardware
 from isoflop.book import energy, money, running
 from isoflop.errors import BadInput, Infeasible, MissingData
+from isoflop.model import tokenizers
 from isoflop.model.count import counts
 from isoflop.quantity import quantity, write
 from isoflop.training.cost import Order, bill_of
@@ -44,7 +45,9 @@ class Terms:
     `development` is the work before the run that counted over its own (half again in one open project
     [morrison2025]); `evaluation` the time of evaluations over that of steps; `checkpoint_rate` bytes a second that a
     chip writes; `kept` checkpoints kept to the end. `wue` is litres of water a kWh of the machines, on site. Prices of
-    electricity [USD/J] and storage [USD/byte/s], capital [USD/chip, None: unknown], lifetime [s].
+    electricity [USD/J] and storage [USD/byte/s], capital [USD/chip, None: unknown], lifetime [s]. `text` is the text
+    there is [bytes; None: as much as `epochs` needs], in a `language`; "" takes the measured `tokenizer` whose
+    vocabulary is nearest to the model's.
     """
 
     chip_mtbf: float = 50_000 * HOUR
@@ -63,6 +66,9 @@ class Terms:
     utilisation: float = 0.8
     storage_price: float = 0.02 / 1e9 / MONTH
     epochs: float = 1.0
+    text: float | None = None
+    tokenizer: str = ""
+    language: str = "en"
 
     def __post_init__(self) -> None:
         for name in ("chip_mtbf", "restart_time", "checkpoint_rate", "pue", "lifetime", "utilisation", "epochs"):
@@ -316,23 +322,33 @@ def _emissions(whole: float, grid: Grid) -> Line:
     )
 
 
+def token_bytes(vocabulary: int) -> float:
+    """Bytes in which the number of a token is stored."""
+    return 2.0 if vocabulary <= FEW_WORDS else 4.0
+
+
 def _data_lines(advice: Advice, bill: Bill, tokens: float, terms: Terms) -> tuple[Line, ...]:
     """What has to be stored and read."""
-    width = 2.0 if advice.run.model.vocabulary <= FEW_WORDS else 4.0
-    unique = tokens / terms.epochs
+    words = advice.run.model.vocabulary
+    width = token_bytes(words)
+    with_what = tokenizers.tokenizer(terms.tokenizer) if terms.tokenizer else tokenizers.nearest_tokenizer(words)
+    dense = with_what.density(terms.language)
+    unique, said = _unique(tokens, dense.tokens_per_byte, terms)
     size = float(running.dataset_bytes(unique, width))
     speed = tokens / (bill.time * bill.order.goodput)
     shards = max(1, ceil(size / 1e9))
-    seen = "each seen once" if terms.epochs == 1 else f"each seen {terms.epochs:g} times"
+    title = tokenizers.languages()[tokenizers.language_code(terms.language)]
+    taken = "" if terms.tokenizer else ", the nearest in vocabulary that was measured"
     return (
-        Line(name="different tokens", value=unique, quantity="tokens", note=seen),
+        Line(name="different tokens", value=unique, quantity="tokens", note=said),
         Line(
             name="stored as token numbers", value=size, quantity="dataset_bytes",
-            note=f"{width:g} bytes each, a vocabulary of {advice.run.model.vocabulary:,}; {shards:,} shards of 1 GB",
+            note=f"{width:g} bytes each, a vocabulary of {words:,}; {shards:,} shards of 1 GB",
         ),
         Line(
-            name="as text", value=float(running.dataset_bytes(unique, 4.0)), quantity="dataset_bytes",
-            note="about 4 bytes a token of English; other languages and small vocabularies differ by half",
+            name="as text", value=float(running.dataset_bytes(unique, dense.bytes_per_token)),
+            quantity="dataset_bytes",
+            note=f"{dense.bytes_per_token:.3g} bytes a token: {title}, tokenizer {with_what.name}{taken}",
         ),
         Line(
             name="to be read", value=float(running.read_rate(speed, width)), quantity="read_rate",
@@ -343,6 +359,20 @@ def _data_lines(advice: Advice, bill: Bill, tokens: float, terms: Terms) -> tupl
             quantity="storage_cost", note=_per_gb(terms),
         ),
     )  # fmt: skip
+
+
+def _unique(tokens: float, tokens_per_byte: float, terms: Terms) -> tuple[float, str]:
+    """Different tokens, and in words how often each is seen: as the text there is, or the epochs that are asked for."""
+    if terms.text is None:
+        seen = "each seen once" if terms.epochs == 1 else f"each seen {terms.epochs:g} times"
+        return tokens / terms.epochs, seen
+    if terms.epochs != 1:
+        raise BadInput("text and epochs both say how many different tokens there are; give one of them")
+    there = float(running.tokens_of_text(terms.text, tokens_per_byte))
+    held = write(there, quantity("unique_tokens"))
+    if there >= tokens:
+        return tokens, f"each seen once, of {held} that the text has"
+    return there, f"all that the text has; each seen {tokens / there:.3g} times"
 
 
 def _per_gb(terms: Terms) -> str:
