@@ -41,7 +41,7 @@ _YEAR = re.compile(
     r"token|param|A100|H100|V100|node|hour|layer|word|dimension|accelerator))"
 )
 _PER = re.compile(
-    r"\s*(?:/\s*|\bper\s+|\ba\s+(?=day|month|hour|week|year|second)|\ban\s+(?=hour)|\beach\s+(?=day|month|hour))",
+    r"\s*(?:/\s*|\bper\s+|\ba\s+(?=day|month|hour|week|year|second|minute)|\ban\s+(?=hour)|\beach\s+(?=day|month|hour))",
     re.IGNORECASE,
 )
 _MANY = re.compile(r"(?P<word>thousand|million|billion)\s+(?=tok|param|word|request|quer)", re.IGNORECASE)

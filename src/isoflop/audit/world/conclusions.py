@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from isoflop.audit.prose.amounts import Amount
 
-ABOUT = r"\s*(?:about|roughly|around|approximately|some|nearly|almost|a total of|~|≈|only|just|at|to|you)?\s*$"
+ABOUT = (
+    r"\s*(?:about|roughly|around|approximately|some|nearly|almost|a total of|~|≈|only|just|at least|at most|up to|over|"
+    r"under|at|to|you)?\s*$"
+)
+"""What may stand between the words that conclude and the amount."""
+
 _SO = re.compile(
-    r"(?:\bthat(?:['’]s| is| makes| comes to| would be)|\bso|\btotal(?:s|ing| of)?|\bi\.e\.,?|\bcomes? to|\bmakes|"
-    r"\bgiv(?:es|ing)|\bhence|\bthus|\btherefore|\bworks out|\bwhich is|=|→|≈)" + ABOUT,
+    r"(?:\b(?:that|this|it)(?:['’]s| is| was| makes| comes to| would be)|\bthe total (?:is|was|comes to)|"
+    r"\bso|\btotal(?:s|ing| of)?|\bi\.e\.,?|\bcomes? to|\bmakes|"
+    r"\bgiv(?:es?|ing)|\bhence|\bthus|\btherefore|\bworks out|\bwhich is|=|→|≈)" + ABOUT,
     re.IGNORECASE,
 )
 _IS = re.compile(
@@ -28,7 +34,6 @@ _IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|all told|combine
 _BESIDE = re.compile(
     r"[,(]\s*(?:or|i\.e\.,?|about|roughly|around|~|≈|nearly|almost)\s*(?:about|roughly|~)?\s*$", re.IGNORECASE
 )
-_CLAUSE = re.compile(r"[,;:(–—]\s*$")
 
 
 def conclusion(text: str, amount: Amount) -> Literal["so", "is", ""]:
@@ -38,6 +43,6 @@ def conclusion(text: str, amount: Amount) -> Literal["so", "is", ""]:
         return "so"
     if _IS.search(before):
         return "so" if _LEADS.search(before) else "is"
-    if _IN_ALL.match(text, amount.end) or ("/" in amount.kind and _BESIDE.search(before)):
+    if before.endswith(": ") or _IN_ALL.match(text, amount.end) or ("/" in amount.kind and _BESIDE.search(before)):
         return "is"
     return ""

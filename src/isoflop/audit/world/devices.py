@@ -205,6 +205,8 @@ def _is_one_of(amount: Amount, values: Iterable[float]) -> bool:
 
 def _is_of_many(text: str, amount: Amount, count: float) -> bool:
     """Whether a rate is that of a cluster or node, not of one device."""
+    if _OF_THEM.search(text[: amount.start]):
+        return True
     if (amount.device is not None and amount.kind != "FLOP/s/chip") or _OF_MANY.search(
         text[amount.end : amount.end + 30]
     ):
@@ -212,6 +214,7 @@ def _is_of_many(text: str, amount: Amount, count: float) -> bool:
     return count == 1.0 and _CLUSTER.search(text) is not None and not _OF_ONE.search(text)
 
 
+_OF_THEM = re.compile(r"\b[0-9][0-9,]* of (?:them|these|those)\b[^.;,]{0,24}$")
 _OF_ONE = re.compile(r"\b(?:per|each|single|one|an?)\s+(?:GPU|TPU|chip|A100|H100|V100|accelerator)")
 
 

@@ -43,6 +43,20 @@ _SEQUENCES_BEFORE = re.compile(r"\bbatch(?:es)?(?: size)?\s*(?:of|=|:|is)?\s*$",
 _OF_EACH_NODE = re.compile(
     r"\b(?:nodes?|servers?|machines?|boxes|hosts|racks)\s*(?:of|with|having|x|×|\*|at)\s*$", re.IGNORECASE
 )
+_PER = re.compile(
+    r"(?:\s+of\s+\w+(?:\s\w+)?)?\s*(?:/|\bper|\ba|\bfor (?:each|every|a)|\bin each|\bevery)\s*"
+    r"(?P<noun>token|parameter|GPU|TPU|chip|accelerator|request|sequence)\b",
+    re.IGNORECASE,
+)
+_PER_NOUN = {"parameter": "param", "gpu": "chip", "tpu": "chip", "accelerator": "chip"}
+_EACH_TOKEN = re.compile(r"^(?:each|every|a|per|one) token\b", re.IGNORECASE)
+_HOURS_BEFORE = re.compile(r"\b(?:GPU|TPU|chip|accelerator)[- ]?hours\s*[:=|]\s*(?:about\s+|~)?$", re.IGNORECASE)
+_PLURAL = re.compile(r"\s+(?!of\b)[a-z]{4,}s\b")
+_PART_AFTER, _PART_BEFORE = (
+    re.compile(r"\s*(?:[x×*·]|times\b)\s*[0-9(.~$]"),
+    re.compile(r"[0-9)A-Za-z]\s*(?:[x×*·]|\btimes)\s*$"),
+)
+_EQUALS_AFTER = re.compile(r"[^=;.]{0,60}(?:=|≈)")
 _NODES = re.compile(r"\b(?:nodes|servers|machines|boxes|hosts)\b", re.IGNORECASE)
 _EACH = re.compile(r"\s+(?:\w+\s+)?(?:each|apiece|per (?:node|server|machine|box|host))\b", re.IGNORECASE)
 _OF_THEM = re.compile(r"\s+(?:of (?:them|these|those)|such (?:chips|cards|GPUs))\b")
@@ -78,8 +92,11 @@ def read_again(told: Told, amount: Amount) -> Amount:
         return replace(amount, kind="node")
     if amount.kind != BARE:
         of_each = _OF_EACH_NODE.search(before) or (_NODES.search(before) and _EACH.match(after))
-        within = amount.kind == "chip" and amount.value <= 72 and of_each
-        return replace(amount, kind="chip/node") if within else amount
+        if amount.kind == "chip" and amount.value <= 72 and of_each:
+            return replace(amount, kind="chip/node")
+        return _per_noun(amount, text)
+    if _HOURS_BEFORE.search(before):
+        return replace(amount, low=3600 * amount.low, high=3600 * amount.high, kind="chip s")
     mass = _MASS.match(after)
     if mass and _EMITTED.search(text):
         scale = 1000.0 if mass["t"] else 1.0
@@ -96,7 +113,30 @@ def read_again(told: Told, amount: Amount) -> Amount:
         return replace(amount, kind="sequence")
     if _OF_THEM.match(after):
         return replace(amount, kind="chip")
-    return replace(amount, kind="#times") if _FACTOR_BEFORE.search(before) else amount
+    return replace(amount, kind="#times") if _FACTOR_BEFORE.search(before) or _PLURAL.match(after) else amount
+
+
+def _per_noun(amount: Amount, text: str) -> Amount:
+    """As in "160 KiB of cache per token", which the reader of amounts has as bytes."""
+    found = _PER.match(text, amount.end)
+    noun = found["noun"].lower() if found else "token" if amount.kind == "FLOP" and _EACH_TOKEN.match(text) else ""
+    noun = _PER_NOUN.get(noun, noun)
+    whole = amount.kind in {"byte", "FLOP", "J", "token", "token/s", "byte/s"}
+    return replace(amount, kind=f"{amount.kind}/{noun}") if noun and whole and noun != amount.kind else amount
+
+
+def is_factor(text: str, amount: Amount) -> bool:
+    """Whether it is a factor of a sum that is written out ("2 x 8e9 = 16 GB"), or no number at all ("one")."""
+    after, before = text[amount.number.end :], text[: amount.start]
+    part = _PART_AFTER.match(after) or _PART_BEFORE.search(before)
+    return bool(part and _EQUALS_AFTER.match(after)) or (amount.kind == BARE and amount.text.lower() == "one")
+
+
+def found_terms(told: Told) -> list[Term]:
+    """The terms of a sentence that is no conclusion: those understood, without the factors of sums written out."""
+    text = told.sentence.text
+    factors = {one.start for one in told.read.amounts if is_factor(text, one)}
+    return [one for one in terms(told) if one is not None and one.start not in factors]
 
 
 def _term(told: Told, amount: Amount) -> Term | None:

@@ -89,7 +89,13 @@ def _need(told: Told, amount: Amount, context: Context) -> Iterator[Finding]:
     if size is not None and (each := _said_each(told, amount, context)) is not None:
         yield from _by_each(told, amount, size, each)
         return
-    if size is None or not _NEED.search(clause) or is_of_a_device(told, amount) or _is_of_another(told, clause):
+    if (
+        size is None
+        or not _NEED.search(clause)
+        or _SEVERAL.search(text[: amount.start])
+        or is_of_a_device(told, amount)
+        or _is_of_another(told, clause)
+    ):
         return
     if _OTHER.search(clause) or re.search(r"\b(?:vs\.?|versus|against)\b", clause) or _is_dense(told, text):
         return
@@ -109,6 +115,11 @@ def _need(told: Told, amount: Amount, context: Context) -> Iterator[Finding]:
         yield from _in_format(told, amount, size, dtype)
     else:
         yield from _in_any(told, amount, size, purpose)
+
+
+_SEVERAL = re.compile(
+    r"\b[0-9]+ of (?:them|these|those)\b[^.;]{0,12}$|\b[0-9]+ (?:copies|checkpoints|replicas)\b", re.IGNORECASE
+)
 
 
 def _is_of_another(told: Told, clause: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from itertools import product
 from math import isfinite, log
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from isoflop.audit.prose.amounts import BARE
 from isoflop.audit.world.conclusions import ABOUT, conclusion
 from isoflop.audit.world.found import finding, middle, near, slip_of
-from isoflop.audit.world.implied import Term, dims_of, read_again, terms
+from isoflop.audit.world.implied import Term, dims_of, found_terms, is_factor, read_again, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +40,6 @@ CLEAR = 0.6
 
 _PAID = re.compile(r"\b(?:costs?|paid|spent|burned|burnt|used|consumed|took|emitted)\b" + ABOUT, re.IGNORECASE)
 _FOR = re.compile(r"\s+(?:\w+\s+){0,3}(?:for|on|over|with|by|at)\b[^.;:]*$", re.IGNORECASE)
-_THAT = re.compile(r"(?:so\s+)?(?:that|this|it)(?:['’]s|\s+(?:is|makes|comes to))\b", re.IGNORECASE)
 _OPEN = re.compile(
     r"\b(?:sav\w+|less|fewer|instead|than|versus|vs|unless|discount\w*|share|half|third|quarter|overhead|"
     r"faster|slower|only part|remaining|not)\b",
@@ -60,59 +60,102 @@ _SLIPS: tuple[tuple[float, Class, str], ...] = (
 
 def products(text: tuple[Told, ...]) -> Iterator[Finding]:
     """Conclusions that are not the product of the figures before them."""
-    before: Told | None = None
+    block: list[Told] = []
     for told in text:
+        block = [one for one in block[-3:] if one.scope == told.scope]
+        words = told.sentence.text
         for place, amount in enumerate(told.read.amounts):
-            words = told.sentence.text
             drawn = conclusion(words, amount)
-            if not drawn or amount.number.bound:
+            if not drawn:
                 continue
-            strict = drawn == "so"
-            inputs = _inputs(told, place)
-            if not inputs and strict and before is not None and before.scope == told.scope and _THAT.match(words):
-                inputs, words = terms(before), f"{before.sentence.text} {words}"
-            if not (_OPEN if strict else _OPENER).search(words):
-                yield from _product(told, inputs, read_again(told, amount), strict=strict)
-        before = told
+            for inputs, more in _leads(told, place, block, strict=drawn == "so"):
+                if (_OPEN if drawn == "so" else _OPENER).search(f"{more} {words}"):
+                    break
+                found = _product(inputs, read_again(told, amount), strict=drawn == "so")
+                if found is not None:
+                    yield from (_finding(told, one) for one in found)
+                    break
+        block.append(told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Miss:
+    """A conclusion that is not the product of its inputs."""
+
+    said: Amount
+    inputs: tuple[Term, ...]
+    due: float
+    slip: tuple[Class, str]
+
+
+def _finding(told: Told, miss: _Miss) -> Finding:
+    kind, words = miss.slip
+    reason = f"{' and '.join(one.text for one in miss.inputs)} come to {_in_its_unit(miss.due, miss.said)}"
+    reason += f"; {words}" if words else ""
+    return finding(
+        told.sentence, miss.said, kind, reason, says=middle(miss.said), recomputed=miss.due, level="arithmetic"
+    )
+
+
+def _leads(told: Told, place: int, block: list[Told], *, strict: bool) -> Iterator[tuple[list[Term | None], str]]:
+    """What may lead to an amount: what stands before it, then the sentence or items before too; and their words."""
+    own = _inputs(told, place)
+    yield own, ""
+    if not block or not (strict or told.sentence.kind == "item"):
+        return
+    last = block if told.sentence.kind == "item" else block[-1:]
+    given = [one for before in last for one in found_terms(before)]
+    if given and len(own) < MOST:
+        yield [*given, *own], " ".join(one.sentence.text for one in last)
 
 
 def _inputs(told: Told, place: int) -> list[Term | None]:
     """What stands before an amount; where nothing does, what follows it: "we paid $48k for 1,000 GPUs"."""
-    said = told.read.amounts[place]
+    said, many = told.read.amounts[place], len(told.read.amounts)
     text, start = told.sentence.text, said.start
-    all_terms = terms(told)
-    before = all_terms[:place] + [one for one in all_terms[len(told.read.amounts) :] if one and one.start < start]
+    numbered = list(enumerate(terms(told)))
+    parts = {number for number, one in enumerate(told.read.amounts) if is_factor(text, one)}
+    kept = [(number, one) for number, one in numbered if number not in parts and number != place]
+    before = [
+        one for number, one in kept if (number < place if number < many else one is not None and one.start < start)
+    ]
     if before or not (_PAID.search(text[:start]) and _FOR.match(text, said.end)):
         return before
-    return [one for number, one in enumerate(all_terms) if number != place]
+    return [one for _, one in kept]
 
 
-def _product(told: Told, given: list[Term | None], said: Amount, *, strict: bool) -> Iterator[Finding]:
+def _product(given: list[Term | None], said: Amount, *, strict: bool) -> list[_Miss] | None:
+    """What misses, if anything does; None where nothing comes out in its unit."""
     inputs = [one for one in given if one is not None]
     wanted = dims_of(said)
     required = sum(not one.optional for one in inputs)
     if not 1 <= required <= MOST or len(inputs) < len(given) or wanted is None or said.kind == BARE:
-        return
+        return None
     if not wanted and said.kind != "#steps":
-        return
+        return None
     if not _may_be_of_its_kind(inputs, said) or any(one.value <= 0 for one in inputs):
-        return
+        return None
     options = list(_options(inputs, wanted) if len(inputs) > 1 else _again(inputs[0], said))
-    if not options or any(abs(log(said.off(value))) <= ALIKE for value, _, _ in options):
-        return
+    if not options:
+        return None
+    if any(abs(log(said.off(value))) <= ALIKE for value, _, _ in options):
+        return []
     due, used, exact = max(options, key=lambda one: one[1:])
+    one_value = len({value for value, *rest in options if rest == [used, exact]}) == 1
+    if used < max(min(2, len(inputs)), required - 1) or not one_value:
+        return []
+    ratio = middle(said) / due
+    if (said.number.bound == ">" and ratio < 1) or (said.number.bound == "<" and ratio > 1):
+        return []
+    slip = _slip(ratio)
     if (
-        used < max(min(2, len(inputs)), required - 1)
-        or len({value for value, *rest in options if rest == [used, exact]}) > 1
+        slip is None
+        and used >= max(2, required)
+        and not said.number.bound
+        and _is_clear(inputs, said, due, strict=strict)
     ):
-        return
-    slip = _slip(middle(said) / due)
-    if slip is None and not (used >= max(2, required) and _is_clear(inputs, said, due, strict=strict)):
-        return
-    kind, words = slip or ("arithmetic", "")
-    reason = f"{' and '.join(one.text for one in inputs)} come to {_in_its_unit(due, said)}"
-    reason += f"; {words}" if words else ""
-    yield finding(told.sentence, said, kind, reason, says=middle(said), recomputed=due, level="arithmetic")
+        slip = ("arithmetic", "")
+    return [_Miss(said=said, inputs=tuple(inputs), due=due, slip=slip)] if slip else []
 
 
 def _may_be_of_its_kind(inputs: list[Term], said: Amount) -> bool:
@@ -140,8 +183,8 @@ def _options(inputs: list[Term], wanted: Mapping[str, int]) -> Iterator[tuple[fl
 
     They need not, for prices and powers leave them out, unless it is chips that are asked for; so with requests.
     """
-    asked = _without_nouns(wanted) or dict(wanted)
-    loose = asked != wanted or not NOUNS & wanted.keys()
+    loose = not NOUNS & wanted.keys()
+    asked = dict(wanted)
     many_times = bool(wanted) and any(one.dims == wanted for one in inputs)
     for powers in product((1, 0) if many_times else (1, 0, -1), repeat=len(inputs)):
         used = sum(power != 0 for power in powers)
@@ -152,7 +195,9 @@ def _options(inputs: list[Term], wanted: Mapping[str, int]) -> Iterator[tuple[fl
             for name, exponent in one.dims.items():
                 found[name] += power * exponent
         left = {name: exponent for name, exponent in found.items() if exponent}
-        if (_without_nouns(left) if loose else left) != asked or any(left.get(noun, 0) < 0 for noun in NOUNS):
+        if (_without_nouns(left) if loose else left) != asked or any(
+            left.get(noun, 0) < 0 for noun in NOUNS - wanted.keys()
+        ):
             continue
         value = 1.0
         for one, power in zip(inputs, powers, strict=True):
