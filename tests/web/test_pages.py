@@ -92,10 +92,12 @@ def test_every_number_of_a_plan_opens_its_derivation(page: TestClient) -> None:
     text = page.get(address("/plan", budget="$4k", on="tpu-v4", commitment="3y"), headers=FRAGMENT).text
     bare = re.findall(r"<dt>([^<]*)</dt>\s*<dd><span class=\"value\">(?!<a )", text)
     assert bare == ["start from"], "the settings of a rule of thumb alone have no derivation"
-    found = re.search(r'href="#(plan-step-\d+)" title="([^"]*)">2,7\d\d chip-hours', text)
+    found = re.search(r'href="#(plan-step-\d+)" aria-describedby="([^"]*)">2,7\d\d chip-hours', text)
     assert found is not None
-    assert "chip_time = " in found[2]
     assert f'<tr id="{found[1]}">' in text
+    tip = re.search(rf'role="tooltip" id="{found[2]}">([^<]*)<', text)
+    assert tip is not None
+    assert "chip_time = " in tip[1]
 
 
 def test_the_address_is_the_state(page: TestClient) -> None:

@@ -39,9 +39,9 @@ _AXES = {
 
 
 def runs_chart(
-    picture: str, runs: Runs, law: str = "chinchilla", *, width: int = 720, mode: Mode = "light"
+    picture: str, runs: Runs, law: str | Fit = "chinchilla", *, width: int = 720, mode: Mode = "light"
 ) -> alt.TopLevelMixin:
-    """The picture of that name, of these runs."""
+    """The picture of that name, of these runs and a form that is fitted to them (or the fit itself)."""
     from isoflop import laws
 
     if picture == "power-laws":
@@ -56,7 +56,8 @@ def runs_chart(
     }
     if picture not in drawn:
         raise BadInput(f"no picture '{picture}'; known are power-laws, isoflop, {', '.join((*drawn, *OF_HISTORY))}")
-    return finished(drawn[picture](laws.fit(runs, law, laws.Options(bootstrap=200)), runs, width), mode)
+    fit = laws.fit(runs, law, laws.Options(bootstrap=200)) if isinstance(law, str) else law
+    return finished(drawn[picture](fit, runs, width), mode)
 
 
 def _thin(rows: int) -> slice:

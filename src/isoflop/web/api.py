@@ -56,7 +56,7 @@ def add_call(app: FastAPI, view: View, kitchen: Kitchen) -> None:
             methods=[method],
             name=view.title,
             summary=view.lead,
-            operation_id=f"{method.lower()}_{view.name}",
+            operation_id=f"{method.lower()}_{view.name.replace('/', '_')}",
             response_class=Response,
             responses=_responses(),
             openapi_extra=_described(view, method),

@@ -87,8 +87,9 @@ async def _api(request: Request) -> Response:
 
 
 async def _page(view: View, kitchen: Kitchen, request: Request) -> Response:
-    """A view: the whole page, or the answer alone where the page's own script asks for it."""
-    alone = request.headers.get("x-fragment") == "answer"
+    """A view: the whole page, or the answer (its rows alone, while a slider moves) for the page's own script."""
+    wanted = request.headers.get("x-fragment", "")
+    alone = wanted in {"answer", "rows"}
     words: Mapping[str, str] = {}
     status = 200
     try:
@@ -96,11 +97,15 @@ async def _page(view: View, kitchen: Kitchen, request: Request) -> Response:
         pins = compare.pins_of(view, request.query_params.multi_items())
         if words or not view.needs:
             answers = [await kitchen.answer(view, one) for one in (*pins, words)]
+            if wanted == "rows" and not pins:
+                return HTMLResponse(pages.rows(answers[-1]))
             svgs = (
                 {} if alone or pages.query_of(words) or request.method == "GET" else await _svgs(kitchen, answers[-1])
             )
             beside = compare.side_by_side(view, words, pins, answers[:-1])
-            answer = pages.fragment(view, words, answers[-1], svgs=svgs, pinned=beside)
+            answer = await kitchen.work(
+                partial(pages.fragment, view, words, answers[-1], svgs=svgs, pinned=beside), slow=view.slow
+            )
         else:
             answer = pages.waiting(view)
     except (IsoflopError, TooSlow) as error:
@@ -129,11 +134,11 @@ async def _chart(view: View, kitchen: Kitchen, request: Request) -> Response:
     shown = await kitchen.answer(view, words)
     width = charts.width_of(request.query_params.get("width", ""))
     if form == "json":
-        text = await kitchen.work(lambda: charts.spec_json(shown, kind, width))
+        text = await kitchen.work(lambda: charts.spec_json(shown, kind, width), slow=view.slow)
         return Response(text, media_type="application/json")
     if form == "svg":
         mode: Mode = "dark" if request.query_params.get("mode") == "dark" else "light"
-        text = await kitchen.work(lambda: charts.svg(shown, kind, mode, width))
+        text = await kitchen.work(lambda: charts.svg(shown, kind, mode, width), slow=view.slow)
         return Response(text, media_type="image/svg+xml")
     raise BadInput(f"a chart comes as svg or json, not as '{form[:20]}'")
 
@@ -152,7 +157,7 @@ async def _download(view: View, kitchen: Kitchen, request: Request) -> Response:
     if make is None:
         raise MissingData(f"this answer does not come as '{form[:20]}'; take json or html")
     text = await kitchen.work(make)
-    name = f'attachment; filename="isoflop-{view.name}.{form}"'
+    name = f'attachment; filename="isoflop-{view.name.replace("/", "-")}.{form}"'
     return Response(text, media_type=kind, headers={"content-disposition": name})
 
 

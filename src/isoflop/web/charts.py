@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 WIDEST, NARROWEST, USUAL = 1100, 260, 720
 
 _DRAW = """
-window.isoflopDraw = (place, {spec, light, dark}, night) => vegaEmbed(place, {...spec, config: night ? dark : light}, {
-  actions: false, renderer: "svg", ast: true, defaultStyle: false,
-  tooltip: {disableDefaultStyle: true, theme: "isoflop"},
-});
+window.isoflopDraw = async (place, {spec, light, dark}, night) => {
+  const before = place.drawn;
+  place.drawn = await vegaEmbed(place, {...spec, config: night ? dark : light}, {
+    actions: false, renderer: "svg", ast: true, defaultStyle: false,
+    tooltip: {disableDefaultStyle: true, theme: "isoflop"},
+  });
+  before?.finalize();
+};
 window.dispatchEvent(new Event("isoflop-draws"));
 """
 

@@ -70,8 +70,8 @@ class Part:
 class Shown:
     """An answer, ready to be shown.
 
-    `blocks` are its rows; `links` says which part or step derives a row (by label), `hovers` what to say of a step
-    before it is opened; `charts` draw on demand.
+    `blocks` are its rows; `links` says which part or step derives a row (by label), `says` its formula and source (by
+    label), `hovers` those of a step or part (by anchor). `charts` and the parts that come `later` are made on demand.
     """
 
     blocks: tuple[Blocks, ...]
@@ -79,14 +79,29 @@ class Shown:
     parts: tuple[Part, ...] = ()
     links: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     hovers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    says: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    later: Callable[[], tuple[Part, ...]] | None = None
     charts: Mapping[str, Callable[[Mode, int], alt.TopLevelMixin]] = field(default_factory=lambda: MappingProxyType({}))
     page: Callable[[], str] | None = None
     csv: Callable[[], str] | None = None
 
+    def all_parts(self) -> tuple[Part, ...]:
+        """Every part, those that are made on demand too."""
+        return (*self.parts, *(self.later() if self.later is not None else ()))
+
+    def said(self, label: str) -> str:
+        """Formula and source of a row; "" where it leads nowhere."""
+        anchor = self.links.get(label, "")
+        return self.says.get(label) or self.hovers.get(anchor, "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A page of its own and a call of the API: what it asks, in words of people, and what answers."""
+    """A page of its own and a call of the API: what it asks, in words of people, and what answers.
+
+    One that stands `under` another, by name, is a tab of that one's and not in the menu; `tab` is what the tab says.
+    Of an answer's charts the first `charts_open` are drawn at once, the rest when they are unfolded.
+    """
 
     name: str
     title: str
@@ -94,11 +109,26 @@ class View:
     groups: tuple[Group, ...]
     answer: Callable[[Mapping[str, str]], Shown]
     charts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    charts_open: int = 3
     examples: tuple[tuple[str, Mapping[str, str]], ...] = ()
     first: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     posts: bool = False
     button: str = "Work it out"
     slow: bool = False
+    under: str = ""
+    tab: str = ""
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """Fields whose values are documents: read as such, and never a name."""
+        held = {one.name for one in self.fields if one.kind == "area"}
+        return frozenset(held | {name for one in self.uploads.values() for name in one})
+
+    @property
+    def uploads(self) -> dict[str, tuple[str, str]]:
+        """File fields: the words that the text and the name of what is sent become."""
+        found = [one.name for one in self.fields if one.kind == "file"]
+        return {name: (name.replace("runs", "table"), f"{name.replace('runs', 'table')}-name") for name in found}
 
     @property
     def needs(self) -> bool:

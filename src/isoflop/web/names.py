@@ -40,7 +40,7 @@ def guarded(words: Mapping[str, str], *, texts: frozenset[str] = frozenset()) ->
     safe: dict[str, str | float] = {}
     for key, text in words.items():
         name = key.strip().lower().replace("-", "_")
-        if name in texts:
+        if name in texts or key in texts:
             safe[key] = text
             continue
         _refuse_files(name, text)

@@ -43,20 +43,38 @@ def query_of(words: Mapping[str, str]) -> str:
     return made if len(made) <= LONGEST_SHARED else ""
 
 
+def menu() -> dict[str, View]:
+    """The views of the menu: those that stand under no other."""
+    return {name: one for name, one in all_views().items() if not one.under}
+
+
+def tabs(view: View) -> list[View]:
+    """The view with those that stand under the same one; none where it is alone."""
+    first = view.under or view.name
+    found = [one for one in all_views().values() if first in {one.name, one.under}]
+    return found if len(found) > 1 else []
+
+
 def page(view: View, words: Mapping[str, str], answer: str) -> str:
     """A whole page: menu, form, answer."""
     held = {"view": view, "words": words, "answer": Markup(answer), "lists": lists(view)}  # noqa: S704 - drawn by us
-    return environment().get_template("view.html").render(views=all_views(), **held)
+    return environment().get_template("view.html").render(views=menu(), tabs=tabs(view), **held)
 
 
 def home() -> str:
     """The first page: what each view answers, with an example."""
-    return environment().get_template("home.html").render(views=all_views(), view=None)
+    under = {name: tabs(view)[1:] for name, view in menu().items()}
+    return environment().get_template("home.html").render(views=menu(), view=None, under=under)
 
 
 def api_page() -> str:
     """The calls of the API with examples, in place of a page that loads scripts from outside."""
-    return environment().get_template("api.html").render(views=all_views(), view=None)
+    return environment().get_template("api.html").render(views=menu(), calls=all_views(), view=None)
+
+
+def rows(shown: Shown) -> str:
+    """The rows of an answer alone: what is shown while a slider moves."""
+    return environment().get_template("rows.html").render(shown=shown)
 
 
 def fragment(
@@ -104,7 +122,7 @@ def trouble(kind: str, message: str) -> str:
 def lost(kind: str, message: str) -> str:
     """The same as a whole page, where there is no form to stand beside it."""
     told = Markup(trouble(kind, message))  # noqa: S704 - escaped by its template
-    return environment().get_template("lost.html").render(views=all_views(), view=None, answer=told)
+    return environment().get_template("lost.html").render(views=menu(), view=None, answer=told)
 
 
 def waiting(view: View) -> str:

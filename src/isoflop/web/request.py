@@ -35,40 +35,36 @@ async def words_of(request: Request, view: View, aside: Iterable[str] = ()) -> d
         raise BadInput("the address is too long; send the form by POST")
     pairs: list[tuple[str, str]] = list(request.query_params.multi_items())
     if request.method == "POST":
-        pairs += await _body(request)
+        pairs += await _body(request, view)
     return known(view, pairs, aside)
 
 
 def known(view: View, pairs: Iterable[tuple[str, str]], aside: Iterable[str] = ()) -> dict[str, str]:
     """The pairs as words of a view."""
-    names = {one.name for one in view.fields} | (
-        {"table-name"} if "runs" in {one.name for one in view.fields} else set()
-    )
+    uploads = view.uploads
+    names = {one.name for one in view.fields if one.kind != "file"} | {word for two in uploads.values() for word in two}
     words: dict[str, str] = {}
     for key, text in pairs:
         if key in set(aside) or not text.strip():
             continue
         name = key.replace("_", "-")
-        if name not in names or name == "runs":
-            raise UnknownName(f"field of {view.name}", key, names, hint=_hint(names))
+        if name not in names:
+            shown = names - {word for _, word in uploads.values()}
+            raise UnknownName(f"field of {view.name}", key, shown, hint=f"There are: {', '.join(sorted(shown))}.")
         if name in words and words[name] != text:
             raise BadInput(f"'{shorten(name)}' is given twice: {shorten(words[name])} and {shorten(text)}")
-        words[name] = text if view.posts and name in {"table", "text", "config"} else text.strip()
+        words[name] = text if view.posts and name in view.texts else text.strip()
     return words
 
 
-def _hint(names: Iterable[str]) -> str:
-    return f"There are: {', '.join(sorted(set(names) - {'table-name', 'runs'}))}."
-
-
-async def _body(request: Request) -> list[tuple[str, str]]:
+async def _body(request: Request, view: View) -> list[tuple[str, str]]:
     """The fields of a form, or of a JSON object of texts."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         return _json(await request.body())
     if kind == "multipart/form-data":
         try:
-            form = await _InMemory(request.headers, request.stream(), max_files=1, max_fields=60,
+            form = await _InMemory(request.headers, request.stream(), max_files=2, max_fields=60,
                                    max_part_size=MOST_BYTES).parse()  # fmt: skip
         except (MultiPartException, KeyError) as error:
             raise BadInput(
@@ -84,7 +80,8 @@ async def _body(request: Request) -> list[tuple[str, str]]:
             if not isinstance(value, UploadFile):
                 pairs.append((key, value))
             elif value.filename:
-                pairs += [("table", _text(await value.read(), value.filename)), ("table-name", value.filename)]
+                text, name = view.uploads.get(key, (key, key))
+                pairs += [(text, _text(await value.read(), value.filename)), (name, value.filename)]
     finally:
         await form.close()
     return pairs

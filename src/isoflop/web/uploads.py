@@ -8,12 +8,13 @@ import json
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from isoflop.errors import BadFile, BadInput, MissingData, shorten
+from isoflop.errors import BadFile, BadInput, MissingData, UnknownName, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from isoflop.laws import Runs
+    from isoflop.laws.table import Table
 
 MOST_ROWS = 50_000
 MOST_CELL = 100_000
@@ -25,14 +26,54 @@ def runs_in(text: str, name: str, columns: Mapping[str, str]) -> Runs:
 
     `columns` says which column is which quantity. Raises: BadFile, BadInput, MissingData where there is no loss.
     """
+    return _runs(table_in(text, name), columns)
+
+
+def table_in(text: str, name: str) -> Table:
+    """An uploaded or pasted table, whatever it holds. Raises: BadFile."""
     from pathlib import Path
 
-    from isoflop.laws.runs import runs_of
     from isoflop.laws.table import table_of
 
     called = PurePath(name).name or "the table"
     form, rows = _rows(text.removeprefix("\ufeff"), called)
-    found = runs_of(table_of(rows, Path(called), form), columns=columns)
+    return table_of(rows, Path(called), form)
+
+
+def grouped_runs(
+    table: tuple[str, str], columns: Mapping[str, str], by: str, wanted: tuple[str, ...]
+) -> list[tuple[str, Runs]]:
+    """Two groups of the runs of a table (text, name), each the rows with one value in the column `by`.
+
+    The first two values where fewer are `wanted`. Raises: UnknownName, BadInput, and what `runs_in` does.
+    """
+    from pathlib import Path
+
+    from isoflop.laws.table import table_of
+
+    called = PurePath(table[1]).name or "the table"
+    form, rows = _rows(table[0].removeprefix("\ufeff"), called)
+    there = {str(key) for row in rows for key in row}
+    if by not in there:
+        raise UnknownName("column", by, there, hint=f"There are: {', '.join(sorted(there)[:20])}.")
+    values = list(dict.fromkeys(str(row.get(by, "")).strip() for row in rows))
+    for one in wanted:
+        if one not in values:
+            raise UnknownName(f"value of {shorten(by)}", one, values, hint=f"There are: {', '.join(values[:20])}.")
+    chosen = list(dict.fromkeys((*wanted, *values)))[:2]
+    if len(chosen) != 2:
+        raise BadInput(f"column '{shorten(by)}' holds one value alone; two groups need two")
+    parts = [[row for row in rows if str(row.get(by, "")).strip() == one] for one in chosen]
+    return [
+        (f"{by} {one}", _runs(table_of(part, Path(called), form), columns))
+        for one, part in zip(chosen, parts, strict=True)
+    ]
+
+
+def _runs(table: Table, columns: Mapping[str, str]) -> Runs:
+    from isoflop.laws.runs import runs_of
+
+    found, called = runs_of(table, columns=columns), PurePath(table.source).name
     if "loss" not in found.columns:
         there = ", ".join(one.column for one in found.mapping[:20])
         raise MissingData(
@@ -91,6 +132,8 @@ def _json(text: str, name: str) -> Iterator[dict[str, object]]:
     from isoflop.laws.table import flat
 
     held = _loaded(text, name)
+    if isinstance(held, dict) and isinstance(held.get("log_history"), list):  # a trainer_state.json: its log
+        held = held["log_history"]
     rows = held if isinstance(held, list) else [held]
     for row in rows:
         yield flat(_object(row, name))

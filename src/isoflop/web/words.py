@@ -35,9 +35,10 @@ def asked(words: Mapping[str, str], *, without: str = "", usual: Mapping[str, st
 def flags(command: click.Command, words: Mapping[str, str]) -> dict[str, object]:
     """The options of `command` as it would get them had the words been flags; a model is kept apart under "model"."""
     named = {option.removeprefix("--"): one for one in command.params for option in (*one.opts, *one.secondary_opts)}
+    takes_model = any(isinstance(one, click.Argument) for one in command.params)
     parts = []
     for key, text in guarded(words).items():
-        if key == "model":
+        if key == "model" and takes_model:
             continue
         flag = key.replace("_", "-")
         option = named[flag]
@@ -47,11 +48,12 @@ def flags(command: click.Command, words: Mapping[str, str]) -> dict[str, object]
             parts += [f"--{flag}={part}" for part in str(text).replace(",", " ").split()]
         else:
             parts.append(f"--{flag}={text}")
+    model = ["--", str(words.get("model", ""))] if takes_model else []
     try:
-        context = command.make_context(command.name, [*parts, "--", str(words.get("model", ""))])
+        context = command.make_context(command.name, [*parts, *model])
     except click.ClickException as error:
         raise BadInput(error.format_message().replace("'--", "'")) from error
-    return {**context.params, "model": guarded({"model": words.get("model", "")})["model"]}
+    return {**context.params, **({"model": guarded({"model": words.get("model", "")})["model"]} if takes_model else {})}
 
 
 @click.command("training")

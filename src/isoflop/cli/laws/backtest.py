@@ -14,7 +14,6 @@ from isoflop.cli.side_by_side import echo_wrapped
 if TYPE_CHECKING:
     from isoflop.laws import Backtest
     from isoflop.report import Cell
-    from isoflop.report.json import Json
 
 BY = ("flops", "params", "tokens", "tokens_per_param", "experts", "unique_tokens")
 
@@ -53,8 +52,9 @@ def backtest(
     form = "json" if as_json else form
     if form == "json":
         from isoflop.report import dumps
+        from isoflop.report.laws_backtest import backtest_json
 
-        click.echo(dumps(backtest_object(found)))
+        click.echo(dumps(backtest_json(found)))
         return
     if form == "text":
         ahead = f", up to {found.decades:.1f} decades beyond" if found.decades > 0 else ""
@@ -82,36 +82,3 @@ def _weights(found: Backtest) -> None:
     echo_wrapped(f"\nauto is {said}; its interval is {found.level:.0%}.")
     for note in found.notes:
         echo_wrapped(f"Mind: {note}")
-
-
-def backtest_object(found: Backtest) -> dict[str, Json]:
-    """A backtest as plain data; errors, widths and coverage are shares."""
-    auto = found.of("auto")
-    assert auto is not None
-    return {
-        "schema_version": 1,
-        "by": found.by,
-        "train_below": found.below,
-        "fitted": found.fitted,
-        "predicted": found.predicted,
-        "decades": found.decades,
-        "interval": found.level,
-        "error": auto.error,
-        "covered": auto.covered,
-        "width": auto.width,
-        "predictors": [
-            {
-                "name": one.name,
-                "kind": one.kind,
-                "error": one.error,
-                "median": one.median,
-                "largest": one.largest,
-                "bias": one.bias,
-                "covered": one.covered,
-                "width": one.width,
-            }
-            for one in found.held
-        ],
-        "weights": [{"form": one.form, "rolling_error": one.error, "weight": one.weight} for one in found.fit.tried],
-        "warnings": list(found.notes),
-    }

@@ -4,7 +4,10 @@ const form = document.getElementById("ask");
 const answer = document.getElementById("answer");
 const night = window.matchMedia("(prefers-color-scheme: dark)");
 const LONGEST = 6000; // characters of an address
+const PATIENCE = 800; // ms that an answer may take once another is wanted
 let running = null;
+let next = "";
+let hurry = 0;
 let vega = null;
 let drawing = 0;
 
@@ -25,21 +28,25 @@ function said() {
 
 async function drawOne(figure) {
   const place = figure.querySelector(".drawing");
+  if (figure.closest("details:not([open])")) { figure.dataset.drawn = "later"; return; } // once it is unfolded
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16; // words grow on a large screen
   const width = Math.round(figure.clientWidth / scale) - 50;
   const wide = (source) => `${source}${source.includes("?") ? "&" : "?"}width=${Math.max(260, Math.min(1000, width))}`;
+  const from = figure.dataset.src && wide(figure.dataset.src);
+  if (from && from === figure.drawnFrom) { figure.dataset.drawn = "yes"; return; }
+  const turn = figure.turn = (figure.turn ?? 0) + 1;
   try {
-    const answered = figure.dataset.src ? await fetch(wide(figure.dataset.src))
-      : await fetch(wide(figure.dataset.post), {method: "POST", body: new FormData(form)});
+    const answered = from ? await fetch(from) : await fetch(wide(figure.dataset.post), {method: "POST", body: new FormData(form)});
     if (!answered.ok) throw new Error((await answered.json()).error.message);
     const spec = await answered.json();
     await draws();
-    if (!figure.isConnected) return;
+    if (!figure.isConnected || turn !== figure.turn) return;
     figure.redraw = () => window.isoflopDraw(place, spec, night.matches);
     await figure.redraw();
+    figure.drawnFrom = from;
     figure.dataset.drawn = "yes";
   } catch (error) {
-    place.textContent = error.message;
+    if (turn === figure.turn) place.textContent = error.message;
   }
 }
 
@@ -47,34 +54,73 @@ function settle() { // after an answer has come in: charts are drawn once nothin
   for (const figure of answer.querySelectorAll("figure.chart")) drawOne(figure);
 }
 
-async function update() {
-  running?.abort();
-  clearTimeout(drawing);
+function swap(text) { // the new answer; what is unfolded stays so, and a drawing stays until the next is there
+  const fresh = document.createElement("template");
+  fresh.innerHTML = text;
+  const open = new Set([...answer.querySelectorAll("details[open][id]")].map((one) => one.id));
+  const old = new Map([...answer.querySelectorAll("figure.chart")].map((one) => [one.dataset.kind, one]));
+  for (const one of fresh.content.querySelectorAll("details[id]")) one.open ||= open.has(one.id);
+  for (const figure of fresh.content.querySelectorAll("figure.chart")) {
+    const kept = old.get(figure.dataset.kind);
+    if (!kept) continue;
+    for (const name of ["src", "post", "drawn"]) {
+      if (figure.dataset[name]) kept.dataset[name] = figure.dataset[name]; else delete kept.dataset[name];
+    }
+    kept.querySelector("figcaption").replaceWith(figure.querySelector("figcaption"));
+    figure.replaceWith(kept);
+  }
+  answer.replaceChildren(fresh.content);
+}
+
+function swapRows(text) { // the rows alone, in their places
+  const fresh = document.createElement("template");
+  fresh.innerHTML = text;
+  const rows = [...fresh.content.querySelectorAll("section.rows")];
+  const old = [...answer.querySelectorAll("section.rows")];
+  if (!rows.length || rows.length !== old.length) return false;
+  old.forEach((one, place) => one.replaceWith(rows[place]));
+  return true;
+}
+
+async function ask(kind) {
   running = new AbortController();
   const {query, inAddress} = said();
   if (inAddress) {
     for (const pin of new URL(location.href).searchParams.getAll("pin")) query.append("pin", pin);
-    history.replaceState(null, "", query.size ? `${form.action}?${query}` : form.action);
+    if (kind === "answer") history.replaceState(null, "", query.size ? `${form.action}?${query}` : form.action);
   }
   answer.setAttribute("aria-busy", "true");
   try {
-    const headers = {"x-fragment": "answer"};
+    const headers = {"x-fragment": kind};
     const answered = inAddress ? await fetch(`${form.action}?${query}`, {headers, signal: running.signal})
       : await fetch(form.action, {method: "POST", body: new FormData(form), headers, signal: running.signal});
     const text = await answered.text();
-    const open = new Set([...answer.querySelectorAll("details[open][id]")].map((one) => one.id));
-    const old = new Map([...answer.querySelectorAll("figure.chart")].map((one) => [one.dataset.kind, one]));
-    answer.innerHTML = text;
-    for (const one of answer.querySelectorAll("details[id]")) one.open ||= open.has(one.id);
-    for (const figure of answer.querySelectorAll("figure.chart")) { // the last drawing stays until the next is there
-      const drawn = old.get(figure.dataset.kind)?.querySelector(".drawing");
-      if (drawn) figure.querySelector(".drawing").replaceWith(drawn);
-    }
-    drawing = setTimeout(settle, 250);
+    if (kind === "answer" || !answered.ok || !swapRows(text)) swap(text);
   } catch (error) {
     if (error.name !== "AbortError") answer.textContent = "The page's server does not answer: is isoflop web still running?";
   }
   answer.removeAttribute("aria-busy");
+  running = null;
+}
+
+// One question at a time: what is asked meanwhile waits, the last of it alone, so that a server is never asked for
+// answers that nobody waits for. A slow one is given up once another waits.
+async function update(kind = "answer") {
+  clearTimeout(drawing);
+  if (running) {
+    next = kind;
+    hurry ||= setTimeout(() => running?.abort(), PATIENCE);
+    return;
+  }
+  await ask(kind);
+  clearTimeout(hurry);
+  hurry = 0;
+  if (next) {
+    const wanted = next;
+    next = "";
+    return update(wanted);
+  }
+  drawing = setTimeout(kind === "rows" ? update : settle, 250);
 }
 
 const two = (value) => Number(value.toPrecision(2));
@@ -92,7 +138,7 @@ function prepareSlider(slider) {
   slider.hidden = false;
   slider.addEventListener("input", () => {
     field.value = slider.dataset.form.replace("{}", log ? short(10 ** slider.value) : slider.value);
-    field.dispatchEvent(new Event("input", {bubbles: true}));
+    field.dispatchEvent(Object.assign(new Event("input", {bubbles: true}), {slid: true}));
   });
 }
 
@@ -107,10 +153,13 @@ if (form) {
   form.addEventListener("input", (event) => {
     if (event.target.type === "range") return;
     clearTimeout(waiting);
-    waiting = setTimeout(update, event.target.tagName === "TEXTAREA" ? 400 : 25);
+    if (event.slid) update("rows");
+    else waiting = setTimeout(update, event.target.tagName === "TEXTAREA" ? 400 : 60);
   });
   form.addEventListener("submit", (event) => { event.preventDefault(); update(); });
   form.querySelectorAll("input.slide").forEach(prepareSlider);
+  document.addEventListener("keydown", (event) => answer.classList.toggle("quiet", event.key === "Escape")); // no hints
+  answer.addEventListener("toggle", (event) => event.target.querySelectorAll("figure.chart").forEach(drawOne), true);
   answer.addEventListener("click", (event) => { if (event.target.closest('a[href^="#"]')) setTimeout(reveal); });
   night.addEventListener("change", () => answer.querySelectorAll("figure.chart").forEach((one) => one.redraw?.()));
   reveal();

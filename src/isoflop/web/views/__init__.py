@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.web.views import accuracy, audit, devices, laws, model, plan, prices, serving, solve, training
+from isoflop.web.views import (
+    accuracy,
+    audit,
+    devices,
+    laws,
+    laws_allocate,
+    laws_compare,
+    laws_design,
+    laws_hyper,
+    laws_running,
+    model,
+    plan,
+    prices,
+    serving,
+    solve,
+    training,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,5 +32,8 @@ __all__ = ["all_views"]
 
 def all_views() -> Mapping[str, View]:
     """Every view by name."""
-    rooms = (plan, solve, model, training, serving, audit, laws, devices, prices, accuracy)
+    rooms = (
+        plan, solve, model, training, serving, audit,
+        laws, laws_allocate, laws_compare, laws_design, laws_running, laws_hyper, devices, prices, accuracy,
+    )  # fmt: skip
     return {room.VIEW.name: room.VIEW for room in rooms}

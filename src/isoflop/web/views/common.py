@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from isoflop.report import answer_html, ledger_html, table_html
+from isoflop.report import answer_html, ledger_html, say, table_html
+from isoflop.report.markup import html_escape
 from isoflop.report.outline import groups, headline, interval_words
 from isoflop.web.fields import Field, Part
 
@@ -76,12 +77,27 @@ def ledger_part(ledger: Ledger, anchor: str, *, title: str = "", unfolded: bool 
     return Part(title=title or ledger.title, anchor=anchor, html=ledger_html(ledger), open=unfolded)
 
 
+def ledger_words(ledger: Ledger, most: int = 6) -> str:
+    """A ledger in a line: the quantity is the sum of its terms, the largest first; and its sources."""
+    terms = sorted((one for one in ledger.terms if one.value), key=lambda one: -abs(one.value))
+    shown = [f"{one.name} {say(one.value, ledger.quantity)}" for one in terms[:most]]
+    rest = [f"{len(terms) - most} more"] if len(terms) > most else []
+    total = f"{ledger.quantity} = {say(ledger.total, ledger.quantity)} = {' + '.join([*shown, *rest])}"
+    return "\n".join(part for part in (total, "; ".join(ledger.sources)) if part)
+
+
 def table_part(
     title: str, anchor: str, table: tuple[Sequence[Column | str], Iterable[Sequence[Cell]]], *, unfolded: bool = False
 ) -> Part:
     """A table as a part of the page."""
     drawn = _EMPTY_HEAD.sub("<td></td>", table_html(*table))  # a head that says nothing is none to who listens
     return Part(title=title, anchor=anchor, html=drawn, open=unfolded)
+
+
+def list_part(title: str, anchor: str, lines: Iterable[str], *, unfolded: bool = False) -> Part:
+    """Numbered sentences as a part of the page."""
+    drawn = "".join(f"<li>{html_escape(text)}</li>" for text in lines)
+    return Part(title=title, anchor=anchor, html=f'<ol class="steps">{drawn}</ol>', open=unfolded)
 
 
 def linked(blocks: Blocks, places: Mapping[str, str], usual: str = "") -> dict[str, str]:

@@ -9,7 +9,7 @@ from isoflop.ask import DEFAULT_GRID, DEFAULT_LAW, plan_question
 from isoflop.errors import BadInput
 from isoflop.model.names import Description
 from isoflop.model.sheet import sheet
-from isoflop.report import component_table, plan_blocks, plan_chart, plan_html, plan_json
+from isoflop.report import component_table, plan_blocks, plan_chart, plan_html, plan_json, say
 from isoflop.training import ledger, machine_of, step_ledger
 from isoflop.web import words
 from isoflop.web.fields import Field, Group, Shown, Slider, View
@@ -20,6 +20,7 @@ from isoflop.web.views.common import (
     PRICE,
     hovers,
     ledger_part,
+    ledger_words,
     linked,
     step_links,
     steps_part,
@@ -55,16 +56,15 @@ def shown(plan: Plan) -> Shown:
     """A plan on the page."""
     blocks = plan_blocks(plan)
     last = plan.answers.get("loss", plan.answers["train_flops"])
-    parts = tuple(_parts(plan, last))
-    anchors = {part.anchor for part in parts}
-    places = {label: anchor for label, anchor in PLACES.items() if anchor in anchors}
+    timed = plan.predicted is not None and plan.question.device is not None
+    places = {label: anchor for label, anchor in PLACES.items() if timed or anchor != "layout"}
     drawn = [kind for kind in CHARTS if kind == "memory" or _has_loss(plan)]
     return Shown(
         blocks=(blocks,),
         json=partial(plan_json, plan),
-        parts=parts,
+        later=lambda: tuple(_parts(plan, last)),
         links={**linked(blocks, places), **step_links(blocks, "plan")},
-        hovers=hovers(last, "plan"),
+        hovers={**hovers(last, "plan"), **_says(plan)},
         charts={kind: _chart(plan, kind) for kind in drawn},
         page=partial(plan_html, plan),
     )
@@ -82,6 +82,21 @@ def _parts(plan: Plan, last: Answer) -> Iterator[Part]:
     yield ledger_part(ledger(held.run, held.layout, limit=held.capacity), "layout", title="Memory of a chip by term")
     machine = machine_of(device)
     yield ledger_part(step_ledger(held.run, held.layout, machine.chip, machine.profile), "step", title="Step by term")
+
+
+def _says(plan: Plan) -> dict[str, str]:
+    """What the rows without a numbered step are made of."""
+    found = {
+        "memory": ledger_words(plan.memory),
+        "shape": "The widest common shape near the size that the law asks for; open it for every component.",
+    }
+    held = plan.predicted
+    if held is not None:
+        found["layout"] = (
+            f"The fastest of the usual layouts that fit {say(held.capacity, 'memory')} a chip. Step time: the profile "
+            f"'{held.profile}', by term below; memory: weights, gradients, optimizer states, saved tensors."
+        )
+    return found
 
 
 def _has_loss(plan: Plan) -> bool:

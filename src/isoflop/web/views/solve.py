@@ -74,6 +74,7 @@ VIEW = View(
                     name="knowns",
                     label="What you know",
                     kind="area",
+                    needed=True,
                     hint="One name=value a line. A name is a quantity, or device, model, law, grid, provider, "
                     "commitment; slice=32 chip ties a noun.",
                     example=SEED["knowns"],
