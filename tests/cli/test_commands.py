@@ -123,7 +123,7 @@ def test_check_leaves_with_one_where_the_run_does_not_fit(capsys: pytest.Capture
         (("solve", "train_time", "chips=-5", "chip_time=100 chip-hours"), 2, "-5"),
         (("plan", "--budget", "$4k"), 3, "--on"),
         (("plan", "--bugdet", "$4k"), 2, "--budget"),
-        (("plan", "--budget", "$4k", "--on", "tpu-v4", "--format", "svg"), 2, "--out"),
+        (("plan", "--budget", "$4k", "--on", "tpu-v4", "--format", "svg", "--out", "x.png"), 2, "disagree"),
         (("plan", "--budget", "$4k", "--on", "tpu-v4", "budget=$5k"), 2, "given twice"),
         (("devices", "h100-sxn"), 2, "h100-sxm"),
         (("quantities", "mfuu"), 2, "mfu"),

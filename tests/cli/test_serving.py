@@ -92,7 +92,7 @@ LOCAL = ("llama-3.1-8b", "--on", "rtx-3060", "--runtime", "llama.cpp", "--weight
         (("llama-3.1-8b", "--on", "h100-sxm", "--context", "1k", "--input", "2k"), 2, "context"),
         (("llama-3.1-8b", "--on", "h100-sxm", "--host-layers", "4"), 2, "llama.cpp"),
         (("llama-3.1-8b", "--on", "h100-sxm", "--runtime-version", "new"), 2, "version"),
-        (("llama-3.1-8b", "--on", "h100-sxm", "--format", "svg"), 2, "--out"),
+        (("llama-3.1-8b", "--on", "h100-sxm", "--format", "svg", "--out", "x.png"), 2, "disagree"),
         (("llama-3.1-8b", "--on", "h100-sxm", "--weights", "q4km"), 2, "q4_k_m"),
         (("llama-3.1-8b", "--on", "h100-sxm", "--concurrency", "0"), 2, "--concurrency: "),
         (("llama-3.1-8b", "--on", "h100-sxm", "--memory", "-1 GB"), 2, "--memory: "),

@@ -153,8 +153,9 @@ def test_charts(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "chart.svg"
     run(f"gpt2-xl --on 8xh100-sxm --batch 64 --chart {kind} --out {path}")
     assert path.read_text(encoding="utf-8").startswith("<svg")
-    with pytest.raises(BadInput, match="give --out"):
-        run("gpt2-xl --on 8xh100-sxm --format svg")
+    assert run(f"gpt2-xl --on 8xh100-sxm --batch 64 --chart {kind} --format svg") == path.read_text(encoding="utf-8")
+    with pytest.raises(BadInput, match="disagree"):
+        run(f"gpt2-xl --on 8xh100-sxm --format png --out {path}")
 
 
 def test_a_device_without_a_profile_says_so() -> None:

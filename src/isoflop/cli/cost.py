@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from isoflop.cli.manual import Command
-from isoflop.errors import BadFile, BadInput, shorten
+from isoflop.cli.output import Output, output_options, show, show_drawn
+from isoflop.errors import BadInput, shorten
 from isoflop.flags.training import batch_of, recipe_of, recipe_options, tokens_of
 
 if TYPE_CHECKING:
     from isoflop.training import Account, Offer, Terms
 
-FORMATS = ("text", "json", "md", "html", "svg", "png")
+CHARTS = ("offers", "dates")
 
 DEVICES = (
     "a100-sxm-80gb", "h100-sxm-80gb", "h200-sxm-141gb", "b200-sxm-180gb", "tpu-v4", "tpu-v5e", "tpu-v5p", "tpu-v6e",
@@ -32,17 +32,24 @@ WORDS = {
     "pue": ("pue", "Building over machines: 1.1."),
     "power_ratio": ("power_ratio", "Machines over the board's TDP at full load: 1.1."),
     "storage_price": ("storage_price", "'$0.02/GB/month'."),
+    "text": ("text_bytes", "Text there is: '2 TB'; else as much as the epochs need."),
     "checkpoint_rate": ("checkpoint_rate", "What a chip writes: '0.25 GB/s'."),
 }
 """Assumptions that a flag of the same name sets: the quantity that its value is of, and its help."""
 
 SHARES = {"development": "Work before the run over its own: 0.5.", "evaluation": "Evaluations over steps: 0.02."}
 NUMBERS = {"epochs": "How often each token is seen: 1.", "wue": "Litres of water a kWh on site: 1.8."}
+NAMES = {
+    "language": "Of the text: en, de, zh, code (isoflop data).",
+    "tokenizer": "Which makes tokens of it: llama-3, o200k (isoflop data); else the nearest in vocabulary.",
+}
 
 
 def _term_options(function: click.decorators.FC) -> click.decorators.FC:
     for name, text in (*((name, text) for name, (_, text) in WORDS.items()), *SHARES.items(), *NUMBERS.items()):
         function = click.option(f"--{name.replace('_', '-')}", help=text)(function)
+    for name, text in NAMES.items():
+        function = click.option(f"--{name}", help=text)(function)
     return click.option("--grid", help="Where: us, fr, de, or a cloud's region (isoflop grids).")(function)
 
 
@@ -61,11 +68,8 @@ def _term_options(function: click.decorators.FC) -> click.decorators.FC:
 @click.option("--budget", help="Compared: only what costs no more: '$100k'.")
 @recipe_options
 @_term_options
-@click.option("--dark", is_flag=True, help="Draw svg and png for a dark page.")
-@click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write to this file.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print it.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json.")
-def command(model: str, *, on: str | None, tokens: str, **options: object) -> None:
+@output_options("methods", "bibtex", "card", charts=CHARTS)
+def command(model: str, *, on: str | None, tokens: str, output: Output, **options: object) -> None:
     """What a training run takes, whole: time with failures, money, energy, emissions, water, data, checkpoints.
 
     Without --on the run is priced on several devices and numbers of chips; * marks what no other beats in both time and
@@ -77,29 +81,17 @@ def command(model: str, *, on: str | None, tokens: str, **options: object) -> No
     isoflop cost llama-3.1-8b --tokens 1T --deadline '30 days'
     isoflop cost llama-3.1-8b --on 1xh100-sxm --tokens 100M --lora 16
     """
-    form = "json" if options.pop("as_json") else str(options.pop("form"))
-    out = options.pop("out")
-    dark = bool(options.pop("dark"))
-    if form == "text" and Path(str(out or "")).suffix.removeprefix(".") in FORMATS:
-        form = Path(str(out)).suffix.removeprefix(".")
-    if form in {"svg", "png"}:
-        _chart(model, on, tokens, options, (None if out is None else str(out), dark))
-        return
+    from isoflop.report import drawn_cost
+
     if on is None:
         if recipe_of(dict(options)) is not None:
             raise BadInput("flags of a recipe (--lora, --matmul, ...) need --on: devices are compared at the usual one")
-        text = _offers(model, tokens, options, form)
-    else:
-        if options["deadline"] or options["budget"]:
-            raise BadInput("--deadline and --budget choose among devices: leave --on out for them")
-        text = _drawn(_account(model, on, tokens, options), form)
-    if out is None:
-        click.echo(text.rstrip("\n"))
+        title = f"{model} on {tokens} tokens: money against time"
+        show_drawn(drawn_cost.drawn_offers(_found(model, tokens, options), title), output)
         return
-    try:
-        Path(str(out)).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadFile(f"cannot write '{shorten(str(out))}': {error.strerror}; choose another file.") from error
+    if options["deadline"] or options["budget"]:
+        raise BadInput("--deadline and --budget choose among devices: leave --on out for them")
+    show(_account(model, on, tokens, options), output)
 
 
 def _account(model: str, on: str, tokens: str, options: dict[str, object]) -> Account:
@@ -124,8 +116,7 @@ def _terms(options: dict[str, object]) -> Terms:
         name: _value(str(options[name]), quantity) for name, (quantity, _) in WORDS.items() if options[name]
     }
     given |= {name: _number(str(options[name]), name) for name in (*SHARES, *NUMBERS) if options[name]}
-    if options["grid"]:
-        given["grid"] = str(options["grid"])
+    given |= {name: str(options[name]) for name in ("grid", *NAMES) if options[name]}
     return Terms(**given)  # type: ignore[arg-type]
 
 
@@ -147,19 +138,6 @@ def _number(text: str, name: str) -> float:
         raise BadInput(f"--{name} '{shorten(text)}' is no number") from error
 
 
-def _chart(model: str, on: str | None, tokens: str, options: dict[str, object], where: tuple[str | None, bool]) -> None:
-    """The chart of devices compared, in a file."""
-    from isoflop import report
-
-    out, dark = where
-    if on is not None:
-        raise BadInput("a chart compares devices: leave --on out")
-    if out is None:
-        raise BadInput("a chart goes to a file: give --out cost.svg")
-    title = f"{model} on {tokens} tokens: money against time"
-    report.save(report.offers_chart(_found(model, tokens, options), title, mode="dark" if dark else "light"), out)
-
-
 def _found(model: str, tokens: str, options: dict[str, object]) -> tuple[Offer, ...]:
     """The offers that keep deadline and budget."""
     from isoflop.errors import Infeasible
@@ -176,34 +154,3 @@ def _found(model: str, tokens: str, options: dict[str, object]) -> tuple[Offer, 
     if not found:
         raise Infeasible(f"no device and number of chips that was tried trains {model} so: more time, or more money")
     return found
-
-
-def _offers(model: str, tokens: str, options: dict[str, object], form: str) -> str:
-    from isoflop import report
-    from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
-
-    found = _found(model, tokens, options)
-    if form == "text":
-        found = tuple(one for one in found if one.best) or found
-    head, rows = report.offers_rows(found, layouts=form != "text")
-    if form == "json":
-        return report.dumps(report.table_json(head, rows))
-    if form == "md":
-        return report.table_markdown(head, rows)
-    if form == "html":
-        return report.page("isoflop", report.table_html(head, rows))
-    return report.table_text(head, rows, width=terminal_width(), color=wants_color(), ascii_only=ascii_only())
-
-
-def _drawn(account: Account, form: str) -> str:
-    from isoflop import report
-    from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
-
-    match form:
-        case "json":
-            return report.dumps(report.account_json(account))
-        case "md":
-            return report.account_markdown(account)
-        case "html":
-            return report.account_html(account)
-    return report.account_text(account, width=terminal_width(), color=wants_color(), ascii_only=ascii_only())

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
 import click
 
-from isoflop.cli.knowns import ascii_only, sampling_options, terminal_width, wants_color
+from isoflop.cli.knowns import sampling_options
 from isoflop.cli.manual import Command
-from isoflop.errors import BadFile, BadInput, Infeasible, shorten
+from isoflop.cli.output import Output, output_options, show
+from isoflop.errors import BadInput, Infeasible, shorten
 from isoflop.flags import ask, split
 
-if TYPE_CHECKING:
-    from isoflop.ask import Plan
-
-FORMATS = ("text", "json", "md", "html", "svg", "png")
+CHARTS = ("loss", "memory", "tornado")
 
 WORDS = {
     "budget": ("train_cost", "What may be spent: '$4k'."),
@@ -40,43 +34,26 @@ WORDS = {
 """Every option that is a known: the quantity or choice it stands for, and its help."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """How a plan is to be printed and where to."""
-
-    form: str
-    out: str | None
-    chart: Literal["loss", "memory"]
-    explain: bool
-
-
 def _word_options(function: click.decorators.FC) -> click.decorators.FC:
     for name, (_, text) in reversed(WORDS.items()):
         function = click.option(f"--{name}", help=text)(function)
     return function
 
 
-def _output_options(function: click.decorators.FC) -> click.decorators.FC:
-    for option in (
-        click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write to this file."),
-        click.option("--chart", type=click.Choice(("loss", "memory")), default="loss", help="What svg and png draw."),
-        click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print the plan."),
-        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json."),
-        click.option("--explain", is_flag=True, help="Print the numbered derivation too."),
-    ):
-        function = option(function)
-    return function
-
-
 @click.command("plan", cls=Command)
 @_word_options
 @click.argument("knowns", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option(
+    "--vary", multiple=True, metavar="NAME=A,B,...",
+    help="Plans side by side: dtype=bf16,fp8; on=priced; 'deadline=30 days,60 days'; twice: every pair.",
+)
 @click.option("--check", is_flag=True, help="Exit with 1 where the run does not keep its budget or deadline.")
-@_output_options
+@output_options("methods", "bibtex", "card", charts=CHARTS, explain="Print the numbered derivation too.")
 @sampling_options
 def command(
-    *, knowns: tuple[str, ...], samples: int, seed: int, check: bool, as_json: bool, **options: str | None
-) -> None:
+    *, knowns: tuple[str, ...], vary: tuple[str, ...], samples: int, seed: int, check: bool, output: Output,
+    **options: str | None,
+) -> None:  # fmt: skip
     """From any of budget, deadline, devices, model, tokens, loss and demand to the rest of the run.
 
     Further knowns of the glossary go as NAME=VALUE (pue=1.1, flops_per_param_token=6.3).
@@ -85,16 +62,10 @@ def command(
     isoflop plan --budget '$4k' --on tpu-v4 --commitment 3y
     isoflop plan --on 64xh100-sxm --deadline '30 days' --mfu 40%
     isoflop plan --model llama-2-7b --tokens 2T --on 512xa100-80gb --explain
+    isoflop plan --budget '$100m' --on h100-sxm --vary 'deadline=30 days,60 days,90 days'
     """
     from isoflop.ask import DEFAULT_GRID, DEFAULT_LAW, plan_question
 
-    form = _form(str(options.pop("form")), options["out"])
-    output = Output(
-        form="json" if as_json else form,
-        out=options.pop("out"),
-        chart="memory" if options.pop("chart") == "memory" else "loss",
-        explain=bool(options.pop("explain")),
-    )
     flags = {WORDS[name.replace("_", "-")][0]: value for name, value in options.items() if value is not None}
     further = split(knowns)
     twice = sorted(flags.keys() & further.keys())
@@ -102,54 +73,29 @@ def command(
         key = twice[0]
         said = shorten(str(flags[key])), shorten(further[key])
         raise BadInput(f"'{key}' is given twice: as a flag ({said[0]}) and as {key}={said[1]}")
+    if vary:
+        _beside({**flags, **further}, vary, output)
+        return
     question = ask({**flags, **further}, usual={"law": DEFAULT_LAW, "grid": DEFAULT_GRID})
     result = plan_question(question, samples=samples, seed=seed)
-    _print(result, output)
+    show(result, output)
     if not result.fits:
         raise SystemExit(Infeasible.exit_code)
     if check and result.broken:
         raise SystemExit(1)
 
 
-def _form(form: str, out: str | None) -> str:
-    """The format, or what the file's ending says where no format was asked for."""
-    ending = Path(out or "").suffix.removeprefix(".")
-    if form == "text" and ending in FORMATS:
-        return ending
-    if form in {"svg", "png"} and ending != form and out is not None:
-        raise BadInput(
-            f"--format {form} and --out {shorten(out)} disagree: give one of them, or a file that ends in .{form}"
-        )
-    return form
+def _beside(knowns: dict[str, str], vary: tuple[str, ...], output: Output) -> None:
+    """The plans of every value, side by side."""
+    from isoflop.ask import plans_of
+    from isoflop.flags import settings
 
-
-def _print(result: Plan, output: Output) -> None:
-    from isoflop import report
-
-    if output.form in {"svg", "png"}:
-        if output.out is None:
-            raise BadInput(f"a chart goes to a file: give --out plan.{output.form}")
-        report.save(report.plan_chart(result, output.chart), output.out)
-        return
-    match output.form:
-        case "json":
-            text = report.dumps(report.plan_json(result))
-        case "md":
-            text = report.plan_markdown(result, explain=output.explain)
-        case "html":
-            text = report.plan_html(result)
-        case _:
-            text = report.plan_text(
-                result,
-                explain=output.explain,
-                width=terminal_width(),
-                color=wants_color() and output.out is None,
-                ascii_only=ascii_only(),
-            )
-    if output.out is None:
-        click.echo(text.rstrip("\n"))
-    else:
-        try:
-            Path(output.out).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-        except OSError as error:
-            raise BadFile(f"cannot write '{shorten(output.out)}': {error.strerror}; choose another file.") from error
+    named: dict[str, list[str | float]] = {}
+    for text in vary:
+        name, equals, values = text.partition("=")
+        name = name.strip()
+        if not equals:
+            raise BadInput(f"--vary '{shorten(text)}': say what, and the values: --vary dtype=bf16,fp8")
+        apart = ";" if ";" in values else ","
+        named[name] = [one.strip() for one in values.split(apart) if one.strip()]
+    show(plans_of(named, knowns, settings=settings.load()), output)

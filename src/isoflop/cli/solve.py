@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.knowns import output_options, print_answer, sampling_options
+from isoflop.cli.knowns import sampling_options
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, show
 from isoflop.flags import ask, split
 
 
@@ -13,10 +14,8 @@ from isoflop.flags import ask, split
 @click.argument("target")
 @click.argument("knowns", nargs=-1, metavar="[NAME=VALUE]...")
 @sampling_options
-@output_options
-def command(
-    target: str, knowns: tuple[str, ...], samples: int, seed: int, *, explain: bool, as_json: bool, form: str
-) -> None:
+@output_options("mermaid", charts=("tornado",), explain="Print the numbered derivation.")
+def command(target: str, knowns: tuple[str, ...], samples: int, seed: int, *, output: Output) -> None:
     """Work out TARGET, any quantity, from whatever is known.
 
     NAME is a quantity (see: isoflop quantities) or one of device, dtype, model, law, allocation, grid, provider,
@@ -33,4 +32,4 @@ def command(
     entry = quantity(target.replace("-", "_"))
     question = ask(split(knowns), without=entry.name)
     answer = solve_question(question, entry.name, samples=samples, seed=seed)
-    print_answer(answer, "json" if as_json else form, explain=explain)
+    show(answer, output)

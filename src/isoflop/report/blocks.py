@@ -6,10 +6,14 @@ nothing here formats a number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from isoflop.report.layout import Paper, hang, pad, width_of, wrap
 from isoflop.report.markup import html_escape, markdown_cell, markdown_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _INDENT = "  "
 _GAP = 3
@@ -184,9 +188,12 @@ def _bold(text: str) -> str:
     return f"**{cell}**" if cell else ""
 
 
-def blocks_html(blocks: Blocks) -> str:
-    """The blocks as an HTML section; the style sheet is `style()` of isoflop.report.html."""
-    rows = "".join(map(_row_html, blocks.rows))
+def blocks_html(blocks: Blocks, *, anchor: str = "") -> str:
+    """The blocks as an HTML section; the style sheet is `style()` of isoflop.report.html.
+
+    `anchor` is what the ids of the derivation's steps begin with, where it stands on the same page: refs lead there.
+    """
+    rows = "".join(_row_html(row, anchor) for row in blocks.rows)
     title = f"<h3>{html_escape(blocks.title)}</h3>" if blocks.title else ""
     table = f'<table class="blocks"><tbody>{rows}</tbody></table>' if rows else ""
     sections = "".join(_section_html(section) for section in blocks.sections)
@@ -194,12 +201,25 @@ def blocks_html(blocks: Blocks) -> str:
     return f'<section class="isoflop">{title}{table}{sections}{notes}</section>'
 
 
-def _row_html(row: Row) -> str:
+def _ref_html(ref: str, anchor: str) -> str:
+    if not anchor or not ref:
+        return html_escape(ref)
+    return f'<a href="#{anchor}-step-{html_escape(ref.strip("[]"))}">{html_escape(ref)}</a>'
+
+
+def referring(blocks: Blocks, refs: Mapping[str, int]) -> Blocks:
+    """The blocks with references to steps, by the rows' labels."""
+    rows = (replace(row, ref=f"[{refs[row.label]}]") if row.label in refs else row for row in blocks.rows)
+    return replace(blocks, rows=tuple(rows))
+
+
+def _row_html(row: Row, anchor: str) -> str:
     value, remark = html_escape(row.value), html_escape(row.remark)
     middle = (
         f'<td class="value">{value}</td><td>{remark}</td>' if remark else f'<td class="value" colspan="2">{value}</td>'
     )
-    return f'<tr><th scope="row">{html_escape(row.label)}</th>{middle}<td class="ref">{html_escape(row.ref)}</td></tr>'
+    ref = _ref_html(row.ref, anchor)
+    return f'<tr><th scope="row">{html_escape(row.label)}</th>{middle}<td class="ref">{ref}</td></tr>'
 
 
 def _section_html(section: Section) -> str:

@@ -14,6 +14,7 @@ from isoflop.report.markup import html_escape
 from isoflop.report.outline import (
     check_words,
     groups,
+    groups_of,
     headline,
     interval_words,
     movers,
@@ -25,7 +26,7 @@ from isoflop.report.terms import LEDGER_COLUMNS, ledger_rows, limit_words
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from isoflop.relation.answer import Answer, Ledger
+    from isoflop.relation.answer import Answer, Ledger, Step
     from isoflop.report.outline import Group, Line
 
 
@@ -57,6 +58,11 @@ def answer_html(
     return f'<section class="isoflop answer">{"".join(parts)}</section>'
 
 
+def steps_html(steps: Iterable[Step], *, anchor: str) -> str:
+    """A derivation as a fragment: a table, each step with its formula, the steps that go in, and its source."""
+    return f'<section class="isoflop">{_derivation(groups_of(steps), anchor)}</section>'
+
+
 def _listing(lines: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{html_escape(line)}</li>" for line in lines) + "</ul>"
 
@@ -74,7 +80,7 @@ def _derivation(parts: tuple[Group, ...], anchor: str) -> str:
 
 
 def _step(line: Line, anchor: str) -> str:
-    links = ", ".join(f'<a href="#{_step_id(anchor, number)}">[{number}]</a>' for number in line.inputs)
+    links = ", ".join(f'<a href="#{step_id(anchor, number)}">[{number}]</a>' for number in line.inputs)
     formula = f"<code>{html_escape(line.formula)}</code>" if line.formula else ""
     origin = " from ".join(part for part in (formula, links) if part)
     remark = f'<span class="remark">{html_escape(line.remark)}</span>' if line.remark else ""
@@ -85,7 +91,7 @@ def _step(line: Line, anchor: str) -> str:
         " ".join(part for part in (origin, remark) if part),
         "; ".join(map(_source, line.sources)),
     )
-    return f'<tr id="{_step_id(anchor, line.number)}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return f'<tr id="{step_id(anchor, line.number)}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 def _source(cited: str) -> str:
@@ -105,7 +111,8 @@ def _references(cited: Iterable[str]) -> str:
     return f"<h4>Sources</h4><ul>{listed}</ul>" if listed else ""
 
 
-def _step_id(anchor: str, number: int) -> str:
+def step_id(anchor: str, number: int) -> str:
+    """The id of a step on a page."""
     safe = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in anchor)
     return f"{safe}-step-{number}"
 

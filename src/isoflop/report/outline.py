@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from isoflop.report.words import percent, ratio_words, say, say_around, say_interval, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from isoflop.relation.answer import Answer, Check, Step
 
@@ -63,11 +63,17 @@ def interval_words(answer: Answer) -> str:
 
 def groups(answer: Answer) -> tuple[Group, ...]:
     """The derivation, leaves first: given, catalogue, assumed, then what follows from them."""
+    return groups_of(answer.steps)
+
+
+def groups_of(steps: Iterable[Step]) -> tuple[Group, ...]:
+    """The same of any steps."""
+    held = tuple(steps)
     made = [
-        Group(heading=heading, lines=tuple(_line(step) for step in answer.steps if step.kind == kind))
+        Group(heading=heading, lines=tuple(_line(step) for step in held if step.kind == kind))
         for kind, heading in LEAVES.items()
     ]
-    made.append(Group(heading=_DERIVED, lines=tuple(_line(step) for step in answer.steps if step.kind not in LEAVES)))
+    made.append(Group(heading=_DERIVED, lines=tuple(_line(step) for step in held if step.kind not in LEAVES)))
     return tuple(group for group in made if group.lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.report.blocks import Blocks, Section, blocks_html, blocks_markdown, blocks_text
+from isoflop.report.blocks import Blocks, Section, blocks_markdown, blocks_text
 from isoflop.report.plan_words import ROWS, elsewhere_lines, mind_lines, moving_lines
 from isoflop.report.text import answer_text, ledger_text
 from isoflop.report.words import finite
@@ -28,7 +28,7 @@ def plan_blocks(plan: Plan) -> Blocks:
     return Blocks(rows=rows, sections=tuple(section for section in sections if section.lines))
 
 
-def _last(plan: Plan) -> Answer:
+def last(plan: Plan) -> Answer:
     """The answer whose derivation is the plan's: the loss, or the work where no loss is expected."""
     return plan.answers.get("loss", plan.answers["train_flops"])
 
@@ -39,7 +39,7 @@ def plan_text(
     """The plan for a terminal; with `explain` the whole derivation and the memory ledger follow."""
     parts = [blocks_text(plan_blocks(plan), width=width, color=color, ascii_only=ascii_only)]
     if explain:
-        parts.append(answer_text(_last(plan), explain=True, width=width, color=color, ascii_only=ascii_only))
+        parts.append(answer_text(last(plan), explain=True, width=width, color=color, ascii_only=ascii_only))
         parts.append(ledger_text(plan.memory, width=width, color=color, ascii_only=ascii_only))
     else:
         parts.append("  --explain derives every number ([n] is a step), --json is for scripts.")
@@ -52,20 +52,16 @@ def plan_markdown(plan: Plan, *, explain: bool = False) -> str:
 
     parts = [blocks_markdown(plan_blocks(plan))]
     if explain:
-        parts.append(answer_markdown(_last(plan), explain=True))
+        parts.append(answer_markdown(last(plan), explain=True))
     return "\n\n".join(parts)
 
 
 def plan_html(plan: Plan) -> str:
-    """The plan as one self-contained page: rows, memory, derivation."""
-    from isoflop.report.html import answer_html, ledger_html, page
+    """The plan as one self-contained page: question, answer, charts, derivation, Methods, sources."""
+    from isoflop.report.drawings import drawn
+    from isoflop.report.report_page import document
 
-    return page(
-        "isoflop plan",
-        blocks_html(plan_blocks(plan)),
-        ledger_html(plan.memory),
-        answer_html(_last(plan), explain=True),
-    )
+    return document(drawn(plan))
 
 
 def plan_json(plan: Plan) -> dict[str, Json]:
@@ -96,6 +92,8 @@ def _decided(plan: Plan) -> dict[str, Json]:
             key: finite(float(getattr(settings, key)), key) for key in ("learning_rate", "batch_tokens", "steps")
         },
         "rules": [{"law": rule.name, "params": rule.params, "tokens": rule.tokens} for rule in plan.rules],
+        "active_loss": plan.active_loss,
+        "repeats": _repeats(plan),
         "elsewhere": [_elsewhere(one) for one in plan.elsewhere],
     }
 
@@ -109,6 +107,13 @@ def _fleet(plan: Plan) -> Json:
         "chips": fleet.chips, "unit_chips": fleet.unit_chips, "train_time": time, "chosen": fleet.chosen,
         "durations": [{"train_time": one.time, "chips": one.chips, "mfu": one.mfu} for one in plan.durations],
     }  # fmt: skip
+
+
+def _repeats(plan: Plan) -> Json:
+    again = plan.repeats
+    if again is None:
+        return None
+    return {name: getattr(again, name) for name in again.__dataclass_fields__}
 
 
 def _layout(plan: Plan) -> Json:

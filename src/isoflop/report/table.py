@@ -1,4 +1,4 @@
-"""The one table: columns and rows to terminal, Markdown, HTML, CSV and JSON.
+"""The one table: columns and rows to terminal, Markdown, HTML, CSV, LaTeX and JSON.
 
 A cell holds what it is (a number in base units, a text, None for "no figure"); the column says how people read it. So
 the terminal shows `$3.22`, and JSON and CSV the number in base units with the unit in the header.
@@ -12,7 +12,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from isoflop.report.layout import Paper, hang, pad, width_of, wrap
-from isoflop.report.markup import html_escape, markdown_cell
+from isoflop.report.markup import html_escape, latex_text, latex_value, markdown_cell
 from isoflop.report.words import finite, number, say, say_bare
 
 if TYPE_CHECKING:
@@ -214,3 +214,18 @@ def _csv_cell(cell: Cell) -> str:
     if isinstance(cell, str):
         return "'" + cell if cell.startswith(_FORMULA_STARTS) and len(cell) > 1 else cell
     return repr(finite(cell, "a cell of the table"))
+
+
+def table_latex(columns: Sequence[Column | str], rows: Iterable[Sequence[Cell]]) -> str:
+    """The table as a LaTeX tabular with the rules of booktabs, as people read it; numbers flush right."""
+    heads, texts, rights = _written(columns, rows, Paper())
+    lines = [
+        rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in rights)}}}",
+        r"\toprule",
+        " & ".join(map(latex_text, heads)) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(latex_value, row)) + r" \\" for row in texts),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines)
