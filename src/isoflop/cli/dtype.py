@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import click
 
 from isoflop.cli.knowns import print_table, table_options, wrapped
 from isoflop.cli.manual import Command
-from isoflop.errors import BadInput, shorten
+from isoflop.flags.numbers import next_power, number_of, stored_in
 
 if TYPE_CHECKING:
     from isoflop.quantize import NumberFormat, Stored
-
-_NAMED = {"pi": math.pi, "π": math.pi, "e": math.e, "tau": math.tau}
-_LONGEST = 64
 
 
 @click.command("dtype", cls=Command, context_settings={"ignore_unknown_options": True})
@@ -41,9 +37,9 @@ def command(value: str | None, *, names: tuple[str, ...], absmax: str | None, as
     if value is None:
         _formats(chosen, form)
         return
-    number = _number(value)
-    most = _number(absmax) if absmax is not None else _next_power(number)
-    _stored(_all_of(number, chosen, most), form, number, most)
+    number = number_of(value)
+    most = number_of(absmax) if absmax is not None else next_power(number)
+    _stored(stored_in(number, chosen, most), form, number, most)
 
 
 def _formats(chosen: tuple[NumberFormat, ...], form: str) -> None:
@@ -58,19 +54,6 @@ def _formats(chosen: tuple[NumberFormat, ...], form: str) -> None:
             click.echo("\n" + "\n".join(wrapped(note, rest="  ") for note in format_notes(chosen)))
 
 
-def _all_of(number: float, chosen: tuple[NumberFormat, ...], most: float) -> list[Stored]:
-    """Each format alone, and those that are used with a scale with one as well."""
-    from isoflop.quantize import store
-
-    found = []
-    for one in chosen:
-        if one.kind != "table" and not one.block:
-            found.append(store(number, one))
-        if one.scaled:
-            found.append(store(number, one, absmax=most))
-    return found
-
-
 def _stored(found: list[Stored], form: str, number: float, most: float) -> None:
     from isoflop.report import dumps
     from isoflop.report.quantize import STORED_COLUMNS, stored_json, stored_rows
@@ -83,23 +66,3 @@ def _stored(found: list[Stored], form: str, number: float, most: float) -> None:
         said = f"Scaled rows: a tensor whose largest magnitude is {most:g}; scale = {most:g} / the format's largest "
         said += "value, of MX formats the power of two near it."
         click.echo("\n" + wrapped(said))
-
-
-def _number(text: str) -> float:
-    """The value as people write it: 3.14, 1e5, -0.1, pi."""
-    clean = text.strip().lower()
-    if clean.lstrip("-") in _NAMED:
-        return _NAMED[clean.lstrip("-")] * (-1 if clean.startswith("-") else 1)
-    try:
-        found = float(clean if len(clean) <= _LONGEST else "too long")
-    except ValueError as error:
-        raise BadInput(f"'{shorten(text)}' is no number; give one such as 3.14159, 1e5, -0.1 or pi.") from error
-    if not math.isfinite(found):
-        raise BadInput(f"'{shorten(text)}' has no place between numbers; give a finite one.")
-    return found
-
-
-def _next_power(number: float) -> float:
-    """The power of two at or above the magnitude; 1 for zero."""
-    mantissa, exponent = math.frexp(abs(number))
-    return max(abs(number), math.ldexp(1.0, min(exponent - (mantissa == 0.5), 1023))) if number else 1.0
