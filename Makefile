@@ -4,7 +4,7 @@
 #   make test    install what the tests need (torch too) and run them
 #   make check   format, lint, types, architecture, generated docs
 #   make bench   speed, as ratios against named references
-#   make docs    write the generated pages again
+#   make docs    write the generated pages again, and build the site into build/site
 #   make profiles  fit the profiles of devices to the measured rows again (some ten minutes)
 #   make accuracy  hold predictions against the measured rows, and write the accuracy page
 #   make clean   remove .venv and caches
@@ -36,7 +36,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/python -m pytest -q tests/architecture
+	$(BIN)/python -m pytest -q tests/architecture tests/docs/test_site.py
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/bench.py
@@ -44,9 +44,11 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/audit.py
 	$(BIN)/python benchmarks/serving.py
 
-docs: $(VENV)/core.stamp
+docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/laws_rows.py --write
+	$(BIN)/python docs/build_site.py
+	@echo "the site is in build/site; look at it with: python3 -m http.server --bind 127.0.0.1 --directory build/site"
 
 profiles: $(VENV)/core.stamp
 	$(BIN)/python docs/fit_profiles.py
@@ -81,5 +83,5 @@ $(VENV)/test.stamp: $(VENV)/core.stamp
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/test.stamp
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[docs,dev]'
 	@touch $@

@@ -8,12 +8,8 @@ Nothing is typed in by hand except introductions.toml; a page that is wrong is m
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
 import sys
-import tempfile
 import tomllib
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
@@ -505,51 +501,7 @@ def command_help(command: click.Command, parent: click.Context, name: str, *, le
     return parts
 
 
-# --- pages written by hand -------------------------------------------------------------------------------------------
-
-BLOCK = re.compile(r"^```console\n\$ (?P<command>isoflop [^\n]*)\n.*?^```$", re.MULTILINE | re.DOTALL)
-"""A command line and what it printed, in a page written by hand."""
-
-
-def refreshed(text: str) -> str:
-    """The page with every console block as its command prints it now."""
-    return BLOCK.sub(lambda found: f"```console\n$ {found['command']}\n{printed(found['command'])}```", text)
-
-
-def printed(command: str) -> str:
-    """Standard output and then standard error of a command at 80 columns, run away from anybody's settings."""
-    words = shlex.split(command)[1:]
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("ISOFLOP_")}
-    with tempfile.TemporaryDirectory() as nowhere:
-        Path(nowhere, "examples").symlink_to(HERE.parent / "examples")
-        done = subprocess.run(
-            [sys.executable, "-m", "isoflop", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=nowhere,
-            env={**kept, "COLUMNS": "80", "NO_COLOR": "1", "XDG_CONFIG_HOME": nowhere, "PYTHONIOENCODING": "utf-8"},
-        )
-    return "".join(f"{part.rstrip()}\n" for part in (done.stdout, done.stderr) if part.strip())
-
-
 # --- writing ---------------------------------------------------------------------------------------------------------
-
-WRITTEN = (
-    "README.md",
-    "docs/plan.md",
-    "docs/solve.md",
-    "docs/check.md",
-    "docs/audit.md",
-    "docs/model.md",
-    "docs/training.md",
-    "docs/cost.md",
-    "docs/serving.md",
-    "docs/quantize.md",
-    "docs/laws_decide.md",
-    "docs/web.md",
-)
-"""Pages written by hand whose console blocks are refreshed."""
 
 PAGES: dict[str, Callable[[], str]] = {
     "glossary.md": glossary,
@@ -565,13 +517,24 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+def written() -> list[Path]:
+    """Pages written by hand: their console blocks are refreshed."""
+    found = [*HERE.rglob("*.md"), HERE.parent / "README.md", HERE.parent / "CONTRIBUTING.md"]
+    return sorted(
+        path for path in found if path.relative_to(HERE.parent).as_posix() not in {f"docs/{name}" for name in PAGES}
+    )
+
+
 def main(words: Sequence[str]) -> int:
     """Write all pages, or with --check compare them with what stands there."""
     if set(words) - {"--check"}:
         print(__doc__, file=sys.stderr)
         return 2
+    sys.path.insert(0, str(HERE.parent))
+    from docs.console import refreshed
+
     made = {HERE / name: make() for name, make in PAGES.items()}
-    made |= {path: refreshed(path.read_text(encoding="utf-8")) for path in map(HERE.parent.joinpath, WRITTEN)}
+    made |= {path: refreshed(path.read_text(encoding="utf-8")) for path in written()}
     stale = []
     for path, text in made.items():
         if path.exists() and path.read_text(encoding="utf-8") == text:

@@ -1,10 +1,8 @@
-"""The docs name everything there is, and the generated pages are what the code would write now."""
+"""The docs name everything there is, and link to what is there."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,13 +21,6 @@ def headings(name: str) -> set[str]:
     titles = re.findall(r"^#+ `?([^`\n]+)`?\s*$", text, flags=re.MULTILINE)
     cells = re.findall(r"^\| `([^`]+)` \|", text, flags=re.MULTILINE)
     return {*titles, *cells}
-
-
-def test_generated_pages_are_up_to_date() -> None:
-    done = subprocess.run(
-        [sys.executable, str(DOCS / "generate.py"), "--check"], capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
 
 
 def test_every_quantity_is_in_the_docs() -> None:
@@ -75,7 +66,7 @@ def test_every_command_is_in_the_docs() -> None:
         assert command.help, f"isoflop {name} has no help"
 
 
-@pytest.mark.parametrize("path", sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")]), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")]), ids=lambda path: path.name)
 def test_links_between_pages_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
