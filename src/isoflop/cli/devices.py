@@ -197,6 +197,12 @@ def _catalogued() -> tuple[str, ...]:
 
 
 def _compare(chosen: list[Device], form: str) -> None:
+    print_beside([one.name for one in chosen], device_lines(chosen), form)
+    if form == "text":
+        _below(chosen)
+
+
+def device_lines(chosen: Sequence[Device]) -> list[Line]:
     """Figures of several devices side by side."""
     from isoflop.hardware.missing import figures
 
@@ -214,9 +220,7 @@ def _compare(chosen: list[Device], form: str) -> None:
         )
     topologies = (one.link.topology if one.link else "" for one in chosen)
     lines.append(text_line("link.topology", topologies, "link topology"))
-    print_beside([one.name for one in chosen], lines, form)
-    if form == "text":
-        _below(chosen)
+    return lines
 
 
 def _keys(found: Iterable[dict[str, Figure]]) -> list[str]:

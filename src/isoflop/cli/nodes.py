@@ -13,6 +13,8 @@ from isoflop.errors import MissingData
 from isoflop.quantity import unit, write, write_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isoflop.hardware import Figure, Node
     from isoflop.report import Cell, Column
 
@@ -141,6 +143,11 @@ def _one(one: Node, form: str) -> None:
 
 
 def _compare(chosen: list[Node], form: str) -> None:
+    print_beside([one.name for one in chosen], node_lines(chosen), form)
+
+
+def node_lines(chosen: Sequence[Node]) -> list[Line]:
+    """Figures of several machines side by side."""
     lines = [text_line("device", (one.device for one in chosen))]
     counts: dict[str, list[int | None]] = {
         "chips": [one.chips for one in chosen],
@@ -156,4 +163,4 @@ def _compare(chosen: list[Node], form: str) -> None:
         cells = tuple(None if figure is None else figure.value for figure in found)
         texts = tuple(_said(key, figure) for figure in found)
         lines.append(Line(name=key, title=_TITLES.get(key, key), unit=base, cells=cells, texts=texts))
-    print_beside([one.name for one in chosen], lines, form)
+    return lines

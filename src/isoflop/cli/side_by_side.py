@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from isoflop.cli.knowns import print_table, terminal_width
+from isoflop.report.beside import Line
+
+__all__ = ["Line", "echo_wrapped", "print_beside", "text_line"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from isoflop.report import Cell, Column
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One figure of all entries: `cells` for scripts, in the base `unit`, and `texts` for people."""
-
-    name: str
-    title: str
-    unit: str
-    cells: tuple[Cell, ...]
-    texts: tuple[str, ...]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no entry has this figure."""
-        return all(cell is None or cell == "" for cell in self.cells)
 
 
 def text_line(name: str, values: Iterable[str], title: str = "") -> Line:

@@ -297,11 +297,16 @@ def print_compared(names: Sequence[str], budgets: Sequence[float], form: str) ->
     from isoflop.laws import find_law
 
     laws = [find_law(name) for name in names]
+    print_beside([law.name for law in laws], law_lines(laws, budgets), form)
+
+
+def law_lines(laws: Sequence[Published], budgets: Sequence[float]) -> list[Line]:
+    """Constants, exponents and splits of the budgets, a line each."""
     lines = [text_line("form", [_form_name(law) for law in laws]), *_coefficients(laws)]
     lines += [text_line("counts", [law.form.convention.params for law in laws]), _exponents(laws)]
     for flops in budgets:
         lines += _splits(laws, flops)
-    print_beside([law.name for law in laws], lines, form)
+    return lines
 
 
 def _exponents(laws: Sequence[Published]) -> Line:
