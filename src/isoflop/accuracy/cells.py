@@ -25,12 +25,12 @@ class Cells(NamedTuple):
     columns: tuple[str, ...]
 
 
-def read_cells(path: str | PathLike[str], example: str) -> Cells:
-    """The cells of a CSV file; `example` is a table that shows the columns."""
-    return parse_cells(read_text(path, most_bytes=MOST_BYTES), str(path), example)
+def read_cells(path: str | PathLike[str], example: str, key: str = "id") -> Cells:
+    """The cells of a CSV file; `example` is a table that shows the columns, `key` the one that names a row."""
+    return parse_cells(read_text(path, most_bytes=MOST_BYTES), str(path), example, key)
 
 
-def parse_cells(text: str, name: str, example: str) -> Cells:
+def parse_cells(text: str, name: str, example: str, key: str = "id") -> Cells:
     """The cells of CSV text; `name` is what errors call it. Raises: BadFile naming line and column."""
     name = shorten(name, most=200)
     reader = csv.reader(StringIO(text, newline=""), strict=True)
@@ -38,7 +38,7 @@ def parse_cells(text: str, name: str, example: str) -> Cells:
     lines: dict[str, int] = {}
     try:
         head = [cell.strip() for cell in next(reader, [])]
-        _check_head(head, name, example)
+        _check_head(head, name, example, key)
         for cells in reader:
             if not any(cells):
                 continue
@@ -46,11 +46,12 @@ def parse_cells(text: str, name: str, example: str) -> Cells:
             if len(cells) != len(head):
                 raise BadFile(f"{where} has {len(cells)} cells, but the first line names {len(head)} columns.")
             row = dict(zip(head, map(str.strip, cells), strict=True))
-            if not row["id"]:
-                raise BadFile(f"{where}: column id is empty; give every row an id of its own.")
-            if row["id"] in lines:
-                raise BadFile(f"{where}: column id: '{shorten(row['id'])}' is the id of line {lines[row['id']]} too.")
-            lines[row["id"]] = reader.line_num
+            own = row[key]
+            if not own:
+                raise BadFile(f"{where}: column {key} is empty; give every row an id of its own.")
+            if own in lines:
+                raise BadFile(f"{where}: column {key}: '{shorten(own)}' is the id of line {lines[own]} too.")
+            lines[own] = reader.line_num
             rows.append(row)
             if len(rows) > MOST_ROWS:
                 raise BadFile(f"{name}: more than {MOST_ROWS:,} rows, the most that are read. Split the file.")
@@ -61,11 +62,11 @@ def parse_cells(text: str, name: str, example: str) -> Cells:
     return Cells(rows, tuple(head))
 
 
-def _check_head(head: list[str], name: str, example: str) -> None:
-    if "id" not in head:
-        close = close_matches("id", head)
+def _check_head(head: list[str], name: str, example: str, key: str) -> None:
+    if key not in head:
+        close = close_matches(key, head)
         hint = f" Did you mean '{shorten(close[0])}'?" if close else ""
-        raise BadFile(f"{name}: line 1 names no column 'id'.{hint} It names the columns, like those of {example}.")
+        raise BadFile(f"{name}: line 1 names no column '{key}'.{hint} It names the columns, like those of {example}.")
     twice = next((column for column in head if head.count(column) > 1), None)
     if twice is not None:
         raise BadFile(f"{name}: line 1 names column '{shorten(twice)}' twice; keep one of the two.")

@@ -45,6 +45,7 @@ from isoflop.training.practice import Asked, practice_of
 if TYPE_CHECKING:
     from isoflop.hardware import Device
     from isoflop.model import ModelSpec
+    from isoflop.model.names import Description
     from isoflop.model.published import Run as Published
     from isoflop.training.practice import Practised
 
@@ -120,7 +121,19 @@ class Shape:
     low: bool = False
 
 
-def hours_of(run: Published) -> Hours:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a row says beside what published tables do: its architecture, sequence [tokens], batch [sequences]."""
+
+    shape: Shape | None = None
+    sequence: int | None = None
+    batch: int | None = None
+
+
+NOTHING = Said()
+
+
+def hours_of(run: Published, said: Said = NOTHING) -> Hours:
     """The prediction of one run, or why there is none. Without stated hours it is made and does not count."""
     stated = run.use.chip_time or (run.use.chips or 0) * (run.use.time or 0) or None
     use: Use = "counted" if run.use.chips else "chips unknown"
@@ -132,17 +145,21 @@ def hours_of(run: Published) -> Hours:
     if reason:
         return replace(base, use="left out", reason=reason)
     try:
-        found = _predicted(run, base, hardware.device(run.use.device), _shape(run))
+        found = _predicted(run, base, hardware.device(run.use.device), said)
     except IsoflopError as error:
         return replace(base, use="left out", reason=str(error))
     unstated = "neither chip-hours nor chips and days are stated"
     return found if stated is not None else replace(found, use="left out", reason=unstated)
 
 
-def _predicted(run: Published, base: Hours, device: Device, shape: Shape) -> Hours:
+def _predicted(run: Published, base: Hours, device: Device, said: Said) -> Hours:
+    shape = said.shape or shape_of(run)
     year = year_of(run.date, "", 2022)
     low = shape.low and year >= LOW_FROM and "fp8" in device.peak_rates
-    asked = Asked(model=shape.spec, tokens=run.work.tokens or 0.0, year=year, matmul="fp8" if low else "")
+    asked = Asked(
+        model=shape.spec, tokens=run.work.tokens or 0.0, year=year, sequence=said.sequence, batch=said.batch,
+        matmul="fp8" if low else "",
+    )  # fmt: skip
     found = _practised(run, asked, device, mixture=shape.mixture)
     if found is None:
         return replace(base, use="left out", reason="no usual layout fits, and no steps of such chips are known")
@@ -175,21 +192,25 @@ def _outside(run: Published) -> str:
     return _named("left_out").get(run.model, "")
 
 
-def _shape(run: Published) -> Shape:
+def shape_of(run: Published) -> Shape:
     """The architecture, and where it is from."""
     name = run.preset or _named("presets").get(run.model, "")
     if name:
-        described = describe(name)
-        if described.spec.encoder is not None:
-            raise _unknown("an encoder and a decoder: the table does not say which tokens pass which")
-        written = described.reading.quantization if described.reading else None
-        return Shape(spec=described.spec, said="preset", low=(written or {}).get("quant_method") == "fp8")
+        return described_shape(describe(name), "preset")
     params, active = run.work.params, run.work.active_params
     if params is None or active is None:
         raise _unknown("how many parameters a token meets is not stated")
     if active < 0.95 * params:
         return Shape(spec=shape_for(active), said="dense, of its active size", mixture=True)
     return Shape(spec=shape_for(params), said="by size")
+
+
+def described_shape(described: Description, said: str) -> Shape:
+    """The architecture of a preset or a config. Raises: an error where tokens pass an encoder and a decoder."""
+    if described.spec.encoder is not None:
+        raise _unknown("an encoder and a decoder: the table does not say which tokens pass which")
+    written = described.reading.quantization if described.reading else None
+    return Shape(spec=described.spec, said=said, low=(written or {}).get("quant_method") == "fp8")
 
 
 def _unknown(reason: str) -> IsoflopError:

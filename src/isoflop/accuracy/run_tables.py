@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from isoflop.accuracy.hours_scores import best_constant, by_device, constant_errors, errors, scores
+from isoflop.accuracy.hours_scores import stated as stated_of
 from isoflop.accuracy.published_energy import energies
 from isoflop.accuracy.published_hours import all_hours, costs
 from isoflop.accuracy.rows import read_rows
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from isoflop.quantity.types import FloatArray
 
 MEASURED = Path(__file__).with_name("rows") / "measured_training.csv"
-
-CONSTANTS = (0.3, 0.35, 0.375, 0.4)
-"""Constant utilisations that napkins take, as baselines."""
 
 HOUR = 3600.0
 _HEAD = ("median", "mean", "p90", "largest")
@@ -113,63 +112,26 @@ def hours_tables() -> str:
 
 def _hours_summary(rows: Sequence[Hours]) -> str:
     """Errors beside baselines."""
-    inside = float(np.mean([(one.low or 0) <= _stated(one) <= (one.high or 0) for one in rows]))
-    lines = [("this prediction", *_figures(_errors(rows)), f"{100 * inside:.0f} %")]
-    lines += [
-        (f"6 N D at a constant MFU of {share:.1%}", *_figures(_constant_errors(rows, share)), "") for share in CONSTANTS
-    ]
-    best = _best_constant(rows)
-    said = f"6 N D at the best constant for these rows, {best:.1%}, fitted on them"
-    lines.append((said, *_figures(_constant_errors(rows, best)), ""))
-    each = np.concatenate([_constant_errors(own, _best_constant(own)) for own in _families(rows).values()])
-    lines.append(("6 N D at the best constant for each kind of device, fitted on these rows", *_figures(each), ""))
+    lines = [(one.name, *one.written()) for one in scores(rows)]
     return f"{len(rows)} runs.\n\n" + table(("chip-hours from", *_HEAD, "inside 80 %"), lines)
-
-
-def _families(rows: Sequence[Hours]) -> dict[str, list[Hours]]:
-    """Rows by kind of device: "a100", "tpu-v3"."""
-    found: dict[str, list[Hours]] = {}
-    for one in rows:
-        first, _, rest = one.device.partition("-")
-        found.setdefault(f"{first}-{rest}" if first == "tpu" else first, []).append(one)
-    return found
 
 
 def _by_family(rows: Sequence[Hours]) -> str:
     lines = []
-    for name, own in sorted(_families(rows).items(), key=lambda pair: -len(pair[1])):
-        ours, best = _errors(own), _best_constant(own)
-        theirs = _constant_errors(own, best)
+    for name, own in sorted(by_device(rows).items(), key=lambda pair: -len(pair[1])):
+        ours, best = errors(own), best_constant(own)
+        theirs = constant_errors(own, best)
         figures = (f"{100 * float(value):.1f} %" for value in (np.median(ours), np.max(ours), np.median(theirs)))
         lines.append((name, str(len(own)), *figures, f"{best:.1%}"))
     head = ("device", "n", "median", "largest", "median at their best constant", "that constant")
     return table(head, lines)
 
 
-def _errors(rows: Sequence[Hours]) -> FloatArray:
-    return np.array([abs((one.point or 0) / _stated(one) - 1) for one in rows])
-
-
-def _best_constant(rows: Sequence[Hours]) -> float:
-    shares: list[float] = np.linspace(0.1, 0.7, 121).tolist()
-    return min(shares, key=lambda share: float(np.median(_constant_errors(rows, share))))
-
-
-def _constant_errors(rows: Sequence[Hours], share: float) -> FloatArray:
-    made = [abs((one.flops or 0) / ((one.peak or 1) * share) / _stated(one) - 1) for one in rows]
-    return np.array(made)
-
-
-def _stated(one: Hours) -> float:
-    assert one.stated is not None
-    return one.stated
-
-
 def _hours_rows(rows: Sequence[Hours]) -> str:
     lines = []
-    for one in sorted(rows, key=lambda one: -abs(log((one.point or 1) / _stated(one)))):
+    for one in sorted(rows, key=lambda one: -abs(log((one.point or 1) / stated_of(one)))):
         middle, low, high = ((value or 0) / HOUR for value in (one.point, one.low, one.high))
-        stated = _stated(one) / HOUR
+        stated = stated_of(one) / HOUR
         chips = f"{one.chips:,.0f} {one.device}" if one.chips else one.device
         shares = (f"{(one.flops or 0) / ((one.peak or 1) * value * HOUR):.1%}" for value in (stated, middle))
         lines.append(

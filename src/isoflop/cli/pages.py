@@ -10,14 +10,14 @@ COMMAND_SECTIONS = {
     "Doubt": ("audit", "check", "validate", "calibrate"),
     "Learn from runs": ("laws", "lab", "runs"),
     "Real weights and machines": ("quantize", "measure"),
-    "Look up": ("model", "dtype", "devices", "nodes", "prices", "grids", "quantities", "formulas"),
+    "Look up": ("model", "dtype", "devices", "nodes", "prices", "grids", "data", "quantities", "formulas"),
     "The program": ("web", "config", "schema", "completion", "man"),
 }
 """Every command under what it is for."""
 
 SUBCOMMANDS = {
     "calibrate": ("training", "serving"),
-    "lab": ("new", "run", "status", "export"),
+    "lab": ("new", "run", "status", "export", "query"),
     "laws": (
         "fit", "predict", "check", "published", "forms", "compare", "history", "plot", "allocate", "backtest", "design",
         "running",
@@ -97,6 +97,7 @@ OWN_EXITS: dict[str, dict[int, str]] = {
     "validate training": {3: "no row could be predicted"},
     "validate serving": {3: "no row could be predicted"},
     "validate serving-memory": {3: "no row could be predicted"},
+    "validate hours": {3: "no row could be predicted"},
     "laws fit": {1: "with --check: a check fails", 3: "the runs cannot carry the law; the message says which would"},
     "laws check": {1: "a check fails, or the law cannot be fitted"},
     "laws predict": {3: "no row has what the law needs"},
@@ -128,11 +129,13 @@ SEE: dict[str, tuple[str, ...]] = {
     "validate training": ("calibrate training", "training"),
     "validate serving": ("calibrate serving", "serving"),
     "validate serving-memory": ("validate serving", "serving"),
+    "validate hours": ("cost", "plan", "runs"),
     "lab": ("laws fit", "laws design"),
     "lab new": ("lab run", "laws design"),
     "lab run": ("lab status", "lab export"),
     "lab status": ("lab run", "lab export"),
     "lab export": ("laws fit",),
+    "lab query": ("lab export", "laws fit"),
     "laws": ("plan", "lab", "runs"),
     "laws fit": ("laws check", "laws forms", "laws predict", "laws allocate"),
     "laws predict": ("laws fit", "laws published"),
@@ -156,6 +159,7 @@ SEE: dict[str, tuple[str, ...]] = {
     "prices list": ("prices update", "devices"),
     "prices update": ("prices list",),
     "grids": ("cost", "runs --table energy"),
+    "data": ("cost", "solve", "plan"),
     "quantities": ("formulas", "solve"),
     "formulas": ("quantities", "solve"),
     "web": ("schema", "config"),

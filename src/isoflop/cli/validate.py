@@ -10,6 +10,7 @@ from isoflop.cli.knowns import print_table, table_options, terminal_width
 from isoflop.cli.manual import Group
 from isoflop.cli.predictions import write_predictions
 from isoflop.cli.side_by_side import echo_wrapped
+from isoflop.cli.validate_hours import hours
 from isoflop.cli.validate_serving import serving
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ def command() -> None:
     isoflop validate training rows.csv --configs configs/ --out predictions.csv
     isoflop validate serving rows.csv --configs configs/ --out predictions.csv
     isoflop validate serving-memory rows.csv --configs configs/ --out predictions.csv
+    isoflop validate hours
     """
 
 
 command.add_command(serving)
+command.add_command(hours)
 
 
 @command.command("training")
