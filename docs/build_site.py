@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlparse
@@ -28,8 +29,11 @@ BESIDE = {"CONTRIBUTING.md": "contributing.md", "VISION.md": "vision.md", "CHANG
 MATHEMATICAL = ("glossary.md", "formulas.md", "derivations.md", "course.md")
 """Pages in which $ ... $ is a formula; elsewhere it is money."""
 
-CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"(^```.*?^```$|^<div class=\"highlight console\">.*?</div>$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 FORMULA = re.compile(r"\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?=\S)(?P<inline>[^$\n]+?)(?<=\S)\$(?!\w)", re.DOTALL)
+CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NOT_RUN = re.compile(r"^<!-- not run: .*? -->\n", re.MULTILINE)
+UNIT_IN_CELL = re.compile(r"(?<=\d) (?=(?:%|[A-Za-z]{1,5}(?:/[a-z]+)*)(?: est\.)? \|)")
 LINK = re.compile(r"\]\((?P<to>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 TO_CODE = re.compile(r"(?<!!)\[(?P<said>[^\]]+)\]\((?:\.\./)*(?:src|tests|examples|benchmarks)/[^)]*\)")
 
@@ -68,12 +72,26 @@ def staged(name: str, text: str) -> str:
             return found[0]
         return f"]({up}{BESIDE.get(outside, 'index.md')}{found['anchor'] or ''})"
 
+    text = CONSOLE.sub(_console, NOT_RUN.sub("", text))
+    text = UNIT_IN_CELL.sub("\N{NO-BREAK SPACE}", text)
     parts = CODE.split(text)
     for at in range(0, len(parts), 2):
         parts[at] = LINK.sub(moved, TO_CODE.sub(r"\g<said>", parts[at]))
         if name in MATHEMATICAL:
             parts[at] = FORMULA.sub(_mathml, parts[at])
     return "".join(parts)
+
+
+def _console(found: re.Match[str]) -> str:
+    """A block of commands, whose outputs no highlighter takes for commands because they start with a price."""
+    lines = [
+        f'<span class="gp">$</span> <span class="cmd">{escape(line[2:], quote=False)}</span>'
+        if line.startswith("$ ")
+        else escape(line, quote=False)
+        for line in found[1].splitlines()
+    ]
+    body = "\n".join(lines)
+    return f'<div class="highlight console"><pre><code>{body}\n</code></pre></div>'
 
 
 def _mathml(found: re.Match[str]) -> str:
