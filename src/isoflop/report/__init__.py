@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from isoflop.report.audit import audit_html, audit_markdown, audit_text
     from isoflop.report.audit_object import audit_json
     from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
-    from isoflop.report.chart_answer import answer_chart
     from isoflop.report.chart_audit import audit_chart
     from isoflop.report.chart_inline import figure
     from isoflop.report.chart_loss import Curve, PlanPoint, Valley, loss_chart
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from isoflop.report.chart_quantize import quantize_chart
     from isoflop.report.chart_save import chart_html, chart_json, chart_png, chart_spec, chart_svg, save
     from isoflop.report.chart_serving import serving_chart
+    from isoflop.report.chart_shares import answer_chart
     from isoflop.report.chart_theme import theme
     from isoflop.report.chart_training import training_chart
     from isoflop.report.check import check_json, check_markdown, check_text, row_table, rows_text
@@ -179,7 +179,7 @@ __all__ = [
 
 _HOMES = {
     "model_card": ("Footprint", "account_footprint", "card", "plan_footprint"),
-    "chart_answer": ("answer_chart",),
+    "chart_shares": ("answer_chart",),
     "chart_inline": ("figure",),
     "chart_prices": ("device_chart", "devices_chart", "offers_dates_chart", "run_chart"),
     "report_page": ("Origin", "document"),

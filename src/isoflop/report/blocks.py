@@ -208,8 +208,12 @@ def _ref_html(ref: str, anchor: str) -> str:
 
 
 def referring(blocks: Blocks, refs: Mapping[str, int]) -> Blocks:
-    """The blocks with references to steps, by the rows' labels."""
-    rows = (replace(row, ref=f"[{refs[row.label]}]") if row.label in refs else row for row in blocks.rows)
+    """The blocks with references to steps, by the rows' labels; of several rows with one label the first gets it."""
+    first = {row.label: place for place, row in reversed(tuple(enumerate(blocks.rows)))}
+    rows = (
+        replace(row, ref=f"[{refs[row.label]}]") if row.label in refs and first[row.label] == place else row
+        for place, row in enumerate(blocks.rows)
+    )
     return replace(blocks, rows=tuple(rows))
 
 

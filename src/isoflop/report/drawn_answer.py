@@ -45,7 +45,7 @@ def _answer(found: Answer) -> Drawn:
 
 
 def _tornado(found: Answer, width: int, mode: Mode) -> alt.TopLevelMixin:
-    from isoflop.report.chart_answer import answer_chart
+    from isoflop.report.chart_shares import answer_chart
 
     return answer_chart(found, width=width, mode=mode)
 

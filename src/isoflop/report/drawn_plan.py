@@ -43,8 +43,8 @@ def drawn(plan: Plan) -> Drawn:
 
 
 def _chart(plan: Plan, kind: str, width: int, mode: Mode) -> alt.TopLevelMixin:
-    from isoflop.report.chart_answer import answer_chart
     from isoflop.report.chart_plan import plan_chart
+    from isoflop.report.chart_shares import answer_chart
 
     if kind == "tornado":
         return answer_chart(pages.last(plan), width=width, mode=mode)
@@ -94,10 +94,10 @@ def _said_table(plan: Plan) -> Table:
 def _story(plan: Plan) -> Story:
     from isoflop.report.blocks import blocks_html
     from isoflop.report.drawn_answer import given_words
-    from isoflop.report.html import answer_html, ledger_html
+    from isoflop.report.html import ledger_html, steps_html
 
     last = pages.last(plan)
-    derivation = answer_html(last, explain=True) + ledger_html(plan.memory)
+    derivation = steps_html(last.steps, anchor=last.quantity) + ledger_html(plan.memory)
     assumed = (step for step in last.steps if step.kind == "default")
     question = (*given_words(last.steps), *((key, text) for key, text in plan.question.choices.items()))
     return Story(

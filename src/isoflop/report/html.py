@@ -89,12 +89,12 @@ def _step(line: Line, anchor: str) -> str:
         f"<code>{html_escape(line.quantity)}</code>",
         html_escape(line.value),
         " ".join(part for part in (origin, remark) if part),
-        "; ".join(map(_source, line.sources)),
+        "; ".join(map(source_html, line.sources)),
     )
     return f'<tr id="{step_id(anchor, line.number)}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
-def _source(cited: str) -> str:
+def source_html(cited: str) -> str:
     """A source, as a link where its address is known; the page itself loads nothing from there."""
     address = link(cited)
     text = html_escape(cited)
@@ -119,7 +119,9 @@ def step_id(anchor: str, number: int) -> str:
 
 def ledger_html(ledger: Ledger) -> str:
     """The ledger as a fragment: its terms, the total, and how it stands to the limit."""
-    table = table_html(LEDGER_COLUMNS, ledger_rows(ledger), caption=ledger.title)
+    rows, noted = ledger_rows(ledger), any(term.note for term in ledger.terms)
+    shown = len(LEDGER_COLUMNS) if noted else len(LEDGER_COLUMNS) - 1
+    table = table_html(LEDGER_COLUMNS[:shown], [row[:shown] for row in rows], caption=ledger.title)
     words, over = limit_words(ledger)
     kind = ' class="warning"' if over else ""
     limit = f"<p{kind}>{html_escape(words)}</p>" if words else ""

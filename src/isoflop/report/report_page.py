@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.errors import MissingData
 from isoflop.report.citations import references
-from isoflop.report.html import page
+from isoflop.report.html import page, source_html
 from isoflop.report.markup import html_escape
 from isoflop.report.methods import methods_sentences
 
@@ -90,7 +90,7 @@ def _sources(story: Story) -> str:
         for work in works
     ]
     others = (one for one in dict.fromkeys(cited) if one.partition(" ")[0] not in known | {"definition"})
-    items += [f"<li>{html_escape(one)}</li>" for one in others]
+    items += [f"<li>{source_html(one)}</li>" for one in others]
     return f"<ul>{''.join(items)}</ul>" if items else ""
 
 

@@ -32,7 +32,8 @@ def training_chain(advice: Advice) -> Chain:
     pace, rates = held.pace, timing.rates
     note = f"sum of the step's ledger, 5 to 95 %; profile {machine.name}: {machine.profile.fitted}"
     chain.leaf("step_time", pace.step, "computed", ends=(pace.low, pace.high), note=note)
-    chain.leaf("peak_rate", rates.peak, "catalogue", note=f"{advice.place.title}, dense, {rates.format} bits")
+    note = f"{advice.place.title}, dense, {rates.format} bits"
+    chain.leaf("peak_rate", rates.peak, "catalogue", note=note, source=_of(advice.place.device))
     ends = rates.tokens_per_second * pace.step
     chain.worked(
         "tokens_per_second", "batch_tokens / step_time", ("batch_tokens", "step_time"),
@@ -46,6 +47,14 @@ def training_chain(advice: Advice) -> Chain:
     )  # fmt: skip
     _bill(chain, advice)
     return chain
+
+
+def _of(name: str) -> str:
+    """Where the peak rates of a catalogued device are from; "" for a device of one's own."""
+    from isoflop import hardware
+
+    device = hardware.devices().get(name)
+    return "" if device is None else next((figure.source for figure in device.peak_rates.values()), "")
 
 
 def _bill(chain: Chain, advice: Advice) -> None:
