@@ -125,3 +125,72 @@ def test_a_cpu_is_not_taken_for_the_whole_chip_of_its_name() -> None:
     assert session.device.kind == "CPU"
     assert session.device.peak_rate("bf16").source == "measured on this machine"
     assert not session.notes
+
+
+def test_what_torch_cannot_do_is_a_result_and_a_fault_of_ours_is_not() -> None:
+    def absent() -> Measured:
+        raise NotImplementedError("no kernel of this format")
+
+    def short() -> Measured:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+    def wrong() -> Measured:
+        raise TypeError("product() takes 3 positional arguments but 4 were given")
+
+    def misspelt() -> Measured:
+        raise AttributeError("'Tensor' object has no attribute 'shap'")
+
+    assert attempt("product", {}, absent).failed == "NotImplementedError: no kernel of this format"
+    assert attempt("product", {}, short).failed.startswith("out of memory: ")
+    for fault, kind in ((wrong, TypeError), (misspelt, AttributeError)):
+        with pytest.raises(kind):
+            attempt("product", {}, fault)
+
+
+def test_weights_that_find_no_room_do_not_end_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from isoflop.measure import suite
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB.")
+
+    monkeypatch.setattr(suite, "weights_for", full)
+    found = [work() for work in suite._decoding(torch.device("cpu"), fast=False)]
+    assert [one.failed for one in found] == ["out of memory: CUDA out of memory. Tried to allocate 3.00 GiB."]
+    session = finished(machine(), (*recorded(fitting=True), *found), fast=True)
+    assert "failed: weights" in session.text
+
+
+def test_ctrl_c_in_the_middle_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from collections.abc import Iterator
+
+    from isoflop.measure import Wish, session
+
+    def interrupted(*_: object, **__: object) -> Iterator[Measured]:
+        yield from (one for one in recorded(fitting=True) if one.what in {"copy", "product"})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "look", lambda _: machine())
+    monkeypatch.setattr(session, "suite", interrupted)
+    told: list[Measured] = []
+    made = session.measure(Wish(device="cpu"), told.append)
+    assert len(told) == len(made.found) > 5
+    assert any("ended early by hand" in note for note in made.notes)
+    assert "ended early by hand" in made.text
+
+
+def test_a_process_that_dies_in_a_collective_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch import multiprocessing
+
+    from isoflop.measure.collectives import measure_collective
+
+    def dies(*_: object, **__: object) -> None:
+        raise multiprocessing.ProcessRaisedException(
+            "-- Process 1 --\nTraceback ...\nRuntimeError: NCCL: no room", 1, 9
+        )
+
+    monkeypatch.setattr(multiprocessing, "spawn", dies)
+    one = measure_collective("gloo", 2, 4096)
+    assert one.timing is None
+    assert one.failed == "RuntimeError: NCCL: no room"

@@ -13,7 +13,7 @@ from isoflop.errors import BadFile, MissingData, shorten
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from isoflop.measure import Check, Measured, Session
+    from isoflop.measure import Check, EnergyCheck, Measured, Session
 
 
 @click.command("measure", cls=Command)
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 @click.option(
     "--memory", is_flag=True, help="Then hold predicted peaks of memory against the allocator's, over a grid."
 )
+@click.option(
+    "--energy", is_flag=True, help="Then hold our estimate of energy against the board's counter and CodeCarbon."
+)
+@click.option("--tdp", help="Watts of the chip where the catalogue has none: '360 W'.")
+@click.option("--grid", default="us", show_default=True, help="Whose electricity, a country: fr, de.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(**options: object) -> None:
     """Measure the machine this runs on: a device file with a profile of its own.
@@ -38,6 +43,7 @@ def command(**options: object) -> None:
 
     \b
     isoflop measure --out my.toml --check
+    isoflop measure --energy --grid fr
     isoflop training tinyllama-1.1b --on 1x./my.toml --sequence 2k --engine native
     """
     try:
@@ -59,12 +65,52 @@ def command(**options: object) -> None:
         checks += room.check_steps(session, tell)
     if options["memory"]:
         checks += room.check_memory(session, tell)
+    energy = _energy(session, options) if options["energy"] else None
     if options["as_json"]:
+        from dataclasses import asdict
         from json import dumps
 
-        click.echo(dumps(_object(session, checks), indent=2))
+        told = {"energy": asdict(energy)} if energy is not None else {}
+        click.echo(dumps(_object(session, checks) | told, indent=2))
         return
     _print(session, checks, has_file=options["out"] is not None)
+    if energy is not None:
+        _print_energy(energy)
+
+
+def _energy(session: Session, options: dict[str, object]) -> EnergyCheck:
+    from isoflop.hardware import grid
+    from isoflop.measure import check_energy
+    from isoflop.quantity import quantity, read
+
+    tdp = read(str(options["tdp"]), quantity("tdp")).spread.median if options["tdp"] else None
+    name = grid(str(options["grid"])).name
+    return check_energy(session.machine, fast=session.fast, tdp=tdp, grid=name)
+
+
+def _print_energy(found: EnergyCheck) -> None:
+    """What each way of knowing says, and why they are apart."""
+    from isoflop.cli.knowns import print_table
+    from isoflop.cli.side_by_side import echo_wrapped
+    from isoflop.report import Column
+
+    click.echo(f"\nEnergy of {found.steps} training steps in {found.seconds:.1f} s")
+    columns = [Column(name="by"), *(Column(name=name, right=True) for name in ("power", "energy")), Column(name="from")]
+    rows = [
+        (one.name, *_watts(one.joules, found.seconds), one.note) for one in found.readings
+    ]  # fmt: skip
+    print_table(columns, rows, "text")
+    said = [f"{one.name} {one.mass * 1e3:.3g} g CO2e ({one.source})" for one in found.emissions]
+    if said:
+        echo_wrapped(f"\nEmissions: {'; '.join(said)}.")
+    if found.ratio is not None:
+        echo_wrapped(f"Our estimate is {found.ratio:.2f} times what {found.theirs} says.")
+    for line in found.why:
+        echo_wrapped(f"- {line}")
+
+
+def _watts(joules: float | None, seconds: float) -> tuple[str, str]:
+    return ("not known", "") if joules is None else (f"{joules / seconds:.3g} W", f"{joules:.4g} J")
 
 
 def _text(value: object) -> str | None:

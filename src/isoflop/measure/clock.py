@@ -116,17 +116,25 @@ def _point(found: list[float], share: float) -> float:
 
 
 def attempt(what: str, settings: Mapping[str, str | float], work: Callable[[], Measured]) -> Measured:
-    """What `work` finds, or why it failed: out of memory and what the device cannot do are results too."""
+    """What `work` finds, or why it failed: out of memory and what the device cannot do are results too.
+
+    Only what torch raises for those: a TypeError, say, is a fault of ours and is not hidden.
+    """
     try:
         return work()
-    except torch.OutOfMemoryError as error:
+    except (torch.OutOfMemoryError, MemoryError) as error:
         failed = f"out of memory: {_first_line(error)}"
-    except (RuntimeError, NotImplementedError, TypeError, AttributeError) as error:
-        # in a RuntimeError torch says that a format, a shape or a kernel is not there; CPUs, that memory is not
-        failed = f"{type(error).__name__}: {_first_line(error)}"
+    except (RuntimeError, NotImplementedError) as error:
+        # a RuntimeError says that a format, a shape or a kernel is not there; on a CPU, that memory is not
+        no_room = any(word in str(error).lower() for word in NO_ROOM)
+        failed = f"{'out of memory' if no_room else type(error).__name__}: {_first_line(error)}"
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return Measured(what=what, settings=settings, failed=failed)
+
+
+NO_ROOM = ("defaultcpuallocator", "not enough memory", "out of memory", "can't allocate memory")
+"""What messages of torch say where memory is short and the error's class does not."""
 
 
 def _first_line(error: BaseException) -> str:

@@ -22,13 +22,25 @@ def measure_collective(backend: str, ranks: int, size: int) -> Measured:
     def work() -> Measured:
         answers = multiprocessing.get_context("spawn").SimpleQueue()
         with TemporaryDirectory() as folder:
-            multiprocessing.spawn(_rank, (backend, ranks, size, f"{folder}/meet", answers), nprocs=ranks)
+            try:
+                multiprocessing.spawn(_rank, (backend, ranks, size, f"{folder}/meet", answers), nprocs=ranks)
+            except DIED as error:  # no RuntimeError, though it says the same
+                raise RuntimeError(_said(error)) from error
         middle, low, high, samples = answers.get()
         timing = Timing(seconds=middle, low=low, high=high, samples=int(samples))
         return Measured(what="all-reduce", settings=settings, timing=timing, figures={"bytes": float(size)})
 
     return attempt("all-reduce", settings, work)
 
+
+def _said(error: Exception) -> str:
+    """The last line of what a process said: the one with its error."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip().removeprefix("RuntimeError: ") if lines else "a process ended"
+
+
+DIED = (multiprocessing.ProcessRaisedException, multiprocessing.ProcessExitedException)
+"""What says that one of the processes did not come to its end."""
 
 SAMPLES = 20
 """All ranks make as many: none may stop before the others."""

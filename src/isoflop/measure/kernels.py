@@ -57,6 +57,8 @@ def _plain(m: int, n: int, k: int, turns: int, form: torch.dtype, device: torch.
 
 
 def _scaled(m: int, n: int, k: int, turns: int, device: torch.device) -> Callable[[], object]:
+    if not hasattr(torch, "_scaled_mm"):
+        raise NotImplementedError(f"torch {torch.__version__} has no product in fp8")
     form = FORMATS["fp8"]
     left = [torch.randn(m, k, device=device).to(form) for _ in range(turns)]
     right = [torch.randn(n, k, device=device).to(form) for _ in range(turns)]

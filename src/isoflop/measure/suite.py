@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from isoflop.measure import kernels
+from isoflop.measure.clock import Measured, attempt
 from isoflop.measure.collectives import measure_collective
 from isoflop.measure.decode import Serve, measure_decode, measure_prefill, weights_for
 from isoflop.measure.steps import Step, measure_step
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from isoflop.measure.clock import Measured
     from isoflop.measure.machine import Machine
+    from isoflop.torchmodel.decoder import Decoder
 
 FAST = 2e13
 """FLOP/s from which sizes are those of an accelerator."""
@@ -156,10 +157,20 @@ def _attentions(device: torch.device, *, fast: bool) -> Iterator[Callable[[], Me
 
 
 def _decoding(device: torch.device, *, fast: bool) -> Iterator[Callable[[], Measured]]:
-    """One model decoded at two depths, and prefilled."""
+    """One model decoded at two depths, and prefilled; where its weights find no room, that is the result."""
     shape = _shape(8, 4096, 32, 11008, 32000) if fast else _shape(4, 256, 4, 704, 1000)
     form = "bf16" if fast else "fp32"
-    model = weights_for(shape, device, form)
+    held: list[Decoder] = []
+
+    def loaded() -> Measured:
+        held.append(weights_for(shape, device, form))
+        return Measured(what="weights", settings={"params": float(shape.params), "form": form})
+
+    made = attempt("weights", {"params": float(shape.params), "form": form}, loaded)
+    if made.failed:
+        yield lambda: made
+        return
+    model = held[0]
     for batch, context in ((1, 1024), (16, 4096)) if fast else ((1, 128), (4, 512)):
         one = Serve(name="decoding", shape=shape, batch=batch, context=context, graph=device.type == "cuda", form=form)
         yield lambda one=one: measure_decode(model, one, seconds=0.4)  # type: ignore[misc]
