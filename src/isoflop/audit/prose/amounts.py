@@ -44,7 +44,10 @@ _PER = re.compile(
     r"\s*(?:/\s*|\bper\s+|\ba\s+(?=day|month|hour|week|year|second|minute)|\ban\s+(?=hour)|\beach\s+(?=day|month|hour))",
     re.IGNORECASE,
 )
-_MANY = re.compile(r"(?P<word>thousand|million|billion)\s+(?=tok|param|word|request|quer)", re.IGNORECASE)
+_MANY = re.compile(
+    r"(?P<word>thousand|million|billion)\s+(?=(?:(?:input|output|generated|prompt|new|training|cached)\s+)?(?:tok|param|word|request|quer))",
+    re.IGNORECASE,
+)
 _JOIN = re.compile(r"\s*[-–]\s*|\s+|\s*[×*]\s*")
 _SKIP = re.compile(r"[\s\-–]*(?:\[\s*)?")
 _ADJECTIVES = re.compile(rf"(?:(?:[A-Za-z][A-Za-z'&./+]*(?:-[A-Za-z]+)*|{MASK}+)[\s-]+){{1,4}}?(?=(?:[A-Za-z]))")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 ABOUT = (
     r"\s*(?:about|roughly|around|approximately|some|nearly|almost|a total of|~|≈|only|just|at least|at most|up to|over|"
-    r"under|at|to|you)?\s*$"
+    r"under|at|to|you)?\s*(?:an?\s+)?(?:sustained|average of|average|total of|mere|whopping|further|extra)?\s*$"
 )
 """What may stand between the words that conclude and the amount."""
 
@@ -24,11 +24,13 @@ _IS = re.compile(
     r"\b(?:is|are|was|were|takes?|took|taking|needs?|needed|requires?|has|have|costs?|costing|emits?|emitted|emitting|"
     r"uses?|used|using|consum\w+|burn\w*|draws?|drew|fills?|becomes?|means?|equals?|amounts?|yields?|spends?|spent|paid|"
     r"pays?|lasts?|produc\w+|runs?|adds? up|sets? (?:you|us|them|one) back|comes? in|corresponds?|results? in|occup\w+|"
-    r"generates?|process(?:es)?|holds?|sustains?|delivers?|reach(?:es)?)\b" + ABOUT,
+    r"covers?|spans?|adds?|moves?|writes?|reads?|fails?|every|generates?|process(?:es)?|holds?|sustains?|delivers?|reach(?:es)?)\b"
+    + ABOUT,
     re.IGNORECASE,
 )
 _LEADS = re.compile(
-    r"(?:^|[,;:(–—]\s*)(?:so|hence|thus|therefore|i\.e\.,?|meaning|which means)\b[^,;:]*$", re.IGNORECASE
+    r"(?:(?:^|[,;:(–—]\s*)(?:so|hence|i\.e\.,?|meaning|which means)|\b(?:thus|therefore|accordingly))\b[^,;:]*$",
+    re.IGNORECASE,
 )
 _IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|all told|combined)\b", re.IGNORECASE)
 _BESIDE = re.compile(
@@ -46,3 +48,11 @@ def conclusion(text: str, amount: Amount) -> Literal["so", "is", ""]:
     if before.endswith(": ") or _IN_ALL.match(text, amount.end) or ("/" in amount.kind and _BESIDE.search(before)):
         return "is"
     return ""
+
+
+_EVERY = re.compile(r"\b(?:every|once (?:in|every)|one (?:in|every))" + ABOUT, re.IGNORECASE)
+
+
+def is_each(text: str, amount: Amount) -> bool:
+    """Whether it is the time from one to the next: "one every 3 hours"."""
+    return bool(_EVERY.search(text[: amount.start]))

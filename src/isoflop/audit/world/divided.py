@@ -58,6 +58,9 @@ _AFTER: dict[str, re.Pattern[str]] = {
     "accumulation": _counted(r"(?:gradient[- ])?accumulation steps|micro[- ]?batches"),
     "kv_heads": _counted(r"(?:KV|key[-/ ]value) heads"),
     "heads": _counted(r"(?:query |attention |Q )?heads"),
+    "examples": _counted(r"(?:training )?(?:examples|samples|documents|conversations|prompts|pairs)"),
+    "epochs": _counted(r"epochs?"),
+    "steps": _counted(r"(?:optimizer |training |gradient )?(?:steps|iterations|updates)"),
     "layers": _counted(r"(?:transformer )?(?:layers|blocks)"),
     "chips": _counted(r"(?:\w+ )?(?:GPUs?|chips|accelerators|cards|ranks)|[AHBV]\d{2,3}s?"),
     "factor": _counted(r"(?:x|×|times) (?:smaller|less|fewer)"),
@@ -96,6 +99,13 @@ _RULES = (
     ),
     _Rule(result="step_tokens", needs=("batch", "sequence"), of=_times, words="sequences times their length are"),
     _Rule(result="table", needs=("vocabulary", "width"), of=_times, words="entries times their width are"),
+    _Rule(
+        result="steps",
+        needs=("examples", "batch"),
+        takes=("epochs",),
+        of=lambda found: found.get("epochs", 1.0) * found["examples"] / found["batch"],
+        words="examples over the batch, by epoch, are",
+    ),
     _Rule(
         result="stage_layers",
         needs=("layers", "pp"),

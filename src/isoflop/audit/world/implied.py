@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from isoflop.audit.prose.amounts import Amount
     from isoflop.audit.prose.facts import Told
 
-COUNTS = frozenset({"#steps", "#layers", "#things", "#epochs", "#times"})
+COUNTS = frozenset({"#steps", "#epochs", "#times"})
 """Kinds of amounts that only count."""
 
 _SECONDS = {"hour": 3600.0, "day": 86400.0, "week": 7 * 86400.0, "month": 730.5 * 3600, "year": 8766 * 3600.0}
@@ -48,6 +48,11 @@ _PER = re.compile(
     r"(?P<noun>token|parameter|GPU|TPU|chip|accelerator|request|sequence)\b",
     re.IGNORECASE,
 )
+_PER_MANY = re.compile(
+    r"\s*(?:/|per)\s*(?P<many>million|thousand|billion|1M|M|1k|k)?\s*(?:(?:input|output|generated|prompt)\s+)?tokens?\b",
+    re.IGNORECASE,
+)
+_MANY = {"million": 1e6, "1m": 1e6, "m": 1e6, "thousand": 1e3, "1k": 1e3, "k": 1e3, "billion": 1e9}
 _PER_NOUN = {"parameter": "param", "gpu": "chip", "tpu": "chip", "accelerator": "chip"}
 _EACH_TOKEN = re.compile(r"^(?:each|every|a|per|one) token\b", re.IGNORECASE)
 _HOURS_BEFORE = re.compile(r"\b(?:GPU|TPU|chip|accelerator)[- ]?hours\s*[:=|]\s*(?:about\s+|~)?$", re.IGNORECASE)
@@ -57,6 +62,7 @@ _PART_AFTER, _PART_BEFORE = (
     re.compile(r"[0-9)A-Za-z]\s*(?:[x×*·]|\btimes)\s*$"),
 )
 _EQUALS_AFTER = re.compile(r"[^=;.]{0,60}(?:=|≈)")
+_BY_LAYER = re.compile(r"(?:parameters?|params|weights) (?:per|a|each) layer", re.IGNORECASE)
 _NODES = re.compile(r"\b(?:nodes|servers|machines|boxes|hosts)\b", re.IGNORECASE)
 _EACH = re.compile(r"\s+(?:\w+\s+)?(?:each|apiece|per (?:node|server|machine|box|host))\b", re.IGNORECASE)
 _OF_THEM = re.compile(r"\s+(?:of (?:them|these|those)|such (?:chips|cards|GPUs))\b")
@@ -94,7 +100,8 @@ def read_again(told: Told, amount: Amount) -> Amount:
         of_each = _OF_EACH_NODE.search(before) or (_NODES.search(before) and _EACH.match(after))
         if amount.kind == "chip" and amount.value <= 72 and of_each:
             return replace(amount, kind="chip/node")
-        return _per_noun(amount, text)
+        by_layer = amount.kind == "#other" and _BY_LAYER.search(amount.text)
+        return replace(amount, kind="param/#layers") if by_layer else _per_noun(amount, text)
     if _HOURS_BEFORE.search(before):
         return replace(amount, low=3600 * amount.low, high=3600 * amount.high, kind="chip s")
     mass = _MASS.match(after)
@@ -113,11 +120,19 @@ def read_again(told: Told, amount: Amount) -> Amount:
         return replace(amount, kind="sequence")
     if _OF_THEM.match(after):
         return replace(amount, kind="chip")
-    return replace(amount, kind="#times") if _FACTOR_BEFORE.search(before) or _PLURAL.match(after) else amount
+    return (
+        replace(amount, kind="#times" if _FACTOR_BEFORE.search(before) else "#things")
+        if (_FACTOR_BEFORE.search(before) or _PLURAL.match(after))
+        else amount
+    )
 
 
 def _per_noun(amount: Amount, text: str) -> Amount:
     """As in "160 KiB of cache per token", which the reader of amounts has as bytes."""
+    many = _PER_MANY.match(text, amount.end) if amount.kind == "$" else None
+    if many:
+        scale = _MANY.get((many["many"] or "").lower(), 1.0)
+        return replace(amount, low=amount.low / scale, high=amount.high / scale, kind="$/token")
     found = _PER.match(text, amount.end)
     noun = found["noun"].lower() if found else "token" if amount.kind == "FLOP" and _EACH_TOKEN.match(text) else ""
     noun = _PER_NOUN.get(noun, noun)
@@ -174,9 +189,10 @@ def dims_of(amount: Amount) -> dict[str, int] | None:
     """The dimensions of an amount's unit; {} for a share or a count, None where it is not known."""
     if amount.kind == PERCENT or amount.kind in COUNTS:
         return {}
-    if amount.kind == BARE or amount.kind.startswith("#") or "?" in amount.kind:
+    kind = amount.kind.replace("#things", "thing").replace("#layers", "layer")
+    if kind == BARE or "#" in kind or "?" in kind:
         return None
-    upper, *lower = amount.kind.split("/")
+    upper, *lower = kind.split("/")
     found: Counter[str] = Counter(upper.split())
     for part in lower:
         found.subtract(part.split())

@@ -12,11 +12,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import product
-from math import isfinite, log
+from math import isfinite, log, prod
 from typing import TYPE_CHECKING
 
 from isoflop.audit.prose.amounts import BARE
-from isoflop.audit.world.conclusions import ABOUT, conclusion
+from isoflop.audit.world.conclusions import ABOUT, conclusion, is_each
 from isoflop.audit.world.found import finding, middle, near, slip_of
 from isoflop.audit.world.implied import Term, dims_of, found_terms, is_factor, read_again, terms
 
@@ -33,10 +33,10 @@ ALIKE = 0.16
 """How far in logs a conclusion may be rounded."""
 EXACT = 0.05
 """How near the miss must be to a known slip."""
-NOUNS = frozenset({"chip", "request", "sequence"})
+NOUNS = frozenset({"chip", "request", "sequence", "thing", "layer"})
 """What units of rates and prices often leave out."""
-CLEAR = 0.6
-"""Logs beyond which a miss without a known factor is one too, where every figure before it is used."""
+CLEAR = (0.6, 5.0)
+"""Logs between which a miss without a known factor is one too, where every figure before it is used."""
 
 _PAID = re.compile(r"\b(?:costs?|paid|spent|burned|burnt|used|consumed|took|emitted)\b" + ABOUT, re.IGNORECASE)
 _FOR = re.compile(r"\s+(?:\w+\s+){0,3}(?:for|on|over|with|by|at)\b[^.;:]*$", re.IGNORECASE)
@@ -45,7 +45,7 @@ _OPEN = re.compile(
     r"faster|slower|only part|remaining|not)\b",
     re.IGNORECASE,
 )
-_OPENER = re.compile(rf"{_OPEN.pattern}|\\b(?:if|each(?!,)|every)\\b", re.IGNORECASE)
+_OPENER = re.compile(rf"{_OPEN.pattern}|\bif\b", re.IGNORECASE)
 _HIDDEN = re.compile(r"FLOP|kgCO2e|^J$|/J$")
 """Kinds beside which a factor goes unsaid often: utilisation, cooling, a grid."""
 _SLIPS: tuple[tuple[float, Class, str], ...] = (
@@ -71,7 +71,7 @@ def products(text: tuple[Told, ...]) -> Iterator[Finding]:
             for inputs, more in _leads(told, place, block, strict=drawn == "so"):
                 if (_OPEN if drawn == "so" else _OPENER).search(f"{more} {words}"):
                     break
-                found = _product(inputs, read_again(told, amount), strict=drawn == "so")
+                found = _product(inputs, read_again(told, amount), strict=drawn == "so", each=is_each(words, amount))
                 if found is not None:
                     yield from (_finding(told, one) for one in found)
                     break
@@ -101,7 +101,7 @@ def _leads(told: Told, place: int, block: list[Told], *, strict: bool) -> Iterat
     """What may lead to an amount: what stands before it, then the sentence or items before too; and their words."""
     own = _inputs(told, place)
     yield own, ""
-    if not block or not (strict or told.sentence.kind == "item"):
+    if not block or not (strict or told.sentence.kind == "item" or len(own) == 1):
         return
     last = block if told.sentence.kind == "item" else block[-1:]
     given = [one for before in last for one in found_terms(before)]
@@ -124,7 +124,7 @@ def _inputs(told: Told, place: int) -> list[Term | None]:
     return [one for _, one in kept]
 
 
-def _product(given: list[Term | None], said: Amount, *, strict: bool) -> list[_Miss] | None:
+def _product(given: list[Term | None], said: Amount, *, strict: bool, each: bool) -> list[_Miss] | None:
     """What misses, if anything does; None where nothing comes out in its unit."""
     inputs = [one for one in given if one is not None]
     wanted = dims_of(said)
@@ -135,14 +135,16 @@ def _product(given: list[Term | None], said: Amount, *, strict: bool) -> list[_M
         return None
     if not _may_be_of_its_kind(inputs, said) or any(one.value <= 0 for one in inputs):
         return None
-    options = list(_options(inputs, wanted) if len(inputs) > 1 else _again(inputs[0], said))
+    options = list(_options(inputs, wanted, each=each) if len(inputs) > 1 else _again(inputs[0], said))
     if not options:
         return None
-    if any(abs(log(said.off(value))) <= ALIKE for value, _, _ in options):
+    if any(abs(log(said.off(one.value))) <= ALIKE for one in options):
         return []
-    due, used, exact = max(options, key=lambda one: one[1:])
-    one_value = len({value for value, *rest in options if rest == [used, exact]}) == 1
-    if used < max(min(2, len(inputs)), required - 1) or not one_value:
+    best = max((one for one in options if one.natural), default=None)
+    if best is None or best.used < max(min(2, len(inputs)), required - 1):
+        return []
+    due, equal = best.value, [one for one in options if (one.used, one.exact) == (best.used, best.exact)]
+    if len({one.value for one in equal if one.natural}) > 1:
         return []
     ratio = middle(said) / due
     if (said.number.bound == ">" and ratio < 1) or (said.number.bound == "<" and ratio > 1):
@@ -150,7 +152,7 @@ def _product(given: list[Term | None], said: Amount, *, strict: bool) -> list[_M
     slip = _slip(ratio)
     if (
         slip is None
-        and used >= max(2, required)
+        and best.used >= max(2, required)
         and not said.number.bound
         and _is_clear(inputs, said, due, strict=strict)
     ):
@@ -173,47 +175,62 @@ def _is_clear(inputs: list[Term], said: Amount, due: float, *, strict: bool) -> 
         return True
     if not strict:
         return False
-    return abs(log(said.off(due))) > CLEAR and not any(
-        _HIDDEN.search(kind) for kind in (said.kind, *(one.kind for one in inputs))
+    kinds = [one.kind for one in inputs if one.dims]
+    return (
+        CLEAR[0] < abs(log(said.off(due))) < CLEAR[1]
+        and len(set(kinds)) == len(kinds)
+        and not any(_HIDDEN.search(kind) for kind in (said.kind, *(one.kind for one in inputs)))
     )
 
 
-def _options(inputs: list[Term], wanted: Mapping[str, int]) -> Iterator[tuple[float, int, bool]]:
-    """Every product of the inputs that has the unit wanted, of how many it is, and whether chips cancel too.
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class _Option:
+    """A product that has the unit wanted: of how many inputs, whether all nouns cancel, and its value.
 
-    They need not, for prices and powers leave them out, unless it is chips that are asked for; so with requests.
+    `natural` where nothing is divided by that people only multiply with: counts, chips of a price that is for one.
     """
-    loose = not NOUNS & wanted.keys()
-    asked = dict(wanted)
-    many_times = bool(wanted) and any(one.dims == wanted for one in inputs)
-    for powers in product((1, 0) if many_times else (1, 0, -1), repeat=len(inputs)):
+
+    used: int
+    exact: bool
+    value: float
+    natural: bool
+
+
+def _options(inputs: list[Term], wanted: Mapping[str, int], *, each: bool) -> Iterator[_Option]:
+    """Every product of the inputs that has the unit wanted.
+
+    `each` where a time is claimed for one of many: "fails every 5 hours". Chips, requests and the like need not cancel,
+    for prices and powers leave them out, unless it is they that are asked for.
+    """
+    loose = not any(noun in one.dims for noun in NOUNS & wanted.keys() for one in inputs)
+    asked = _without_nouns(wanted) if loose else dict(wanted)
+    many_times = bool(asked) and any(_without_nouns(one.dims) == _without_nouns(wanted) for one in inputs)
+    for powers in product((1, 0, -1), repeat=len(inputs)):
         used = sum(power != 0 for power in powers)
-        if used < 2 or any(one.counts and power < 0 for one, power in zip(inputs, powers, strict=True)):
-            continue
         found: Counter[str] = Counter()
         for one, power in zip(inputs, powers, strict=True):
             for name, exponent in one.dims.items():
                 found[name] += power * exponent
         left = {name: exponent for name, exponent in found.items() if exponent}
-        if (_without_nouns(left) if loose else left) != asked or any(
-            left.get(noun, 0) < 0 for noun in NOUNS - wanted.keys()
-        ):
+        if used < 2 or (_without_nouns(left) if loose else left) != asked:
             continue
-        value = 1.0
-        for one, power in zip(inputs, powers, strict=True):
-            value *= one.value**power
+        value = prod(one.value**power for one, power in zip(inputs, powers, strict=True))
         if isfinite(value) and value > 0 and (wanted or value > 1):
-            yield value, used, left == wanted
+            under = [one for one, power in zip(inputs, powers, strict=True) if power < 0]
+            odd = [one for one in under if not any(wanted.get(noun, 0) < 0 for noun in one.dims)]
+            bare = any(left.get(noun, 0) < 0 for noun in NOUNS - wanted.keys())
+            natural = not ((bare and not each) or any(one.counts for one in under) or (many_times and odd))
+            yield _Option(value=value, used=used, exact=left == wanted, natural=natural)
 
 
-def _again(one: Term, said: Amount) -> Iterator[tuple[float, int, bool]]:
+def _again(one: Term, said: Amount) -> Iterator[_Option]:
     """A rate in another unit of time: "2,000 tokens per second is 173M tokens per day"."""
     if (
         one.kind == said.kind
         and one.kind in {"token/s", "request/s", "$/s", "$/s/chip"}
         and not one.text.endswith(said.unit)
     ):
-        yield one.value, 1, True
+        yield _Option(value=one.value, used=1, exact=True, natural=True)
 
 
 def _without_nouns(dims: Mapping[str, int]) -> dict[str, int]:
