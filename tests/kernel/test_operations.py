@@ -153,3 +153,18 @@ def test_what_a_group_gets_of_its_links_depends_on_how_they_lie() -> None:
 def test_large_groups_wait_as_a_tree_does() -> None:
     tiny = [float(all_gather_time(1.0, ranks, ranks, chip=CHIP, profile=PROFILE)) for ranks in (64, 4096)]
     assert tiny[1] < 4 * tiny[0]
+
+
+def test_attention_in_fp32_keeps_its_bits_on_matrix_units() -> None:
+    """As three products of tf32 where that is faster than vector units; the same whatever other products are done in."""
+    one, other = (
+        attention_time(1e12, chip=CHIP, profile=PROFILE, generation=1, group=group) for group in ("fp32", "tf32")
+    )
+    assert one == other
+    best = max(CHIP.rate("fp32"), CHIP.rate("tf32") / 3)
+    assert one == pytest.approx(1e12 / (best * PROFILE.attention.share(1)))
+
+
+def test_small_products_in_fp32_lose_less_to_memory_than_those_in_16_bit() -> None:
+    for profile in profiles().values():
+        assert profile.format("fp32").shape < profile.format("16").shape

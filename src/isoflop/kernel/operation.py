@@ -23,9 +23,18 @@ def matmul_time(m: Real, n: Real, k: Real, *, chip: Chip, profile: Profile, grou
     return 2 * m * n * k / chip.rate(group) * slowness + profile.launch.product
 
 
+SPLIT = 3.0
+"""Products of tf32 that make one of fp32 on matrix units: each side is split in two, the smallest part left out."""
+
+
 def attention_time(flops: Real, *, chip: Chip, profile: Profile, generation: int, group: str = "16") -> Real:
-    """Seconds of scores and weighted sums of `flops` FLOP in fused kernels, forward, with their mask counted."""
-    return flops / (chip.rate(group) * profile.attention.share(generation))
+    """Seconds of scores and weighted sums of `flops` FLOP in fused kernels, forward, with their mask counted.
+
+    Kernels of fp32 (CUTLASS's, which torch takes) keep its bits on matrix units by splitting, whatever other products
+    are asked to do in; where there are no such units, or splitting does not pay, vector units do it.
+    """
+    rate = max(chip.rate("fp32"), chip.rate("tf32") / SPLIT) if group in {"fp32", "tf32"} else chip.rate(group)
+    return flops / (rate * profile.attention.share(generation))
 
 
 def score_time(flops: Real, scores: Real, *, chip: Chip, profile: Profile, group: str = "16") -> Real:

@@ -29,7 +29,9 @@ class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `efficiency` is the share of the dense peak that large ones reach; small ones take longer by `shape` x (1/m + 1/n +
     1/k): operands that are read and written. `wave` is half of what all units of the chip write at once, in elements:
-    of the last wave of tiles half is lost in the mean.
+    of the last wave of tiles half is lost in the mean. Both are fitted to steps in 16 bit and less; of fp32 they follow
+    from those, no step in fp32 being among the rows: the bytes are twice as many and the units so many times slower, so
+    that `shape` is smaller by half of that, and tiles are half as large.
     """
 
     efficiency: _Share
