@@ -57,7 +57,7 @@ def test_a_log_with_a_torn_line_a_crash_and_more_keys_is_compacted(tmp_path: Pat
         {"attempt": 0},
         {"step": 2, "losses": [3.0, None], "grad_norm": None, "seconds": 0.5, "beside": 3},
         {"attempt": 1},
-        {"step": 2, "losses": [2.5], "grad_norm": 1.0, "seconds": 0.25},
+        {"step": 2, "losses": [2.5], "grad_norm": 1.0, "seconds": 0.25, "processor": 0.2},
     ]
     for record in records:
         log.add(record)

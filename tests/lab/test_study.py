@@ -26,7 +26,7 @@ from isoflop.lab import (
     write_export,
     write_model,
 )
-from isoflop.lab.forecast import check_disk
+from isoflop.lab.forecast import Forecast, check_disk
 from isoflop.lab.pool import Outcome
 from isoflop.model import describe
 
@@ -84,7 +84,7 @@ def test_a_study_goes_from_text_to_a_refusal_that_says_what_is_missing(toml: Pat
     assert process.wait() != 0
     held = StudyFolder(folder)
     assert 0 < len(held.results()) < 12
-    heard: list[Outcome] = []
+    heard: list[Outcome | Forecast] = []
     asked, failed = run_study(held, heard.append, processes=1)
     assert not failed
     assert len(held.results()) == 12
@@ -94,7 +94,10 @@ def test_a_study_goes_from_text_to_a_refusal_that_says_what_is_missing(toml: Pat
     note = list(held.history.read())[-1]
     assert note["measured"]["memory"] > 1e8  # type: ignore[index]
     assert note["predicted"]["memory"]["low"] < note["measured"]["memory"] < note["predicted"]["memory"]["high"]  # type: ignore[index]
-    assert [row[2] for row in history_rows(held)] == ["wall", "busy", "memory"]
+    assert [row[2] for row in history_rows(held)] == ["wall time", "time of steps", "memory"]
+    assert isinstance(heard[0], Forecast)
+    assert {one.run for one in heard if isinstance(one, Outcome)} == set(heard[0].seconds)
+    assert 0 < note["measured"]["processor"] <= sum(one.seconds for one in held.results().values()) * 1.2  # type: ignore[index]
     state = json.loads(command("status", str(folder), "--json").stdout)
     assert state["law"]["refused"] == "UntrustworthyFit"
     assert state["done"] == state["wanted"] == 12
@@ -120,7 +123,7 @@ def _exported(held: StudyFolder, tmp_path: Path) -> None:
     write_model(held, run[:8], tmp_path / "model")
     assert describe(str(tmp_path / "model")).verified
     page = study_page(held)
-    assert page.count("<svg") == 2
+    assert page.count("<svg") >= 2 * 2
     assert "0 of 3 budgets" in page
     assert run in page
     with pytest.raises(BadInput, match="ends in"):

@@ -1,4 +1,4 @@
-"""`isoflop lab new|run|status|export`."""
+"""`isoflop lab new|run|status|export|query`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from isoflop.lab.bracket import Bracket
-    from isoflop.lab.forecast import Forecast, Span
     from isoflop.lab.operate import StudyFolder
-    from isoflop.lab.pool import Outcome
 
 
 @click.group("lab", cls=Group)
@@ -39,19 +37,26 @@ def command() -> None:
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--processes", type=click.IntRange(1, 4096), default=2, show_default=True, help="Runs at once.")
 @click.option("--probe/--no-probe", default=True, help="Time a few real steps, to say how long it will take.")
-def new(folder: Path, study: Path, processes: int, probe: bool) -> None:
+@click.option(
+    "--device", metavar="FILE", type=click.Path(path_type=Path), help="A profile of this machine: isoflop measure."
+)
+def new(folder: Path, study: Path, processes: int, probe: bool, device: Path | None) -> None:
     """Make FOLDER from a STUDY.toml: build the corpus, plan the first runs, predict what they take."""
+    from isoflop.cli.lab_progress import forecast_words
+
     room = _room()
-    held = room.make_study(folder, study)
+    held = room.make_study(folder, study, machine=device)
     corpus = held.corpus
     click.echo(
         f"{corpus.documents:,} documents, {corpus.tokens:,} tokens ({corpus.bytes_per_token:.2f} bytes each),"
         f" {len(corpus.held_out_blocks)} of {corpus.blocks} blocks held out"
     )
-    specs = held.todo()
     _print_plan(held)
-    if probe:
-        _print_forecast(room.forecast(folder, specs, processes=processes, price=held.study.price), processes)
+    if probe or device is not None:
+        price = held.study.price
+        found = room.forecast(folder, held.todo(), processes=processes, price=price, probe=probe)
+        for line in forecast_words(found, processes):
+            click.echo(line)
     click.echo(f"Next: isoflop lab run {folder}")
 
 
@@ -63,12 +68,14 @@ def new(folder: Path, study: Path, processes: int, probe: bool) -> None:
 @click.option("--ray", metavar="ADDRESS", help="Ray instead of processes: a cluster, auto, or local for one here.")
 def run(folder: Path, processes: int, threads: int, probe: bool, ray: str | None) -> None:
     """Train what the study asks for, round by round, or go on where it was stopped."""
+    from isoflop.cli.lab_progress import Telling
+
     room = _room()
     held = room.StudyFolder(folder)
-    show = _Progress(held)
+    address = "" if ray == "local" else ray
     try:
-        address = "" if ray == "local" else ray
-        asked, failed = room.run_study(held, show, processes=processes, threads=threads, probe=probe, ray=address)
+        with Telling(held, processes) as tell:
+            asked, failed = room.run_study(held, tell, processes=processes, threads=threads, probe=probe, ray=address)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; isoflop lab run {folder} goes on from the last checkpoints", err=True)
         raise
@@ -93,6 +100,7 @@ def status(folder: Path, as_json: bool) -> None:
         return
     _print_plan(held)
     _print_runs(held)
+    _print_progress(held)
     _print_history(held)
     _print_brackets(held.wanted().brackets)
     _print_law(held)
@@ -108,6 +116,7 @@ def export(folder: Path, to: Path, run_: str | None) -> None:
     """Write TO: runs.csv (a row a run), curves.parquet (a row a step), page.html, or a model with --model."""
     room = _room()
     held = room.StudyFolder(folder)
+    held.compact_if_free()
     if run_ is not None:
         room.write_model(held, run_, to)
         click.echo(f"{to}: read it with isoflop model {to}", err=True)
@@ -133,7 +142,7 @@ def query(folder: Path, sql: str, form: str) -> None:
 
     isoflop lab query my-study "select params, avg(val_loss) from runs group by 1 order by 1"
     """
-    from isoflop.cli.knowns import print_table
+    from isoflop.cli.output import print_table
     from isoflop.report import Column
 
     room = _room()
@@ -151,40 +160,6 @@ def _room() -> ModuleType:
     return lab
 
 
-class _Progress:
-    """A line on stderr as each run ends: how many, how fast, how long still."""
-
-    def __init__(self, held: StudyFolder) -> None:
-        from time import perf_counter
-
-        self.held, self.began, self.clock = held, perf_counter(), perf_counter
-        self.done, self.flops = 0, 0.0
-
-    def __call__(self, outcome: Outcome) -> None:
-        from isoflop.lab.store import RunFolder
-
-        if outcome.status in {"failed", "lost"}:
-            click.echo(f"  {outcome.run}  {outcome.status}: {outcome.message}", err=True)
-            return
-        folder = RunFolder(self.held.runs / outcome.run)
-        result = folder.result
-        if result is None:
-            return
-        self.done += 1
-        self.flops += result.flops
-        todo = self.held.todo()
-        left = sum(one.flops for one in todo)
-        passed = self.clock() - self.began
-        loss = "diverged" if result.status == "diverged" else f"loss {result.loss:.4f}"
-        money = f", ${passed / 3600 * self.held.study.price:.3f}" if self.held.study.price else ""
-        click.echo(
-            f"  {outcome.run}  {result.flops:.2g} FLOP  {folder.spec.params:,} params  seed {folder.spec.seed}  {loss}"
-            f"  {result.tokens / max(result.seconds, 1e-9):,.0f} tokens/s  {result.rate / 1e9:.1f} GFLOP/s |"
-            f" {self.done} done, {len(todo)} to do, about {left / max(self.flops / passed, 1):,.0f} s{money}",
-            err=True,
-        )
-
-
 def _print_plan(held: StudyFolder) -> None:
     asked = held.wanted()
     done = held.results()
@@ -192,22 +167,18 @@ def _print_plan(held: StudyFolder) -> None:
     click.echo(f"{held.study.name}: {len(asked.specs)} runs, {asked.flops:.3g} FLOP; {finished} done")
 
 
-def _print_forecast(found: Forecast, processes: int) -> None:
-    money = f", ${found.cost:.3f}" if found.cost else ""
-    click.echo(
-        f"predicted: {_span(found.wall, 1, 's')} with {processes} processes ({_span(found.busy, 1, 's')} of steps),"
-        f" {_span(found.memory, 1e6, 'MB')} a process, {found.disk / 1e6:,.0f} MB on disk{money}"
-    )
-    if found.load > processes:
-        click.echo(f"mind: the machine is busy (load {found.load:.1f}); times may be far off", err=True)
+def _print_progress(held: StudyFolder) -> None:
+    """What is being trained at this moment."""
+    from isoflop.cli.lab_progress import progress_words
+    from isoflop.lab import progress
 
-
-def _span(span: Span, scale: float, unit: str) -> str:
-    return f"{span.value / scale:,.0f} {unit} ({span.low / scale:,.0f} to {span.high / scale:,.0f})"
+    found = progress(held)
+    if found.going:
+        click.echo(f"now: {progress_words(found)}")
 
 
 def _print_runs(held: StudyFolder) -> None:
-    from isoflop.cli.knowns import print_table
+    from isoflop.cli.output import print_table
     from isoflop.report import Column
 
     rows: list[tuple[str, ...]] = []
@@ -238,8 +209,9 @@ def _print_history(held: StudyFolder) -> None:
     """Predicted against measured, a line a round and quantity."""
     from isoflop.cli.lab_page import history_rows
 
-    for number, runs, name, predicted, measured in history_rows(held):
-        click.echo(f"round {number}, {runs} runs: {name} predicted {predicted}, measured {measured}")
+    for number, runs, name, predicted, measured, off, within, load in history_rows(held):
+        said = f"{name} predicted {predicted}, measured {measured} ({off}): {within}"
+        click.echo(f"round {number}, {runs} runs: {said}; load {load}")
 
 
 def _print_brackets(brackets: tuple[Bracket, ...]) -> None:

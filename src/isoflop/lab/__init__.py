@@ -12,6 +12,7 @@ from isoflop.lab.data import Corpus, DataSpec, build_corpus
 from isoflop.lab.export import line_of_study, rows, runs_of_study, write_export, write_model
 from isoflop.lab.forecast import Forecast, forecast
 from isoflop.lab.operate import StudyFolder, make_study, run_study
+from isoflop.lab.progress import Progress, progress
 from isoflop.lab.query import query
 from isoflop.lab.spec import Optimizer, RunSpec, Schedule
 from isoflop.lab.state import status_object
@@ -25,6 +26,7 @@ __all__ = [
     "Family",
     "Forecast",
     "Optimizer",
+    "Progress",
     "Result",
     "RunFolder",
     "RunSpec",
@@ -36,6 +38,7 @@ __all__ = [
     "forecast",
     "line_of_study",
     "make_study",
+    "progress",
     "query",
     "read_study",
     "rows",

@@ -1,10 +1,10 @@
 """The records of a run that is over, from lines of JSON into one Parquet file that DuckDB, pandas and others read.
 
 `log.jsonl` is what a run writes while it trains. Once there is a result it becomes `log.parquet`: a row a step (step
-from 0, loss before it in nats per token; `grad_norm` and `seconds` stand at the last step of each record; `counted` is
-false for steps that were done again after a crash). The rest (attempts: versions, processor, load) lies in the file's
-metadata, so that every record can be had back as it was. The lines go only after the file is whole on the disk; where
-that fails (a full disk, no pyarrow), they stay, and nothing is lost.
+from 0, loss before it in nats per token; `grad_norm`, `seconds` and `processor` stand at the last step of each record;
+`counted` is false for steps that were done again after a crash). The rest (attempts: versions, processor, load) lies in
+the file's metadata, so that every record can be had back as it was. The lines go only after the file is whole on the
+disk; where that fails (a full disk, no pyarrow), they stay, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OTHERS = b"isoflop.records"
 """Key of the metadata: what no column holds, as [row before which it came, record]."""
 
-COLUMNS = ("step", "losses", "grad_norm", "seconds")
+COLUMNS = ("step", "losses", "grad_norm", "seconds", "processor")
 
 
 class Log:
@@ -72,8 +72,7 @@ def _table(records: Sequence[Mapping[str, object]]) -> pa.Table:
 
     steps: list[int] = []
     losses: list[float | None] = []
-    norms: list[float | None] = []
-    seconds: list[float | None] = []
+    ends: dict[str, list[float | None]] = {name: [] for name in COLUMNS[2:]}
     others: list[list[object]] = []
     for record in records:
         held = record.get("losses")
@@ -83,8 +82,8 @@ def _table(records: Sequence[Mapping[str, object]]) -> pa.Table:
         last = int(str(record["step"]))
         steps += range(last - len(held), last)
         losses += held
-        norms += [None] * (len(held) - 1) + [record.get("grad_norm")]  # type: ignore[list-item]  # numbers of JSON
-        seconds += [None] * (len(held) - 1) + [record.get("seconds")]  # type: ignore[list-item]
+        for name, column in ends.items():
+            column.extend([*[None] * (len(held) - 1), record.get(name)])  # type: ignore[list-item]  # numbers of JSON
         rest = {name: value for name, value in record.items() if name not in COLUMNS}
         if rest:
             others.append([len(steps), rest | {"": "more of the record before"}])
@@ -92,8 +91,7 @@ def _table(records: Sequence[Mapping[str, object]]) -> pa.Table:
     columns = {
         "step": pa.array(steps, pa.int64()),
         "loss": pa.array(losses, pa.float64()),
-        "grad_norm": pa.array(norms, pa.float64()),
-        "seconds": pa.array(seconds, pa.float64()),
+        **{name: pa.array(column, pa.float64()) for name, column in ends.items()},
         "counted": pa.array([final[step] == place for place, step in enumerate(steps)], pa.bool_()),
     }
     return pa.table(columns).replace_schema_metadata({OTHERS: json.dumps(others, allow_nan=False).encode()})
@@ -103,9 +101,10 @@ def _records(table: pa.Table, path: Path) -> Iterator[dict[str, object]]:
     """The records that a table was made of."""
     try:
         others = json.loads(table.schema.metadata[OTHERS])
-        steps, losses, norms, seconds = (table.column(name).to_pylist() for name in ("step", "loss", *COLUMNS[2:]))
+        steps, losses, *ends = (table.column(name).to_pylist() for name in ("step", "loss", *COLUMNS[2:]))
     except (TypeError, KeyError, json.JSONDecodeError) as error:
         raise BadFile(f"{path}: not a log of the laboratory; delete the run's folder, and it is done again.") from error
+    norms, seconds, own = ends
     begin = at = 0
     while at < len(steps) or others:
         while others and others[0][0] == at and "" not in others[0][1]:
@@ -118,6 +117,8 @@ def _records(table: pa.Table, path: Path) -> Iterator[dict[str, object]]:
         at += 1
         found = {"step": steps[at - 1] + 1, "losses": losses[begin:at], "grad_norm": norms[at - 1]}
         found["seconds"] = seconds[at - 1]
+        if own[at - 1] is not None:
+            found["processor"] = own[at - 1]
         if others and others[0][0] == at and "" in others[0][1]:
             found |= {name: value for name, value in others.pop(0)[1].items() if name}
         yield found

@@ -1,39 +1,54 @@
-"""What a study will take: work from the model room, memory from the training room, time from a few real steps.
+"""What a study will take: time, memory, disk and money, with 90 % intervals, before it starts.
 
-Time is interpolated over parameters between the probed sizes; its interval is that of the probed steps (5 to 95 %),
-taken as if a whole run were as slow or as fast, because on a shared machine it can be. Neglected: what other jobs will
-do later; starting workers beyond an estimate.
+A step's time and a process's memory are those of `isoflop.lab.pace` (the training room on this machine's profile, times
+what a probe found). The runs are then laid out over the processes as the pool will do them, trunks once. The interval
+of time is made of, as logarithms added in squares: what the training room may be off between probed sizes; how far
+processes and sizes of the probe differ; and what others on the machine may change: half or twice as much as they take
+while it is probed, at least 12 % (estimates). So a forecast on a busy machine is wide, and says what load it saw.
+Neglected: that the last process works alone; what others will do later beyond that.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from math import exp, hypot, log
+from time import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from isoflop.errors import Infeasible, MissingData
-from isoflop.training import Layout, Recipe, Run, peak
+from isoflop.lab.pace import OWN, Heard, Pace, held_bytes
+from isoflop.lab.store import RunFolder
+from isoflop.lab.tasks import SHARED, tasks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from isoflop.lab.pool import Task
     from isoflop.lab.spec import RunSpec
 
-QUANTILES = (0.05, 0.5, 0.95)
 PROBED = 3
 """Sizes that are probed: the smallest, the largest, one between."""
 
 START_UP = 6.0
-"""Seconds until a worker trains: Python, torch, the corpus. An estimate, from 3 on a quiet machine to 12 on a busy."""
+"""Seconds until a worker trains where no probe measured it. An estimate, from 3 on a quiet machine to 12 on a busy."""
 
-REST_DOUBT = (0.85, 1.25)
-"""What libraries hold beside tensors moves so far between versions and with their thread pools: an estimate."""
+LEAST_DRIFT = log(1.12)
+"""What a machine that nobody else uses changes by itself while a study runs: an estimate."""
+
+REST = 250e6
+"""Bytes that Python and torch hold beside tensors where no probe measured them: an estimate."""
+
+REST_DOUBT = (0.9, 1.25)
+"""How far they move over many runs of one process: an estimate."""
 
 ROOM = 1.5
 
@@ -53,7 +68,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Runs, FLOP, seconds of wall time and of one processor, bytes of the largest process and on disk, USD."""
+    """Runs, FLOP, seconds of wall time and of all steps, bytes of the largest process and on disk, USD.
+
+    `alone`: the steps by the training room alone, without the probe, for machine `profile`, which is this machine's
+    `own` or another's. `load`: processes that wanted a processor before the probe began; `slowed`: times on the clock
+    over times of the processor while it ran, 1 where nobody else was. `seconds`: of each run's steps by its
+    hash, with those that are on record already.
+    """
 
     runs: int
     flops: float
@@ -64,41 +85,127 @@ class Forecast:
     disk: float
     cost: float
     load: float
+    slowed: float = 1.0
+    alone: Span | None = None
+    profile: str = ""
+    own: bool = False
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def forecast(
-    study: Path, specs: Sequence[RunSpec], *, processes: int, threads: int = 1, price: float = 0.0
+    study: Path,
+    specs: Sequence[RunSpec],
+    *,
+    processes: int,
+    threads: int = 1,
+    price: float = 0.0,
+    probe: bool = True,
 ) -> Forecast:
-    """Predict these runs on this machine, after probing it for some seconds with as many processes as will train."""
+    """Predict these runs on this machine, after probing it for some seconds with as many processes as will train.
+
+    What the study's folder has on record of a run is not predicted again. Without a probe the training room says it
+    alone. Raises: MissingData then where the study holds no `machine.toml`.
+    """
+    if not probe and not (study / OWN).is_file():
+        raise MissingData(
+            f"without a probe a forecast needs a profile of this machine: isoflop measure --threads {threads} --out"
+            f" {study / OWN}; or leave --no-probe out."
+        )
     if not specs:
         nothing = Span(value=0.0, low=0.0, high=0.0)
         return Forecast(
             runs=0, flops=0.0, tokens=0, wall=nothing, busy=nothing, memory=nothing, disk=0.0, cost=0.0, load=0.0
         )
-    probed = _probed(specs)
-    heard = _probe(study, probed, processes, threads)
-    sizes = np.log([one.params for one in probed])
-    times = np.log([[_quantile(heard, one.hash, level) for one in probed] for level in QUANTILES])
-    checks = np.log([np.mean([held["validation"][one.hash] for held in heard]) for one in probed])
-    at = np.log([one.params for one in specs])
-    steps = np.array([one.steps for one in specs])
-    validation = (np.exp(np.interp(at, sizes, checks)) * [one.validation for one in specs]).sum()
-    low, value, high = (float((np.exp(np.interp(at, sizes, row)) * steps).sum() + validation) for row in times)
-    at_once = min(processes, len(specs))
-    wall = Span(value=value / at_once + START_UP, low=low / at_once + START_UP / 2, high=high / at_once + 2 * START_UP)
-    rest = float(np.mean([held["rest"] for held in heard])) - tensor_bytes(probed[0])
-    memory = _memory(specs, rest)
+    load = os.getloadavg()[0]
+    probed = _probed(specs) if probe else []
+    begun = time()
+    pace = Pace(study, probed, _probe(study, probed, processes, threads) if probe else [])
+    tasks = tasks_of(specs)
+    seconds, around = _seconds(pace, tasks, {one.hash: one for one in specs})
+    left = {name: left_of(study, name) for name in seconds}
+    busy = sum(value * left[name] for name, value in seconds.items())
+    down, up = _widths(pace)
+    start = max((one.ready - begun for one in pace.heard), default=START_UP)
+    wall = _makespan(tasks, {name: seconds[name] * left[name] + around[name] for name in seconds}, processes)
+    alone = sum(pace.alone(one) / pace.step(one) * seconds[one.hash] * left[one.hash] for one in specs)
     return Forecast(
         runs=len(specs),
         flops=sum(one.flops for one in specs),
         tokens=sum(one.tokens for one in specs),
-        wall=wall,
-        busy=Span(value=value, low=low, high=high),
-        memory=memory,
+        wall=Span(value=wall + start, low=wall * down + start / 2, high=wall * up + 2 * start),
+        busy=Span(value=busy, low=busy * down, high=busy * up),
+        memory=_memory(specs, pace),
         disk=disk_bytes(specs, processes),
-        cost=wall.value / 3600 * price,
-        load=os.getloadavg()[0],
+        cost=(wall + start) / 3600 * price,
+        load=load,
+        slowed=pace.slowed,
+        alone=Span(value=alone, low=alone / pace.spread, high=alone * pace.spread),
+        profile=pace.machine.chip.name,
+        own=pace.own,
+        seconds=seconds,
     )
+
+
+def left_of(study: Path, run: str) -> float:
+    """The share of a run's steps that are not on record yet; 1 where it was not begun."""
+    path = study / "runs" / run
+    if not (path / "log.jsonl").exists():
+        return 1.0
+    folder = RunFolder(path)
+    return 1 - min(folder.steps_done(), folder.spec.steps) / folder.spec.steps
+
+
+def summary(found: Forecast) -> dict[str, object]:
+    """A forecast as plain data, without the seconds of each run."""
+    return {name: value for name, value in asdict(found).items() if name != "seconds"}
+
+
+def _widths(pace: Pace) -> tuple[float, float]:
+    """Factors from the point to the ends of the interval of time."""
+    if not pace.probed:
+        return 1 / (pace.spread * exp(LEAST_DRIFT)), pace.spread * exp(LEAST_DRIFT)
+    others = pace.slowed - 1
+    fewer, more = log(pace.slowed / (1 + others / 2)), log((1 + 2 * others) / pace.slowed)
+    down, up = (hypot(pace.doubt, pace.differing, max(LEAST_DRIFT, drift)) for drift in (fewer, more))
+    return exp(-down), exp(up)
+
+
+def _seconds(
+    pace: Pace, tasks: Sequence[Task], specs: Mapping[str, RunSpec]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Of each run's own steps (those of a trunk belong to the run that trains it), and of what comes around them."""
+    seconds: dict[str, float] = {}
+    around: dict[str, float] = {}
+    found = pace.heard
+    begin, keep, record = (
+        float(np.mean([getattr(one, name) for one in found])) if found else 0.0 for name in ("begin", "keep", "record")
+    )
+    for task in tasks:
+        spec = specs[task.run]
+        leaves = spec.schedule.decline_from(spec.steps) if task.after and spec.schedule.kind in SHARED else 0
+        own = spec.steps - leaves
+        seconds[task.run] = own * pace.step(spec)
+        kept = own // task.checkpoint_every + len(task.branch_at) + 2  # the model and the result are written too
+        around[task.run] = begin + kept * keep + own // task.log_every * record
+        around[task.run] += spec.validation * pace.validation(spec)
+    return seconds, around
+
+
+def _makespan(tasks: Sequence[Task], seconds: Mapping[str, float], processes: int) -> float:
+    """When the last of these is done, each given to the first free process once the run that it waits for is over."""
+    free = [0.0] * min(processes, len(tasks))
+    ended: dict[str, float] = {}
+    waiting = list(tasks)
+    while waiting:
+        now = heapq.heappop(free)
+        ready = [one for one in waiting if not one.after or ended.get(one.after, float("inf")) <= now]
+        if not ready:
+            now = min(ended[one.after] for one in waiting if one.after in ended)
+            ready = [one for one in waiting if ended.get(one.after, float("inf")) <= now]
+        waiting.remove(ready[0])
+        ended[ready[0].run] = now + seconds[ready[0].run]
+        heapq.heappush(free, ended[ready[0].run])
+    return max(ended.values())
 
 
 def _probed(specs: Sequence[RunSpec]) -> list[RunSpec]:
@@ -109,7 +216,7 @@ def _probed(specs: Sequence[RunSpec]) -> list[RunSpec]:
     return [by_size[sizes[place]] for place in places]
 
 
-def _probe(study: Path, specs: Sequence[RunSpec], processes: int, threads: int) -> list[dict]:  # type: ignore[type-arg]  # JSON
+def _probe(study: Path, specs: Sequence[RunSpec], processes: int, threads: int) -> list[Heard]:
     """What `processes` processes at once say of the same steps."""
     given = json.dumps([one.as_json() for one in specs]).encode()
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
@@ -130,40 +237,16 @@ def _probe(study: Path, specs: Sequence[RunSpec], processes: int, threads: int) 
     said = [one.communicate()[0] for one in running]
     if any(one.returncode for one in running):
         raise MissingData("probing this machine failed; its message stands above. Start with --no-probe to go without.")
-    return [json.loads(one) for one in said]
+    return [msgspec.json.decode(one, type=Heard) for one in said]
 
 
-def _quantile(heard: list[dict], run: str, level: float) -> float:  # type: ignore[type-arg]  # JSON
-    return float(np.quantile(np.concatenate([held["steps"][run] for held in heard]), level))
-
-
-def _memory(specs: Sequence[RunSpec], rest: float) -> Span:
-    """Of the largest process: what libraries hold, and the tensors of its largest run as the training room has them."""
-    tensors = max(tensor_bytes(one) for one in _largest(specs))
+def _memory(specs: Sequence[RunSpec], pace: Pace) -> Span:
+    """Of the largest process: tensors of its largest run, and what libraries hold beside them."""
+    tensors = max(held_bytes(one) for one in specs)
+    rest = pace.rest() if pace.heard else REST
     low, high = REST_DOUBT
-    return Span(value=rest + tensors, low=low * rest + 0.7 * tensors, high=high * rest + 2 * tensors)
-
-
-def _largest(specs: Sequence[RunSpec]) -> list[RunSpec]:
-    most = max(one.params for one in specs)
-    return [next(one for one in specs if one.params == most)]
-
-
-def tensor_bytes(spec: RunSpec) -> float:
-    """The peak of a run's tensors on a CPU, by the training room."""
-    recipe = Recipe(
-        name=spec.precision,
-        engine="native-host",
-        weights="fp32",
-        gradients="fp32",
-        master="none",
-        states=("fp32", "fp32"),
-        reduce="fp32",
-        compute=spec.precision,
-        recompute=("full",) if spec.recompute else ("none",),
-    )
-    run = Run(model=spec.model, sequence=spec.sequence, batch=spec.batch, recipe=recipe)
-    return float(peak(run, Layout(micro_batch=spec.batch // spec.pieces)).allocated.item())
+    least, most = (0.9, 1.5) if pace.heard else (0.7, 2.0)
+    return Span(value=rest + tensors, low=low * rest + least * tensors, high=high * rest + most * tensors)
 
 
 def disk_bytes(specs: Sequence[RunSpec], processes: int) -> float:

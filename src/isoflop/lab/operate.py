@@ -8,16 +8,19 @@ are compacted.
 from __future__ import annotations
 
 import fcntl
+import json
+import os
 import shutil
 from contextlib import contextmanager
-from dataclasses import asdict
-from time import perf_counter
+from dataclasses import dataclass
+from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from isoflop.errors import BadInput, shorten
 from isoflop.lab.data import Corpus, build_corpus
 from isoflop.lab.files import Records, write_atomically
-from isoflop.lab.forecast import check_disk, disk_bytes, forecast
+from isoflop.lab.forecast import check_disk, disk_bytes, forecast, summary
+from isoflop.lab.pace import OWN, profile_text
 from isoflop.lab.pool import Pool
 from isoflop.lab.ray_pool import RayPool
 from isoflop.lab.sizes import Wanted, wanted
@@ -72,9 +75,22 @@ class StudyFolder:
         done = self.results()
         return tuple(one for one in self.wanted().specs if one.hash not in done)
 
+    def expect(self, before: Forecast, processes: int) -> None:
+        """Keep the seconds predicted of each run, for those who look on while they are done."""
+        said = {"processes": processes, "began": time(), "seconds": dict(before.seconds)}
+        write_atomically(self.path / "expected.json", json.dumps(said).encode())
+
     def compact(self) -> int:
         """Records of runs that are over from lines into Parquet; how many runs. Call it alone with the study."""
         return sum(one.compact() for one in self.folders())
+
+    def compact_if_free(self) -> int:
+        """The same where no process runs the study, and where nothing may be written here nothing."""
+        try:
+            with self.held():
+                return self.compact()
+        except (BadInput, OSError):
+            return 0
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -87,12 +103,14 @@ class StudyFolder:
             yield
 
 
-def make_study(folder: Path, toml: Path) -> StudyFolder:
+def make_study(folder: Path, toml: Path, *, machine: Path | None = None) -> StudyFolder:
     """Make a study from its TOML: read it, build the corpus, and refuse now what could not be trained later.
 
-    Paths under [data] are from where the TOML lies. Raises: BadInput where the folder holds something already.
+    Paths under [data] are from where the TOML lies; `machine` is a profile of this machine for forecasts. Raises:
+    BadInput where the folder holds something already.
     """
     text = read_text(toml)
+    profile = None if machine is None else profile_text(machine)
     study = read_study(text, str(toml))
     if folder.exists() and any(folder.iterdir()):
         raise BadInput(f"'{shorten(str(folder), most=200)}' is not empty; name a folder that is not there yet.")
@@ -104,6 +122,8 @@ def make_study(folder: Path, toml: Path) -> StudyFolder:
         for spec in first.specs:
             corpus.check(spec.tokens, length=spec.sequence, epochs=spec.epochs, vocabulary=spec.shape.vocabulary)
         check_disk(shutil.disk_usage(folder).free, disk_bytes(first.specs, 2))
+        if profile is not None:
+            write_atomically(folder / OWN, profile.encode())
         write_atomically(folder / "study.toml", text.encode())
         (folder / "runs").mkdir()
     except BaseException:
@@ -116,7 +136,7 @@ def make_study(folder: Path, toml: Path) -> StudyFolder:
 
 def run_study(
     held: StudyFolder,
-    tell: Callable[[Outcome], None],
+    tell: Callable[[Outcome | Forecast], None],
     *,
     processes: int = 2,
     threads: int = 1,
@@ -124,6 +144,8 @@ def run_study(
     ray: str | None = None,
 ) -> tuple[Wanted, tuple[Outcome, ...]]:
     """Do every run that the study asks for, round by round; what it asks for at the end, and what failed.
+
+    `tell` hears the forecast of each round before it begins, and of each run as it ends.
 
     `ray`: the address of a Ray cluster that shares the folder, "" for one started on this machine; None for processes.
 
@@ -136,13 +158,13 @@ def run_study(
             if not todo:
                 return held.wanted(), tuple(failed)
             check_disk(shutil.disk_usage(held.path).free, disk_bytes(todo, processes))
-            for spec in todo:
-                RunFolder.made(held.runs, spec)
-            before = (
-                forecast(held.path, todo, processes=processes, threads=threads, price=held.study.price)
-                if probe
-                else None
-            )
+            spent = sum(RunFolder.made(held.runs, spec).seconds() for spec in todo)
+            before = None
+            if probe or (held.path / OWN).is_file():
+                price = held.study.price
+                before = forecast(held.path, todo, processes=processes, threads=threads, price=price, probe=probe)
+                held.expect(before, processes)
+                tell(before)
 
             def heard(outcome: Outcome) -> None:
                 if outcome.status in {"failed", "lost"}:
@@ -151,7 +173,7 @@ def run_study(
 
             began = perf_counter()
             pool.do(tasks_of(todo), heard)
-            _note(held, todo, before, perf_counter() - began)
+            _note(held, todo, before, Spent(wall=perf_counter() - began, before=spent))
             held.compact()
 
 
@@ -161,18 +183,28 @@ def _engine(study: Path, processes: int, threads: int, ray: str | None) -> Pool 
     return RayPool(study, processes=processes, threads=threads, address=ray)
 
 
-def _note(held: StudyFolder, todo: Sequence[RunSpec], before: Forecast | None, wall: float) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Seconds that a round took, and those that its runs had on record before it."""
+
+    wall: float
+    before: float
+
+
+def _note(held: StudyFolder, todo: Sequence[RunSpec], before: Forecast | None, spent: Spent) -> None:
     """Keep what was predicted of a round beside what was measured."""
     results = held.results()
     done = [results[one.hash] for one in todo if one.hash in results]
     held.history.add(
         {
             "runs": [one.hash for one in todo],
-            "predicted": None if before is None else asdict(before),
+            "predicted": None if before is None else summary(before),
             "measured": {
                 "runs": len(done),
-                "wall": wall,
-                "busy": sum(one.seconds for one in done),
+                "wall": spent.wall,
+                "busy": sum(one.seconds for one in done) - spent.before,
+                "processor": 0.0 if spent.before else sum(one.processor for one in done),
+                "load": os.getloadavg()[0],
                 "memory": max((one.peak_memory for one in done), default=0),
                 "flops": sum(one.flops for one in done),
             },

@@ -110,6 +110,7 @@ def _end(folder: RunFolder, trainer: Trainer, status: str, branched: int) -> Res
         tokens=tokens,
         flops=spec.flops * trainer.done / spec.steps,
         seconds=folder.seconds(),
+        processor=folder.seconds("processor"),
         epochs=tokens / there,
         unique_tokens=min(tokens, there),
         peak_memory=peak_bytes(),

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -31,7 +31,8 @@ class Result:
     """What came of a run. `loss` on held-out text and `train_loss` (mean of the last records) in nats per token.
 
     `status` is done | diverged; `loss` is None where a run that diverged has no finite one. `flops` is convention
-    "model", `seconds` the time of its steps, validation and checkpoints left out; `threads` what it ran on.
+    "model", `seconds` the time of its steps, validation and checkpoints left out, and `processor` what they took of
+    processors (0 where nobody wrote it down); `threads` what it ran on.
     """
 
     hash: str
@@ -47,6 +48,7 @@ class Result:
     peak_memory: int
     threads: int
     branched_at: int = 0
+    processor: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -102,10 +104,15 @@ class RunFolder:
                 found |= dict(enumerate(losses, start=first))
         return found
 
-    def seconds(self) -> float:
-        """Time of all steps that are in the result; steps run again after a crash count once."""
-        found = {int(str(one["step"])): float(str(one["seconds"])) for one in self.log.read() if "losses" in one}
-        return sum(found.values())
+    def seconds(self, of: Literal["seconds", "processor"] = "seconds") -> float:
+        """Time of all steps that are in the result; steps run again after a crash count once.
+
+        "processor" is that of processors instead, 0 where one record does not have it.
+        """
+        records = [one for one in self.log.read() if "losses" in one]
+        if any(of not in one for one in records):
+            return 0.0
+        return sum({int(str(one["step"])): float(str(one[of])) for one in records}.values())
 
     def steps_done(self) -> int:
         """Steps on record."""

@@ -6,7 +6,7 @@ import resource
 from contextlib import nullcontext
 from dataclasses import dataclass
 from math import isfinite, log
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -161,7 +161,7 @@ def advance(
 ) -> Status:
     """Train to the end, or to where the run diverges. `record` gets what happened, `save` is called at checkpoints."""
     losses: list[float | None] = []
-    norm, began = 0.0, perf_counter()
+    norm, began, own = 0.0, perf_counter(), process_time()
     while trainer.done < trainer.spec.steps:
         loss, norm = trainer.step()
         losses.append(loss if isfinite(loss) else None)
@@ -175,14 +175,15 @@ def advance(
                     "losses": losses,
                     "grad_norm": norm if isfinite(norm) else None,
                     "seconds": seconds,
+                    "processor": process_time() - own,
                 }
             )
-            losses, began = [], perf_counter()
+            losses, began, own = [], perf_counter(), process_time()
         if lost:
             return "diverged"
         if kept and not last:
             save(trainer)
-            began = perf_counter()
+            began, own = perf_counter(), process_time()
     return "done"
 
 
