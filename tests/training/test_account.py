@@ -8,7 +8,7 @@ from isoflop import hardware
 from isoflop.errors import BadInput
 from isoflop.model import model
 from isoflop.training import Account, Terms, account_of, advise, offers_of, tariff_of
-from isoflop.training.account import KWH, YEAR, Line
+from isoflop.training.terms import KWH, YEAR, Line
 from isoflop.training.power import board_share
 
 TOKENS = 1e12

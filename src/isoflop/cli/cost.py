@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from isoflop.cli.cost_many import account_of_runs, is_runs
 from isoflop.cli.manual import Command
 from isoflop.cli.output import Output, output_options, show, show_drawn
+from isoflop.errors import BadInput
 from isoflop.flags.cost import cost_of, cost_options
 
 CHARTS = ("offers", "dates")
@@ -15,20 +17,26 @@ CHARTS = ("offers", "dates")
 @click.argument("model", metavar="M")
 @cost_options
 @output_options("methods", "bibtex", "card", charts=CHARTS)
-def command(model: str, *, on: str | None, tokens: str, output: Output, **options: object) -> None:
+def command(model: str, *, on: str | None, tokens: str | None, output: Output, **options: object) -> None:
     """What a training run takes, whole: time with failures, money, energy, emissions, water, data, checkpoints.
 
     Without --on the run is priced on several devices and numbers of chips; * marks what no other beats in both time and
-    money.
+    money. M can be many runs: a table with params and tokens (.csv, .jsonl), or the folder of a study.
 
     \b
     isoflop cost llama-3.1-8b --on 512xh100-sxm --tokens 1T
     isoflop cost llama-3.1-8b --on 512xh100-sxm --tokens 1T --chip-capital '$40k/chip' --grid fr
     isoflop cost llama-3.1-8b --tokens 1T --deadline '30 days'
     isoflop cost llama-3.1-8b --on 1xh100-sxm --tokens 100M --lora 16
+    isoflop cost sweep.csv --on 8xh100-sxm --grid fr
     """
     from isoflop.report import drawn_cost
 
+    if is_runs(model):
+        if tokens is not None:
+            raise BadInput(f"{model} says the tokens of every run: leave --tokens out")
+        show(account_of_runs(model, on, options), output)
+        return
     found = cost_of(model, on, tokens, options)
     if isinstance(found, tuple):
         title = f"{model} on {tokens} tokens: money against time"

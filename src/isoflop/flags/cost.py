@@ -63,15 +63,19 @@ def cost_options(function: click.decorators.FC) -> click.decorators.FC:
         click.option("--price", help="A price of your own: '$2/chip/h', or a price file."),
         click.option("--batch", help="A step's batch: 1M tokens, or a number of sequences."),
         click.option("--sequence", help="Tokens of a sequence: 4k."),
-        click.option("--tokens", required=True, help="Tokens to train on: 1T."),
+        click.option("--tokens", help="Tokens to train on: 1T."),
         click.option("--on", help="Devices: 64xh100-sxm, h100-sxm, 8x./device.toml; left out, several are compared."),
     ):
         function = option(function)
     return function
 
 
-def cost_of(model: str | float, on: str | None, tokens: str, options: dict[str, object]) -> Account | tuple[Offer, ...]:
+def cost_of(
+    model: str | float, on: str | None, tokens: str | None, options: dict[str, object]
+) -> Account | tuple[Offer, ...]:
     """The account of the run on devices that are named; else offers of several, best in time or money marked."""
+    if tokens is None:
+        raise BadInput("how many tokens to train on is not said: give --tokens 1T")
     if on is None:
         if recipe_of(dict(options)) is not None:
             raise BadInput("flags of a recipe (--lora, --matmul, ...) need --on: devices are compared at the usual one")
@@ -93,10 +97,11 @@ def _account(model: str | float, on: str, tokens: str, options: dict[str, object
     tariff = tariff_of(device, price=str(options["price"] or ""), **wish)
     batch = batch_of(_text(options, "batch"), length)
     advice = advise(find_model(model), on, sequence=length, batch=batch, recipe=recipe_of(options))
-    return account_of(advice, device, _value(tokens, "tokens"), tariff, _terms(options))
+    return account_of(advice, device, _value(tokens, "tokens"), tariff, terms_of(options))
 
 
-def _terms(options: dict[str, object]) -> Terms:
+def terms_of(options: dict[str, object]) -> Terms:
+    """The assumptions that flags set, the others as usual."""
     from isoflop.training import Terms
 
     given: dict[str, object] = {
@@ -132,7 +137,7 @@ def _found(model: str | float, tokens: str, options: dict[str, object]) -> tuple
     from isoflop.training import offers_of
 
     wish = {name: str(options[name]) for name in ("provider", "commitment", "region", "as_of") if options[name]}
-    found = offers_of(find_model(model), _value(tokens, "tokens"), DEVICES, wish=wish, terms=_terms(options))
+    found = offers_of(find_model(model), _value(tokens, "tokens"), DEVICES, wish=wish, terms=terms_of(options))
     deadline, budget = _text(options, "deadline"), _text(options, "budget")
     if deadline:
         found = tuple(one for one in found if one.bill.time <= _value(deadline, "train_time"))

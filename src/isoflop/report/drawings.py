@@ -64,11 +64,19 @@ class Drawn:
 _MAKERS = {
     "isoflop.ask.planner.Plan": "drawn_plan",
     "isoflop.ask.vary.Beside": "plan_beside",
+    "isoflop.ask.checker.CheckResult": "drawn_check",
     "isoflop.audit.run.Report": "drawn_audit",
+    "isoflop.laws.decide.compare.Comparison": "drawn_laws",
+    "isoflop.laws.decide.design.Design": "drawn_laws",
+    "isoflop.quantize.report.Report": "drawn_quantize",
     "isoflop.relation.answer.Answer": "drawn_answer",
     "isoflop.relation.answer.Ledger": "drawn_answer",
+    "isoflop.report.laws_allocate.Allocated": "drawn_laws",
+    "isoflop.report.laws_running.Foreseen": "drawn_laws",
+    "isoflop.report.beside.Beside": "beside",
     "isoflop.serving.advice.Service": "drawn_serving",
     "isoflop.training.account.Account": "drawn_cost",
+    "isoflop.training.many.Many": "many",
     "isoflop.training.advice.Advice": "drawn_training",
 }
 """The module of this room that draws a class; its function `drawn` does."""

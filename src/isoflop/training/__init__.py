@@ -32,7 +32,7 @@ from isoflop.training.spec import (
 )
 
 if TYPE_CHECKING:
-    from isoflop.training.account import Account, Terms, account_of
+    from isoflop.training.account import Account, account_of
     from isoflop.training.activations import activation_ledger
     from isoflop.training.advice import Advice, Most, Place, Timing, advise, advise_run, place_of
     from isoflop.training.cost import Bill, Order, Tariff, bill_of, tariff_of
@@ -47,12 +47,14 @@ if TYPE_CHECKING:
         largest_sequence,
         need,
     )
+    from isoflop.training.many import Each, Many, Wanted, account_of_many
     from isoflop.training.offers import Offer, offers_of
     from isoflop.training.pace import Machine, Pace, Rates, flops_per_token, machine_of, pace_of, rates_of
     from isoflop.training.practice import Asked, Practised, practice_of
     from isoflop.training.scaling import Scaled, at_scales
     from isoflop.training.search import Found, search_layouts
     from isoflop.training.step import step_ledger, step_time
+    from isoflop.training.terms import Terms
     from isoflop.training.why import Effect, Why, reasons
 
 __all__ = [
@@ -68,12 +70,14 @@ __all__ = [
     "Asked",
     "Bill",
     "Change",
+    "Each",
     "Effect",
     "Engine",
     "Found",
     "Layout",
     "Layouts",
     "Machine",
+    "Many",
     "Most",
     "Need",
     "Offer",
@@ -91,8 +95,10 @@ __all__ = [
     "Tariff",
     "Terms",
     "Timing",
+    "Wanted",
     "Why",
     "account_of",
+    "account_of_many",
     "activation_ledger",
     "advise",
     "advise_run",
@@ -127,7 +133,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "account": ("Account", "Terms", "account_of"),
+    "account": ("Account", "account_of"),
     "activations": ("activation_ledger",),
     "advice": ("Advice", "Most", "Place", "Timing", "advise", "advise_run", "place_of"),
     "cost": ("Bill", "Order", "Tariff", "bill_of", "tariff_of"),
@@ -142,12 +148,14 @@ _HOMES = {
         "largest_sequence",
         "need",
     ),
+    "many": ("Each", "Many", "Wanted", "account_of_many"),
     "offers": ("Offer", "offers_of"),
     "pace": ("Machine", "Pace", "Rates", "flops_per_token", "machine_of", "pace_of", "rates_of"),
     "practice": ("Asked", "Practised", "practice_of"),
     "scaling": ("Scaled", "at_scales"),
     "search": ("Found", "search_layouts"),
     "step": ("step_ledger", "step_time"),
+    "terms": ("Terms",),
     "why": ("Effect", "Why", "reasons"),
 }
 """Where names are that load when they are first used: a plan needs few of them. None of them is a module's name."""

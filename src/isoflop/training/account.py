@@ -10,83 +10,29 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from isoflop import hardware
-from isoflop.book import energy, money, running
+from isoflop.book import money, running
 from isoflop.errors import BadInput, Infeasible, MissingData
 from isoflop.model import tokenizers
 from isoflop.model.count import counts
 from isoflop.quantity import quantity, write
 from isoflop.training.cost import Order, bill_of
 from isoflop.training.engine import engine
+from isoflop.training.footprint import energy_lines, machine_power
 from isoflop.training.power import board_share
 from isoflop.training.spec import format_bytes
 from isoflop.training.tally import SPLITS, tally
+from isoflop.training.terms import HOUR, MONTH, YEAR, Line, Terms
 
 if TYPE_CHECKING:
-    from isoflop.hardware import Device, Grid, Price
+    from isoflop.hardware import Device, Price
     from isoflop.training.advice import Advice
     from isoflop.training.cost import Bill, Tariff
     from isoflop.training.inverse import Need
 
-HOUR, YEAR = 3600.0, 8766 * 3600.0
-KWH = 3.6e6
-MONTH = 730.5 * HOUR
+__all__ = ["Account", "Line", "Terms", "account_of", "rents", "token_bytes"]
 
 FEW_WORDS = 65_536
 """Vocabulary up to which a token is stored in two bytes."""
-
-LLAMA_PUE, LLAMA_GRID = 1.1, 0.385 / KWH
-"""LLaMA's convention: TDP times chip-hours times this PUE, at this intensity, wherever the run was."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What an account takes for granted where nobody says, each an assumption of that name.
-
-    `development` is the work before the run that counted over its own (half again in one open project
-    [morrison2025]); `evaluation` the time of evaluations over that of steps; `checkpoint_rate` bytes a second that a
-    chip writes; `kept` checkpoints kept to the end. `wue` is litres of water a kWh of the machines, on site. Prices of
-    electricity [USD/J] and storage [USD/byte/s], capital [USD/chip, None: unknown], lifetime [s]. `text` is the text
-    there is [bytes; None: as much as `epochs` needs], in a `language`; "" takes the measured `tokenizer` whose
-    vocabulary is nearest to the model's.
-    """
-
-    chip_mtbf: float = 50_000 * HOUR
-    restart_time: float = 600.0
-    checkpoint_rate: float = 0.25e9
-    kept: int = 20
-    evaluation: float = 0.02
-    development: float = 0.5
-    power_ratio: float = 1.1
-    pue: float = 1.1
-    grid: str = "us"
-    wue: float = 1.8
-    electricity_price: float = 0.08 / KWH
-    chip_capital: float | None = None
-    lifetime: float = 4 * YEAR
-    utilisation: float = 0.8
-    storage_price: float = 0.02 / 1e9 / MONTH
-    epochs: float = 1.0
-    text: float | None = None
-    tokenizer: str = ""
-    language: str = "en"
-
-    def __post_init__(self) -> None:
-        for name in ("chip_mtbf", "restart_time", "checkpoint_rate", "pue", "lifetime", "utilisation", "epochs"):
-            if not 0 < getattr(self, name) < 1e18:
-                raise BadInput(f"{name} = {getattr(self, name)!r}: give a number above 0")
-        if self.pue < 1:
-            raise BadInput(f"pue = {self.pue:g}: a building draws no less than its machines; give 1 or more")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A figure of an account: of a quantity of the glossary (its units), or in words; `note` says what it is from."""
-
-    name: str
-    value: float
-    quantity: str = ""
-    words: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +66,7 @@ def account_of(advice: Advice, device: Device, tokens: float, tariff: Tariff | N
     parts = {
         "time": _time_lines(bill, saved, terms),
         "money": _money_lines(bill, device, terms, draw),
-        "energy": _energy_lines(bill, device, terms, draw),
+        "energy": energy_lines(bill.chip_time, device, terms, draw),
         "data": _data_lines(advice, bill, tokens, terms),
         "checkpoints": _checkpoint_lines(saved, bill, terms),
     }
@@ -193,11 +139,11 @@ def _money_lines(bill: Bill, device: Device, terms: Terms, draw: float) -> tuple
     if tariff is not None:
         cost = float(money.train_cost(bill.chip_time, tariff.amount))
         lines.append(Line(name="rent", value=cost, quantity="train_cost", note=tariff.note))
-    lines += _rents(bill, device)
+    lines += rents(bill.chip_time, device)
     if terms.chip_capital is None:
         said = "give what a chip with its share of a server costs (--chip-capital '$40k')"
         return (*lines, Line(name="owned", value=0.0, words="not known", note=said))
-    power = _machine_power(device, terms, draw)
+    power = machine_power(device, terms, draw)
     owned = float(
         money.owned_price(
             terms.chip_capital, terms.lifetime, terms.utilisation, power, terms.electricity_price, terms.pue
@@ -231,8 +177,8 @@ def _against(terms: Terms, tariff: Tariff, power: float) -> Line:
     )  # fmt: skip
 
 
-def _rents(bill: Bill, device: Device) -> list[Line]:
-    """What the run would cost at all known prices, the latest of each place: by commitment, cheapest to dearest."""
+def rents(chip_time: float, device: Device) -> list[Line]:
+    """So much chip time at all known prices, the latest of each place: by commitment, cheapest to dearest."""
     try:
         every = hardware.find_prices(device)
     except MissingData:
@@ -246,80 +192,12 @@ def _rents(bill: Bill, device: Device) -> list[Line]:
         if not own:
             continue
         low, middle, high = own[0], own[len(own) // 2], own[-1]
-        ends = [write(bill.chip_time * one.amount, quantity("train_cost")) for one in (low, high)]
+        ends = [write(chip_time * one.amount, quantity("train_cost")) for one in (low, high)]
         said = " to ".join(dict.fromkeys(ends))
         shown = dict.fromkeys(f"{one.provider} ${one.per_hour:.3g}/h" for one in (low, middle, high))
         note = f"{len(own)} offer{'s' if len(own) > 1 else ''}: {', '.join(shown)}"
-        lines.append(Line(name=f"all known, {commitment}", value=bill.chip_time * middle.amount, words=said, note=note))
+        lines.append(Line(name=f"all known, {commitment}", value=chip_time * middle.amount, words=said, note=note))
     return lines
-
-
-def _machine_power(device: Device, terms: Terms, draw: float) -> float:
-    """Watts of the machines for each chip: its board at this utilisation, host and network on top."""
-    tdp = device.power().value
-    return float(energy.chip_power(tdp, terms.power_ratio - 1 + draw))
-
-
-def _energy_lines(bill: Bill, device: Device, terms: Terms, draw: float) -> tuple[Line, ...]:
-    try:
-        tdp = device.power().value
-    except MissingData as error:
-        return (Line(name="energy", value=0.0, words="not known", note=str(error)),)
-    power = _machine_power(device, terms, draw)
-    machines = float(energy.machine_energy(bill.chip_time, power))
-    whole = float(energy.train_energy(machines, terms.pue))
-    lines = [
-        Line(
-            name="power of the machines", value=power, quantity="chip_power",
-            note=f"board at {draw:.0%} of {tdp:g} W, host and network {terms.power_ratio - 1:.0%} of it, assumed",
-        ),
-        Line(name="energy", value=whole, quantity="train_energy", note=f"at the meter, PUE {terms.pue:g}"),
-        Line(
-            name="electricity", value=float(money.energy_cost(whole, terms.electricity_price)), quantity="energy_cost",
-            note=f"at ${terms.electricity_price * KWH:.3g} a kWh; part of a rent, beside capital where owned",
-        ),
-    ]  # fmt: skip
-    lines += [_emissions(whole, one) for one in _grids(terms.grid)]
-    llama = float(energy.train_emissions(bill.chip_time * tdp * LLAMA_PUE, LLAMA_GRID))
-    lines.append(
-        Line(
-            name="by LLaMA's convention", value=llama, quantity="train_emissions",
-            note="TDP x chip-hours x 1.1 at 0.385 kg a kWh, wherever it runs",
-        )
-    )  # fmt: skip
-    made = float(energy.embodied_emissions(bill.chip_time, terms.lifetime, terms.utilisation))
-    lines.append(
-        Line(
-            name="making the machines",
-            value=made,
-            quantity="embodied_emissions",
-            note="BLOOM's method, 462.5 kg a chip",
-        )
-    )
-    water = machines / KWH * terms.wue
-    said = f"{water / 1e3:,.3g} m³"
-    lines.append(Line(name="water on site", value=water, words=said, note=f"{terms.wue:g} litres a kWh, an estimate"))
-    return tuple(lines)
-
-
-def _grids(name: str) -> tuple[Grid, ...]:
-    """The entries of a grid, one a source, the newest year of each."""
-    newest: dict[str, Grid] = {}
-    for one in hardware.grids(name):
-        before = newest.get(one.source)
-        if before is None or (one.year or 0) > (before.year or 0):
-            newest[one.source] = one
-    return tuple(newest.values())[:3]
-
-
-def _emissions(whole: float, grid: Grid) -> Line:
-    year = f", {grid.year}" if grid.year else ""
-    return Line(
-        name=f"emissions, {grid.title}",
-        value=float(energy.train_emissions(whole, grid.intensity.value)),
-        quantity="train_emissions",
-        note=f"{grid.intensity.value * KWH * 1e3:.3g} g a kWh: {grid.source}{year}",
-    )
 
 
 def token_bytes(vocabulary: int) -> float:
