@@ -101,7 +101,8 @@ def _records(table: pa.Table, path: Path) -> Iterator[dict[str, object]]:
     """The records that a table was made of."""
     try:
         others = json.loads(table.schema.metadata[OTHERS])
-        steps, losses, *ends = (table.column(name).to_pylist() for name in ("step", "loss", *COLUMNS[2:]))
+        steps, losses = (table.column(name).to_pylist() for name in ("step", "loss"))
+        ends = [_column(table, name) for name in COLUMNS[2:]]
     except (TypeError, KeyError, json.JSONDecodeError) as error:
         raise BadFile(f"{path}: not a log of the laboratory; delete the run's folder, and it is done again.") from error
     norms, seconds, own = ends
@@ -123,6 +124,12 @@ def _records(table: pa.Table, path: Path) -> Iterator[dict[str, object]]:
             found |= {name: value for name, value in others.pop(0)[1].items() if name}
         yield found
         begin = at
+
+
+def _column(table: pa.Table, name: str) -> list[float | None]:
+    """A column; nothing where an earlier version did not write it."""
+    found: list[float | None] = table.column(name).to_pylist() if name in table.column_names else []
+    return found or [None] * table.num_rows
 
 
 def _read(path: Path) -> pa.Table:
