@@ -46,6 +46,7 @@ COMMANDS = {
     "formulas": "The book: every relation, what it neglects, its source.",
     "web": "A page for all of this, and its API, on this machine.",
     "config": "The settings in force, and where each comes from.",
+    "schema": "The JSON Schema of everything that --json prints.",
     "completion": "What bash, zsh and fish read to complete all of this.",
 }
 """Every command and its line in --help; the command itself lives in the file of its name."""

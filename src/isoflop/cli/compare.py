@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 import click
 
-from isoflop.cli.knowns import ascii_only, terminal_width, wants_color, write_out
 from isoflop.cli.manual import Command
-
-if TYPE_CHECKING:
-    from isoflop.report.beside import Beside
-
-FORMATS = ("text", "json", "md", "html", "csv", "latex", "svg", "png")
+from isoflop.cli.output import Output, output_options, show
 
 
 @click.command("compare", cls=Command)
@@ -22,16 +15,10 @@ FORMATS = ("text", "json", "md", "html", "csv", "latex", "svg", "png")
 @click.option("--sequence", default="", help="Devices and layouts: tokens of a sequence, 8k.")
 @click.option("--batch", default="", help="Devices and layouts: a step's batch, 1M tokens or a number of sequences.")
 @click.option("--all", "everything", is_flag=True, help="Rows for the figures that are the same, too.")
-@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="In which form; text where nothing is said.")
-@click.option("--dark", is_flag=True, help="Draw svg and png for a dark page.")
-@click.option(
-    "--out", type=click.Path(dir_okay=False, writable=True), help="Write to this file; its ending chooses the form."
-)
+@output_options(charts=("ratios",))
 def command(
-    things: tuple[str, ...], *, everything: bool, as_json: bool, form: str | None, dark: bool, out: str | None,
-    model: str, on: str, sequence: str, batch: str,
-) -> None:  # fmt: skip
+    things: tuple[str, ...], *, everything: bool, model: str, on: str, sequence: str, batch: str, output: Output
+) -> None:
     """Two to four things of one kind side by side: what differs, by what ratio, and what is the same.
 
     What A and B are is told by what they say: models (a preset, 7B, a config.json or its folder), devices, machines,
@@ -52,44 +39,5 @@ def command(
 
     from isoflop.cli.things import Run, beside
 
-    form = "json" if as_json else form or _by_ending(out)
     found = beside(things, Run(model=model, on=on, sequence=sequence, batch=batch))
-    if everything:
-        found = replace(found, all_rows=True)
-    _print(found, form, out, "dark" if dark else "light")
-
-
-def _by_ending(out: str | None) -> str:
-    from pathlib import Path
-
-    ending = Path(out or "").suffix.removeprefix(".").lower()
-    return {"tex": "latex", "htm": "html"}.get(ending, ending if ending in FORMATS else "text")
-
-
-def _print(found: Beside, form: str, out: str | None, mode: Literal["light", "dark"]) -> None:
-    from isoflop import report
-    from isoflop.errors import BadInput
-    from isoflop.report import beside as drawing
-
-    if form in {"svg", "png"}:
-        if out is None:
-            raise BadInput(f"a chart goes to a file: give --out compared.{form}")
-        from isoflop.report.chart_beside import beside_chart
-
-        report.save(beside_chart(found, mode=mode), out)
-        return
-    match form:
-        case "json":
-            text = report.dumps(drawing.beside_json(found))
-        case "md":
-            text = drawing.beside_markdown(found)
-        case "html":
-            text = report.page("isoflop compare", drawing.beside_html(found))
-        case "csv":
-            text = drawing.beside_csv(found)
-        case "latex":
-            text = drawing.beside_latex(found)
-        case _:
-            color = wants_color() and out is None
-            text = drawing.beside_text(found, width=terminal_width(), color=color, ascii_only=ascii_only())
-    write_out(text, out)
+    show(replace(found, all_rows=everything), output)

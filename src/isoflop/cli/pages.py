@@ -23,7 +23,7 @@ SUBCOMMANDS = {
         "running",
     ),
     "prices": ("list", "update"),
-    "validate": ("training", "serving-memory", "serving"),
+    "validate": ("training", "serving-memory", "serving", "hours"),
 }  # fmt: skip
 """The commands of each group, so that one that is sought elsewhere is found without loading all."""
 

@@ -8,9 +8,10 @@ from math import isclose, isfinite, isnan
 from typing import TYPE_CHECKING
 
 from isoflop.report.json import SCHEMA_VERSION
-from isoflop.report.table import Column, table_csv, table_html, table_latex, table_markdown, table_text
+from isoflop.report.table import Column, table_html, table_markdown, table_text
 
 if TYPE_CHECKING:
+    from isoflop.report.drawings import Drawn
     from isoflop.report.json import Json
     from isoflop.report.table import Cell
 
@@ -180,16 +181,6 @@ def beside_html(found: Beside) -> str:
     return f"{table_html(*_people(found))}{same if texts else ''}{below}"
 
 
-def beside_csv(found: Beside) -> str:
-    """Every figure as CSV."""
-    return table_csv(*beside_table(found))
-
-
-def beside_latex(found: Beside) -> str:
-    """The figures that differ as a LaTeX table."""
-    return table_latex(*_people(found))
-
-
 def beside_json(found: Beside) -> dict[str, Json]:
     """Everything, in base units; a text or null where a thing has no number."""
     return {
@@ -210,3 +201,19 @@ def beside_json(found: Beside) -> dict[str, Json]:
         ],
         "warnings": list(found.minds),
     }
+
+
+def drawn(found: Beside) -> Drawn:
+    """Every form of things side by side."""
+    from isoflop.report.chart_beside import beside_chart
+    from isoflop.report.drawings import Drawn, Story
+
+    title = " and ".join(found.names)
+    return Drawn(
+        text=lambda **paper: beside_text(found, **{key: value for key, value in paper.items() if key != "explain"}),
+        json=lambda: beside_json(found),
+        markdown=lambda _: beside_markdown(found),
+        story=lambda: Story(title=title, answer=beside_html(found)),
+        table=lambda: beside_table(found),
+        charts={"ratios": lambda width, mode: beside_chart(found, width=width, mode=mode)},
+    )

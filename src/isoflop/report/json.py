@@ -1,4 +1,4 @@
-"""Answers, ledgers and tables as JSON objects that scripts can rely on; `schema.json` beside this file says their form.
+"""Answers, ledgers and tables as JSON objects that scripts can rely on; `isoflop schema` prints their form.
 
 Numbers are in base units and finite; what is not known is null or absent, never 0 or NaN.
 """
@@ -6,8 +6,6 @@ Numbers are in base units and finite; what is not known is null or absent, never
 from __future__ import annotations
 
 import json
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from isoflop.report.table import column
@@ -123,12 +121,8 @@ def dumps(content: Mapping[str, Json]) -> str:
     return json.dumps(content, allow_nan=False, ensure_ascii=False, indent=2)
 
 
-@cache
-def _schema_text() -> str:
-    return files("isoflop.report").joinpath("schema.json").read_text(encoding="utf-8")
-
-
 def schema() -> dict[str, Json]:
-    """The published schema (JSON Schema 2020-12) of all objects of this module."""
-    read: dict[str, Json] = json.loads(_schema_text())
-    return read
+    """The published schema (JSON Schema 2020-12) of everything that --json prints."""
+    from isoflop.report.schemas import schema as whole
+
+    return whole()
