@@ -48,6 +48,7 @@ COMMANDS = {
     "config": "The settings in force, and where each comes from.",
     "schema": "The JSON Schema of everything that --json prints.",
     "completion": "What bash, zsh and fish read to complete all of this.",
+    "man": "The man pages of all of this.",
 }
 """Every command and its line in --help; the command itself lives in the file of its name."""
 
