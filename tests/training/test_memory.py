@@ -228,3 +228,18 @@ def test_layouts_that_cannot_be_say_why() -> None:
     assert "needs tp above 1" in " ".join(faults(run, Layout(sequence_parallel=1)))
     assert faults(replace(run, split=(40, 56)), Layout(pp=2)) == ()
     assert "the split names 2 stages of 95 layers" in " ".join(faults(replace(run, split=(40, 55)), Layout(pp=2)))
+
+
+def test_norms_made_of_parts_keep_two_tensors_in_fp32() -> None:
+    """A CPU fuses no norms: its input and what it normed are kept in fp32, whatever the format of the work."""
+    from isoflop.model import model
+    from isoflop.training.saved import kept_of
+
+    layer = model("tinyllama-1.1b").stack.groups[0].layer
+    norms = {
+        kernels: [one.form for one in kept_of(layer, 2048, ("none",), kernels) if one.part == "norms"]
+        for kernels in ("native", "eager", "parts")
+    }
+    assert norms["native"].count("fp32") == norms["eager"].count("fp32") - 2
+    assert norms["parts"].count("fp32") == norms["eager"].count("fp32") + 2
+    assert len(norms["parts"]) == len(norms["eager"])

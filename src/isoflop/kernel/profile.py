@@ -75,7 +75,8 @@ class Elementwise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def factor(self, kernels: str) -> float:
         """Bytes moved over bytes saved, by kernels or of the loss; layers compiled one by one move what others do."""
-        found: float = getattr(self, {"layered": "compiled", "autocast": "native"}.get(kernels, kernels))
+        alike = {"layered": "compiled", "autocast": "native", "parts": "eager"}
+        found: float = getattr(self, alike.get(kernels, kernels))
         return found
 
 
@@ -104,9 +105,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def layer(self, kernels: str) -> float:
         """Host time of a layer by kernels; torch's own norms take it about as long as others that are not compiled."""
-        found: float = getattr(
-            self, {"native": "eager", "autocast": "eager", "layered": "compiled"}.get(kernels, kernels)
-        )
+        alike = {"native": "eager", "parts": "eager", "autocast": "eager", "layered": "compiled"}
+        found: float = getattr(self, alike.get(kernels, kernels))
         return found
 
 

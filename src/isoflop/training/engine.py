@@ -20,7 +20,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The mechanisms of one engine; the meaning of each field stands at the head of `engine.toml`."""
 
     title: str
-    kernels: Literal["fused", "eager", "compiled", "native", "layered", "autocast"]
+    kernels: Literal["fused", "eager", "compiled", "native", "parts", "layered", "autocast"]
     held_gradients: _Factor
     gathered_units: _Factor
     gathered_gradients: _Factor

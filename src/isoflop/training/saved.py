@@ -2,8 +2,8 @@
 
 The model room lists what fused kernels keep (`Layer.saved`). Plain PyTorch keeps more (copies of norms in fp32, the
 output of the activation function beside its product), a compiler less (it computes again what is cheap). "native" is
-plain PyTorch whose norms are fused: they keep no fp32 copy; "autocast" the same with fp32 weights whose
-products alone are in 16 bits.
+plain PyTorch whose norms are fused: they keep no fp32 copy; "parts" the same where no kernel fuses them: input and
+normed values are both kept in fp32; "autocast" is "native" with fp32 weights whose products alone are in 16 bits.
 """
 
 from __future__ import annotations
@@ -77,10 +77,11 @@ def _with_kernels(layer: Layer, width: int, kernels: str, *, dropout: bool) -> I
     for one in layer.saved(width) if kernels != "autocast" else _under_autocast(layer, width):
         if kernels == "compiled" and (one.name == "activated" or (one.name == "input" and one.part != "norms")):
             continue  # computed again from what stands before it
-        yield one
-        if kernels == "eager" and rms and one.part == "norms" and one.name == "input":
+        split = kernels in {"eager", "parts"} and rms and one.part == "norms" and one.name == "input"
+        yield one._replace(form="fp32") if split and kernels == "parts" else one
+        if split:
             yield Saved("norms", "input in fp32", one.elements, "fp32")
-        if kernels in {"eager", "native", "autocast"} and gated and one.name == "activated":
+        if kernels in {"eager", "native", "parts", "autocast"} and gated and one.name == "activated":
             yield one._replace(name="activation")
     if dropout:
         yield Saved("norms", "dropout masks", width)  # two masks of a byte an element

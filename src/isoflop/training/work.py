@@ -101,6 +101,7 @@ def work(model: ModelSpec, sequence: int, recompute: tuple[str, ...], kernels: s
 
 def _layer_work(layer: Layer, width: int, sequence: int, policies: frozenset[str], kernels: str) -> LayerWork:
     moe = layer.mlp if isinstance(layer.mlp, Moe) else None
+    kernels = "eager" if kernels == "parts" else kernels
     kept = kept_of(layer, width, ("none",), kernels if kernels in OWN_LISTS else "fused")
     rotated = ROTATED * sum(_rotated(mixer) for mixer in layer.mixers) if kernels in OWN_LISTS else 0.0
     everything = "full" in policies
