@@ -25,7 +25,9 @@ def test_a_generated_page_is_what_the_code_would_write_now(name: str) -> None:
     assert PAGES[name]() == text(f"docs/{name}"), AGAIN
 
 
-@pytest.mark.parametrize("name", [name for name in HAND if "```console" in text(name)])
+@pytest.mark.parametrize(
+    "name", [name for name in HAND if any(block.kind == "console" for block in blocks(text(name)))]
+)
 def test_commands_print_what_the_page_says(name: str) -> None:
     assert refreshed(text(name)) == text(name), AGAIN
 
@@ -46,7 +48,7 @@ def test_every_block_of_commands_is_run_or_says_why_not(name: str) -> None:
     assert not shown, f"make it a console block, or say why it is not run (docs/console.py): {shown[0].commands[0]}"
 
 
-@pytest.mark.parametrize("name", [name for name in HAND if "```pycon" in text(name)])
+@pytest.mark.parametrize("name", [name for name in HAND if any(block.kind == "pycon" for block in blocks(text(name)))])
 def test_python_sessions_give_what_the_page_says(name: str) -> None:
     session = "\n".join(block.text for block in blocks(text(name)) if block.kind == "pycon")
     runner, said = doctest.DocTestRunner(verbose=False), StringIO()
