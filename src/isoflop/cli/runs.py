@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options, terminal_width
+from isoflop.cli.knowns import terminal_width
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.cli.side_by_side import echo_wrapped, print_beside
 from isoflop.errors import BadInput, MissingData, UnknownName
 
@@ -35,31 +36,41 @@ _LISTED = (
 
 @click.command("runs", cls=Command)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--table", type=click.Choice(TABLES), help="One published table, with what recomputing it gives.")
+@click.option("--table", type=click.Choice((*TABLES, "costs", "gpt-4")), help="One published table, and what recomputes it.")
 @click.option("--energy", is_flag=True, help="Short for --table energy.")
 @click.option("--org", help="Only this organisation's (any part of the name).")
 @click.option("--hardware", help="Only on this device (any part of the name).")
 @click.option("--verified", is_flag=True, help="Only rows whose primary table was read.")
 @click.option("--sort", type=click.Choice(SORTS), help="By this; figures from the largest down. Else as published.")
-@table_options
+@output_options()
 def command(
     names: tuple[str, ...], *, table: str | None, energy: bool, org: str | None, hardware: str | None, verified: bool,
-    sort: str | None, as_json: bool, form: str,
+    sort: str | None, output: Output,
 ) -> None:  # fmt: skip
     """List published training runs as they were printed, show one with what the arithmetic makes of it, or compare.
 
     Printed FLOP are not one quantity: the column "counted" says what they include, and the one beside it how far they
-    are from 6 N D. --table energy recomputes energy and emissions under the owner's convention and under LLaMA's.
+    are from 6 N D. --table energy recomputes energy and emissions under the owner's convention and under LLaMA's;
+    --table costs holds Epoch AI's three costs of a run against ours, --table gpt-4 the figures rumoured of it against
+    each other.
 
     \b
     isoflop runs 'GPT-3 175B'
     isoflop runs --table gpt3-table-d1
+    isoflop runs --table costs
     isoflop runs --org meta --sort chip-hours
     """
-    form = "json" if as_json else form
+    form = output.form
     if energy and table not in {None, "energy"}:
         raise BadInput(f"--energy and --table {table} ask for two tables; give one of them")
     table = "energy" if energy else table
+    if table in {"costs", "gpt-4"}:
+        from isoflop.cli.runs_costs import print_costs, print_rumour
+
+        if names or org or hardware or verified or sort:
+            raise BadInput(f"--table {table} is one whole table; leave names and filters out")
+        (print_costs if table == "costs" else print_rumour)(form)
+        return
     if names:
         _beside(_records(names, table), form)
         return
