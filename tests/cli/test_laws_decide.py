@@ -22,7 +22,7 @@ BAD = [
     (("allocate", "besiroglu2024", "--flops", "1e24", "--set", "foo=bar"), 2, "give a number"),
     (("allocate", "besiroglu2024", "--flops", "1e24", "--epochs", "2"), 2, "unique_tokens"),
     (("allocate", "besiroglu2024", "--flops", "1e24", "--serve-ratio", "-1"), 2, "positive"),
-    (("allocate", "besiroglu2024", "--flops", "1e24", "--format", "svg"), 2, "--out"),
+    (("allocate", "besiroglu2024", "--flops", "1e24", "--format", "svg", "--out", "x.png"), 2, "disagree"),
     (("allocate", "ratio20", "--flops", "1e24"), 3, "besiroglu2024"),
     (("allocate", "besiroglu2024", "--loss", "1.2"), 4, "falls to"),
     (("allocate", "besiroglu2024", "--budget", "1m", "--on", "h100-sxm"), 2, "million is M"),

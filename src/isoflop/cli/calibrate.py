@@ -40,6 +40,9 @@ def training(rows: str, *, out: str, configs: str | None) -> None:
 
     The columns are those of `validate training`; step_time_s (or step_time_calc_s) is what was measured. All constants
     stay near the shipped ones, the nearer the fewer the rows. The file says only what changed, for --profile.
+
+    \b
+    isoflop calibrate training mine.csv --out mine.toml
     """
     from isoflop.accuracy import read_configs, read_rows
     from isoflop.accuracy.calibrate import calibrated
@@ -77,7 +80,7 @@ def _write(path: str, base: Mapping[str, Profile], moved: Mapping[str, Profile],
 def _report(items: Sequence[Item], base: Mapping[str, Profile], moved: Mapping[str, Profile], rows: int) -> None:
     """How far off the rows were, and are."""
     from isoflop.accuracy.profiles import residuals
-    from isoflop.cli.knowns import print_table
+    from isoflop.cli.output import print_table
     from isoflop.report import Column
 
     before, after = residuals(items, base), residuals(items, moved)

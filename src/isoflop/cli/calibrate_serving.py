@@ -22,6 +22,9 @@ def serving(rows: str, *, out: str, configs: str | None) -> None:
 
     The columns are those of validate serving. Constants of the device and of the runtime stay near the shipped ones,
     the nearer the fewer the rows. The file says only what changed, for validate serving --profile.
+
+    \b
+    isoflop calibrate serving mine.csv --out mine.toml
     """
     from isoflop.accuracy.serving_calibrate import calibrated
     from isoflop.accuracy.serving_items import items_of
@@ -61,7 +64,7 @@ def _write(path: str, found: Calibration) -> None:
 
 def _report(found: Calibration) -> None:
     """How far off the rows were, and are, by quantity."""
-    from isoflop.cli.knowns import print_table
+    from isoflop.cli.output import print_table
     from isoflop.report import Cell, Column
 
     rows: list[tuple[Cell, ...]] = []

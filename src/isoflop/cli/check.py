@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import ascii_only, print_table, terminal_width, wants_color
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, paper, print_table, show
 from isoflop.errors import BadFile, BadInput
 from isoflop.flags import split
 
 if TYPE_CHECKING:
-    from isoflop.ask import CheckResult, RowResult
+    from isoflop.ask import RowResult
 
 FORMATS = ("text", "json", "md", "csv")
 _MOST_ROWS = 10_000
@@ -28,10 +28,9 @@ _WORTH_SHOWING = ("contradictory", "off", "unread")
 @click.option("--map", "mapping", default="", help="Which column is what: params=N,tokens=D[B],train_time=days[day].")
 @click.option("--runs", is_flag=True, help="Check the published runs that isoflop ships.")
 @click.option("--all", "everything", is_flag=True, help="List the sound rows of a table too.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print it; csv for tables.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json.")
+@output_options()
 def command(
-    claims: tuple[str, ...], table: str | None, mapping: str, *, runs: bool, everything: bool, form: str, as_json: bool
+    claims: tuple[str, ...], table: str | None, mapping: str, *, runs: bool, everything: bool, output: Output
 ) -> None:
     """Hold claims against each other: can they all be true, and if not, which is suspect and by how much?
 
@@ -44,7 +43,7 @@ def command(
     isoflop check --table runs.csv --map 'params=N,train_time=days[day]' device=h100-sxm
     isoflop check --runs
     """
-    form = "json" if as_json else form
+    form = output.form
     if runs and (claims or table):
         raise BadInput("--runs checks the published runs as they are; leave the claims out, or --runs")
     if mapping and not table:
@@ -55,7 +54,7 @@ def command(
         found = check_runs() if runs else check_rows(read_rows(str(table)), read_columns(mapping), **split(claims))
         _print_rows(found, form, everything=everything)
         raise SystemExit(1 if any(row.verdict == "contradictory" for row in found) else 0)
-    _one(claims, form)
+    _one(claims, output)
 
 
 def read_rows(path: str) -> list[dict[str, str]]:
@@ -74,33 +73,18 @@ def read_rows(path: str) -> list[dict[str, str]]:
     return rows
 
 
-def _one(claims: tuple[str, ...], form: str) -> None:
+def _one(claims: tuple[str, ...], output: Output) -> None:
     from isoflop.ask import check
 
     if not claims:
         raise BadInput(
             "nothing is claimed; write for example: isoflop check train_flops=3.14e23 params=175B tokens=300B"
         )
-    if form == "csv":
-        raise BadInput("--format csv is for tables (--table, --runs); one check prints as text, json or md")
     result = check(**split(claims))
-    _print(result, form)
+    show(result, output)
     code = {"consistent": 0, "contradictory": 1, "untested": 3}[result.verdict]
     if code:
         raise SystemExit(code)
-
-
-def _print(result: CheckResult, form: str) -> None:
-    from isoflop import report
-
-    match form:
-        case "json":
-            text = report.dumps(report.check_json(result))
-        case "md":
-            text = report.check_markdown(result)
-        case _:
-            text = report.check_text(result, width=terminal_width(), color=wants_color(), ascii_only=ascii_only())
-    click.echo(text.rstrip("\n"))
 
 
 def _print_rows(found: tuple[RowResult, ...], form: str, *, everything: bool) -> None:
@@ -110,7 +94,7 @@ def _print_rows(found: tuple[RowResult, ...], form: str, *, everything: bool) ->
     shown = [row for row in found if everything or form in {"json", "csv"} or row.verdict in _WORTH_SHOWING]
     columns, rows = report.row_table(shown)
     if form == "text":
-        text = report.rows_text(shown, width=terminal_width(), color=wants_color(), ascii_only=ascii_only())
+        text = report.rows_text(shown, **paper())  # type: ignore[arg-type]  # of their kinds
         click.echo(text)
         counts = Counter(row.verdict for row in found)
         listed = ", ".join(f"{number} {verdict}" for verdict, number in counts.most_common())

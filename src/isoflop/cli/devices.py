@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.cli.side_by_side import Line, echo_wrapped, print_beside, text_line
 from isoflop.errors import BadInput, MissingData, UnknownName, shorten
 from isoflop.quantity import quantity, unit, write, write_interval
@@ -34,9 +34,9 @@ _SORTS = ("name", "year", "peak", "memory", "bandwidth", "tdp")
 @click.option("--sort", type=click.Choice(_SORTS), default="year", show_default=True)
 @click.option("--missing", is_flag=True, help="What no source gives: keys that the files lack, and what each is for.")
 @click.option("--disagreements", is_flag=True, help="Where public sets print something else.")
-@table_options
+@output_options()
 def command(
-    names: tuple[str, ...], *, dtype: str, sort: str, missing: bool, disagreements: bool, as_json: bool, form: str,
+    names: tuple[str, ...], *, dtype: str, sort: str, missing: bool, disagreements: bool, output: Output,
     **filters: str | None,
 ) -> None:  # fmt: skip
     """List the devices, or show one with every figure's source, or compare several.
@@ -50,7 +50,7 @@ def command(
     """
     from isoflop.hardware import device, devices
 
-    form = "json" if as_json else form
+    form = output.form
     chosen = _filtered([device(name) for name in names] or list(devices().values()), **filters)
     if missing:
         _print_missing(chosen, form)

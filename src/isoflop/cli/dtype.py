@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options, wrapped
+from isoflop.cli.knowns import wrapped
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.flags.numbers import next_power, number_of, stored_in
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 @click.argument("value", required=False)
 @click.option("--format-of", "names", multiple=True, metavar="FORMAT", help="Only this number format; may be repeated.")
 @click.option("--absmax", help="The largest magnitude of the tensor that the value is in, which sets the scale.")
-@table_options
-def command(value: str | None, *, names: tuple[str, ...], absmax: str | None, as_json: bool, form: str) -> None:
+@output_options()
+def command(value: str | None, *, names: tuple[str, ...], absmax: str | None, output: Output) -> None:
     """What a number becomes in every number format: bits, what reads back, the error. Without VALUE, the formats.
 
     Formats of eight bits and fewer are shown with a scaling factor too: the value is divided by it before it is stored.
@@ -33,7 +34,7 @@ def command(value: str | None, *, names: tuple[str, ...], absmax: str | None, as
     from isoflop.quantize import FORMATS, number_format
 
     chosen = tuple(number_format(name) for name in names) or FORMATS
-    form = "json" if as_json else form
+    form = output.form
     if value is None:
         _formats(chosen, form)
         return

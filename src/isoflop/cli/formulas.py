@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options, terminal_width, wrapped
+from isoflop.cli.knowns import terminal_width, wrapped
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 
 
 @click.command("formulas", cls=Command)
 @click.argument("name", required=False)
-@table_options
-def command(name: str | None, *, as_json: bool, form: str) -> None:
+@output_options()
+def command(name: str | None, *, output: Output) -> None:
     """List the book of formulas, or show one whole: what it neglects, what it assumes, where it comes from.
 
     NAME is a formula or a quantity that it gives or needs.
+
+    \b
+    isoflop formulas train_flops
+    isoflop formulas loss --format md
     """
     from isoflop.book import BOOK
     from isoflop.errors import UnknownName
@@ -32,11 +37,11 @@ def command(name: str | None, *, as_json: bool, form: str) -> None:
         rows.append(
             (relation.name, relation.gives, describe(relation), relation.kind, assumed, ", ".join(relation.sources))
         )
-    if name is not None and form == "text" and not as_json:
+    if name is not None and output.form == "text":
         click.echo("\n\n".join(_whole(relation.name) for relation in found))
         return
-    shown = (0, 2, 5) if form == "text" and not as_json else range(len(columns))
-    print_table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows], "json" if as_json else form)
+    shown = (0, 2, 5) if output.form == "text" else range(len(columns))
+    print_table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows], output.form)
 
 
 def _whole(name: str) -> str:

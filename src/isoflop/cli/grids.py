@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import MissingData
 
@@ -24,10 +24,9 @@ KINDS = ("country", "region", "cloud", "owner")
 @click.option("--year", type=int, help="Only entries of this year.")
 @click.option("--source", help="Only this source (any part of its name).")
 @click.option("--sort", type=click.Choice(("name", "intensity")), default="name", show_default=True)
-@table_options
+@output_options()
 def command(
-    names: tuple[str, ...], *, kind: str | None, year: int | None, source: str | None, sort: str, as_json: bool,
-    form: str,
+    names: tuple[str, ...], *, kind: str | None, year: int | None, source: str | None, sort: str, output: Output,
 ) -> None:  # fmt: skip
     """List what a kilowatt-hour from a grid emits, by country, year and source.
 
@@ -58,7 +57,7 @@ def command(
         fitting.sort(key=lambda entry: entry.intensity.value)
     elif not names:
         fitting.sort(key=lambda entry: (KINDS.index(entry.kind), entry.name))  # entries of one grid keep their order
-    _print(fitting, "json" if as_json else form)
+    _print(fitting, output.form)
 
 
 def _grams(intensity: float) -> str:

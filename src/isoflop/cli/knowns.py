@@ -1,36 +1,17 @@
-"""What commands share: options of output and intervals, and the ways to print an answer."""
+"""What commands share: the options of intervals, and what is known of the terminal that is printed to."""
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
-from isoflop.errors import BadFile, shorten
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from isoflop.relation import Answer
-    from isoflop.report import Cell, Column
+    from collections.abc import Callable
 
 P = ParamSpec("P")
-
-FORMATS = ("text", "json", "md", "html", "latex", "mermaid")
-
-
-def output_options(function: Callable[P, None]) -> Callable[P, None]:
-    """--explain, --json and --format, on every command that ends in an answer."""
-    for option in (
-        click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print the answer."),
-        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json."),
-        click.option("--explain", is_flag=True, help="Print the numbered derivation."),
-    ):
-        function = option(function)
-    return function
 
 
 def sampling_options(function: Callable[P, None]) -> Callable[P, None]:
@@ -49,39 +30,6 @@ def sampling_options(function: Callable[P, None]) -> Callable[P, None]:
     ):
         function = option(function)
     return function
-
-
-TABLE_FORMATS = ("text", "json", "md", "html", "csv")
-
-
-def table_options(function: Callable[P, None]) -> Callable[P, None]:
-    """--json and --format, on every command that ends in a table."""
-    for option in (
-        click.option("--format", "form", type=click.Choice(TABLE_FORMATS), default="text", help="How to print it."),
-        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json."),
-    ):
-        function = option(function)
-    return function
-
-
-def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[Cell]], form: str) -> None:
-    """A table on stdout in one of TABLE_FORMATS."""
-    from isoflop import report
-
-    match form:
-        case "json":
-            text = report.dumps(report.table_json(columns, rows))
-        case "md":
-            text = report.table_markdown(columns, rows)
-        case "html":
-            text = report.page("isoflop", report.table_html(columns, rows))
-        case "csv":
-            text = report.table_csv(columns, rows)
-        case _:
-            text = report.table_text(
-                columns, rows, width=terminal_width(), color=wants_color(), ascii_only=ascii_only()
-            )
-    click.echo(text.rstrip("\n"))
 
 
 def terminal_width() -> int:
@@ -109,36 +57,3 @@ def wants_color() -> bool:
 def ascii_only() -> bool:
     """Whether the terminal cannot print more than ASCII."""
     return "utf" not in (sys.stdout.encoding or "").lower()
-
-
-def print_answer(answer: Answer, form: str, *, explain: bool) -> None:
-    """An answer on stdout in one of FORMATS; its warnings are part of it."""
-    from isoflop import report
-
-    match form:
-        case "json":
-            text = report.dumps(report.answer_json(answer))
-        case "md":
-            text = report.answer_markdown(answer, explain)
-        case "html":
-            text = report.page(answer.quantity, report.answer_html(answer, explain))
-        case "latex":
-            text = report.answer_latex(answer)
-        case "mermaid":
-            text = report.answer_mermaid(answer)
-        case _:
-            text = report.answer_text(
-                answer, explain, width=terminal_width(), color=wants_color(), ascii_only=ascii_only()
-            )
-    click.echo(text.rstrip("\n"))
-
-
-def write_out(text: str, out: str | None) -> None:
-    """An answer on stdout, or into the file `out`. Raises: BadFile where that cannot be written."""
-    if out is None:
-        click.echo(text.rstrip("\n"))
-        return
-    try:
-        Path(out).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadFile(f"cannot write '{shorten(out)}': {error.strerror}; choose another file.") from error

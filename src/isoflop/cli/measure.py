@@ -90,7 +90,7 @@ def _energy(session: Session, options: dict[str, object]) -> EnergyCheck:
 
 def _print_energy(found: EnergyCheck) -> None:
     """What each way of knowing says, and why they are apart."""
-    from isoflop.cli.knowns import print_table
+    from isoflop.cli.output import print_table
     from isoflop.cli.side_by_side import echo_wrapped
     from isoflop.report import Column
 
@@ -187,7 +187,7 @@ def _result(one: Measured) -> str:
 
 
 def _print(session: Session, checks: Sequence[Check], *, has_file: bool) -> None:
-    from isoflop.cli.knowns import print_table
+    from isoflop.cli.output import print_table
     from isoflop.report import Column
 
     machine, fitted = session.machine, session.fitted
@@ -217,7 +217,7 @@ def _print(session: Session, checks: Sequence[Check], *, has_file: bool) -> None
 def _print_checks(checks: Sequence[Check]) -> None:
     from statistics import median
 
-    from isoflop.cli.knowns import print_table
+    from isoflop.cli.output import print_table
     from isoflop.report import Column
 
     for quantity, unit, scale in (("step_time", "ms", 1e3), ("peak_memory", "MB", 1e-6)):

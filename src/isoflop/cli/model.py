@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import ascii_only, print_table, table_options, terminal_width, wants_color
+from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.cli.side_by_side import echo_wrapped, print_beside
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ KV_DTYPES = ("fp32", "bf16", "fp16", "fp8", "int8", "int4")
 @click.option("--list", "listing", is_flag=True, help="All presets; so does no model at all.")
 @click.option("--explain", is_flag=True, help="Print the numbered derivation: which shapes multiply to what.")
 @click.option("--oracle", is_flag=True, help="Count the real modules of transformers too, and say what differs.")
-@table_options
+@output_options()
 def command(
-    names: tuple[str, ...], *, listing: bool, explain: bool, oracle: bool, as_json: bool, form: str,
+    names: tuple[str, ...], *, listing: bool, explain: bool, oracle: bool, output: Output,
     **asked: str | None,
 ) -> None:  # fmt: skip
     """Parameters, FLOP, state and bytes of a model, counted exactly from its shape.
@@ -45,7 +46,7 @@ def command(
     isoflop model ./DeepSeek-V3/config.json --explain
     isoflop model mixtral-8x7b qwen3-30b-a3b --kv-dtype fp8
     """
-    form = "json" if as_json else form
+    form = output.form
     if listing or not names:
         _list(form)
         return

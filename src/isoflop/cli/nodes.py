@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.cli.side_by_side import Line, echo_wrapped, print_beside, text_line
 from isoflop.errors import MissingData
 from isoflop.quantity import unit, write, write_interval
@@ -33,8 +33,8 @@ _TITLES = {"host_link": "chip to host", "host_memory": "host memory"}
 @click.command("nodes", cls=Command)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--device", help="Only nodes that are built of this device.")
-@table_options
-def command(names: tuple[str, ...], *, device: str | None, as_json: bool, form: str) -> None:
+@output_options()
+def command(names: tuple[str, ...], *, device: str | None, output: Output) -> None:
     """List the machines that chips are built into, or show one with every figure's source, or compare several.
 
     Chips that share the links of the device are a domain; the network is what leaves the node, one way, all NICs
@@ -47,7 +47,7 @@ def command(names: tuple[str, ...], *, device: str | None, as_json: bool, form: 
     from isoflop.hardware import device as find_device
     from isoflop.hardware import node, nodes
 
-    form = "json" if as_json else form
+    form = output.form
     chosen = [node(name) for name in names] or list(nodes().values())
     if device is not None:
         wanted = find_device(device).name

@@ -69,7 +69,7 @@ def output_options(
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
         def printed(*arguments: object, **options: object) -> None:
-            output = _chosen(options, forms, file=file)
+            output = _chosen(options, forms, file=file, explain=bool(explain))
             with _into(output.out):
                 function(*arguments, output=output, **options)
 
@@ -97,21 +97,26 @@ def _options(
         yield click.option("--explain", is_flag=True, help=explain)
 
 
-def _chosen(options: dict[str, object], forms: Sequence[str], *, file: bool) -> Output:
+def _chosen(options: dict[str, object], forms: Sequence[str], *, file: bool, explain: bool) -> Output:
     """What the options say; they are taken out of `options`."""
-    asked = "json" if options.pop("as_json") else options["form"]
-    del options["form"]
-    out = str(options.pop("out")) if file and options["out"] is not None else None
-    if file and out is None:
-        del options["out"]
+    asked = options.pop("form")
+    asked = "json" if options.pop("as_json") else asked
+    given = options.pop("out") if file else None
+    out = None if given is None else str(given)
     form = str(asked or _by_ending(out, forms) or "text")
     told = _ENDINGS.get(Path(out or "").suffix.lower(), form)
     if told not in {form, "text"}:
         raise BadInput(f"--format {form} and --out {shorten(out or '')} disagree: give one of them")
     if form == "png" and out is None and sys.stdout.isatty():
         raise BadInput("a png is no text for a terminal: give --out FILE.png")
-    chart, dark = str(options.pop("chart", None) or ""), bool(options.pop("dark", False))
-    return Output(form=form, out=out, chart=chart, dark=dark, explain=bool(options.pop("explain", False)))
+    pictured = "svg" in forms
+    return Output(
+        form=form,
+        out=out,
+        chart=str(options.pop("chart", None) or "") if pictured else "",
+        dark=bool(options.pop("dark")) if pictured else False,
+        explain=bool(options.pop("explain")) if explain else False,
+    )
 
 
 def _by_ending(out: str | None, forms: Sequence[str]) -> str:

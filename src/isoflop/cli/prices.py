@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
 from isoflop.cli.manual import Group
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.errors import BadInput, MissingData, shorten
 
 if TYPE_CHECKING:
@@ -62,16 +62,20 @@ def _filters(function: Callable[..., None]) -> Callable[..., None]:
 @click.argument("device", required=False)
 @_filters
 @click.option("--spread", is_flag=True, help="Only what the current prices span, by commitment.")
-@table_options
-def list_prices(device: str | None, *, spread: bool, as_json: bool, form: str, **chosen: str | None) -> None:
+@output_options()
+def list_prices(device: str | None, *, spread: bool, output: Output, **chosen: str | None) -> None:
     """List what a chip-hour costs, by provider, region, commitment and date; oldest first.
 
     A price without a date is listed as undated. DEVICE is a device by name; without it all devices are listed. Below a
     device stands what its current prices span: each provider's latest that are within a year of the newest.
+
+    \b
+    isoflop prices list h100-sxm --commitment spot --as-of 2025-06-01
+    isoflop prices list h100-sxm --spread
     """
     from isoflop.hardware import device_names, find_prices
 
-    form = "json" if as_json else form
+    form = output.form
     wanted = {key: value for key, value in chosen.items() if value is not None}
     if spread:
         _print_spreads((device,) if device else device_names(), wanted, form)
@@ -159,12 +163,15 @@ def _spread(device: str, commitment: str, choice: Choice) -> tuple[Cell, ...]:
 @click.option("--cloud", default="", help="Which cloud a single file is of: aws, gcp, ... Else its folder's name says.")
 @click.option("--date", "day", help="The day the lists are of, as 2025-06-01; without it the prices have no date.")
 @click.option("--out", default="prices", show_default=True, help="The folder to write price files into.")
-@table_options
-def update(place: str, *, cloud: str, day: str | None, out: str, as_json: bool, form: str) -> None:
+@output_options(file=False)
+def update(place: str, *, cloud: str, day: str | None, out: str, output: Output) -> None:
     """Read SkyPilot catalogue files (CLOUD/vms.csv) and write price files, a device a file.
 
     Nothing is fetched and the package's own catalogue is not changed. What cannot be priced is left out and counted, by
     reason. Prices that the folder holds of the same provider and day are replaced, others kept.
+
+    \b
+    isoflop prices update skypilot-catalog/catalogs/v8 --date 2025-06-01
     """
     from isoflop.hardware.price_folder import write_folder
     from isoflop.hardware.skypilot import read_catalogue
@@ -174,7 +181,7 @@ def update(place: str, *, cloud: str, day: str | None, out: str, as_json: bool, 
         reasons = "; ".join(f"{reason}: {count}" for reason, count in found.left_out.items()) or "there are no rows"
         raise MissingData(f"{shorten(place, most=200)}: no price in it ({reasons}). Nothing is written.")
     written = write_folder(found.prices, out)
-    _report(found, written, out, "json" if as_json else form)
+    _report(found, written, out, output.form)
     if day is None:
         click.echo(
             "The prices have no date: they are taken only where no dated one fits. Say which day they are of with "

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options, wrapped
+from isoflop.cli.knowns import wrapped
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 
 
 @click.command("quantities", cls=Command)
 @click.argument("name", required=False)
 @click.option("--section", help="Only this section of the glossary: work, rate, money, ...")
-@table_options
-def command(name: str | None, section: str | None, *, as_json: bool, form: str) -> None:
+@output_options()
+def command(name: str | None, section: str | None, *, output: Output) -> None:
     """List the glossary, or one quantity with the formulas that hold it.
 
     Every quantity has this one name everywhere: on the command line, in Python, in files and in JSON.
+
+    \b
+    isoflop quantities mfu
+    isoflop quantities --section money
     """
     from isoflop.errors import UnknownName
     from isoflop.quantity import quantities, quantity
@@ -28,8 +33,8 @@ def command(name: str | None, section: str | None, *, as_json: bool, form: str) 
         chosen = [entry for entry in chosen if entry.section == section]
     columns = ("quantity", "symbol", "unit", "meaning")
     rows = [(entry.name, entry.symbol, entry.unit_text, entry.meaning) for entry in chosen]
-    print_table(columns, rows, "json" if as_json else form)
-    if name and form == "text" and not as_json:
+    print_table(columns, rows, output.form)
+    if name and output.form == "text":
         _details(chosen[0].name)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from isoflop.cli.knowns import ascii_only, print_table, terminal_width, wants_color, wrapped
+from isoflop.cli.knowns import wrapped
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table, show_drawn
 from isoflop.errors import BadInput
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
     from isoflop.quantize import Report
     from isoflop.quantize.quality import Quality
-
-FORMATS = ("text", "json", "md", "html", "csv", "svg", "png")
+    from isoflop.report import Drawn
 
 
 @click.command("quantize", cls=Command)
@@ -46,12 +46,9 @@ FORMATS = ("text", "json", "md", "html", "csv", "svg", "png")
 @click.option("--quality", "text", type=click.Path(), help="Perplexity before and after on this text (needs torch).")
 @click.option("--method", type=click.Choice(("gptq", "awq")), help="Calibrated, by llm-compressor where it is there.")
 @click.option("--calibrate", type=click.Path(), help="The text for --method.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print the report.")
-@click.option("--out", type=click.Path(dir_okay=False), help="Write svg and png, the noise by layer, to this file.")
-@click.option("--dark", is_flag=True, help="Draw svg and png for a dark page.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; short for --format json.")
+@output_options(charts=("noise",))
 def command(
-    source: str | None, folder: str | None, *, name: str | None, listed: bool, form: str, as_json: bool, tensors: bool,
+    source: str | None, folder: str | None, *, name: str | None, listed: bool, tensors: bool, output: Output,
     **options: object,
 ) -> None:  # fmt: skip
     """Turn a safetensors checkpoint into a smaller one that transformers and vLLM load, and say what was lost.
@@ -65,25 +62,21 @@ def command(
     isoflop quantize ./llama ./llama-fp8 --to fp8 --keep '*.down_proj'
     isoflop quantize ./llama-int4 ./llama-again --to bf16
     """
+    from isoflop.report import drawn_quantize
+
     if listed:
-        _list("json" if as_json else form)
+        _list(output.form)
         return
     if source is None or folder is None or name is None:
         raise BadInput("say what, where to and how: isoflop quantize SOURCE FOLDER --to int4-g128 (schemes: --list)")
-    if (form in {"svg", "png"}) != (options["out"] is not None):
-        raise BadInput("--format svg and png go with --out FILE: give both, or neither")
     if options["method"] is not None:
         _calibrated(source, folder, name, options)
         return
-    form = "json" if as_json else form
-    _check(source, name, form, options)
+    _check(source, name, output.form, options)
     report = _run(source, folder, name, options)
-    if options["out"] is not None:
-        _draw(report, str(options["out"]), dark=bool(options["dark"]))
-        return
     judged = _judge(source, folder, options["text"])
     served = _to_serve(folder, str(options["device"])) if options["device"] is not None else None
-    _print(report, form, tensors=tensors, judged=judged, served=served)
+    _print(drawn_quantize.drawn(report, judged, tensors=tensors), output, report.folder, served)
 
 
 def _check(source: str, name: str, form: str, options: dict[str, object]) -> None:
@@ -100,8 +93,6 @@ def _check(source: str, name: str, form: str, options: dict[str, object]) -> Non
     if options["text"] is not None:
         from isoflop.quantize.quality import check_quality
 
-        if options["out"] is not None:
-            raise BadInput("--quality is printed and --out draws a picture: ask for them in two calls")
         if name.strip().lower().startswith("gguf"):
             raise BadInput("--quality does not read GGUF; llama.cpp's own perplexity measures it")
         check_quality(source, str(options["text"]))
@@ -159,12 +150,6 @@ def _judge(source: str, folder: str, text: object) -> Quality | None:
     return quality(source, folder, str(text))
 
 
-def _draw(report: Report, out: str, *, dark: bool) -> None:
-    from isoflop import report as drawn
-
-    drawn.save(drawn.quantize_chart(report, mode="dark" if dark else "light"), out)
-
-
 def _list(form: str) -> None:
     from isoflop.quantize import scheme, schemes
 
@@ -205,24 +190,11 @@ def _steps(update: Callable[[int], None]) -> Callable[[int, int], None]:
     return told
 
 
-def _print(report: Report, form: str, *, tensors: bool, judged: Quality | None, served: Served | None) -> None:
-    from isoflop import report as drawn
-    from isoflop.quantize.job import report_object
-    from isoflop.report import quantize as pages
-
-    match form:
-        case "json":
-            table = {**report_object(report), **({"quality": asdict(judged)} if judged else {})}
-            table |= {"to_serve": served._asdict()} if served else {}
-            click.echo(drawn.dumps(table))  # type: ignore[arg-type]
-        case "csv":
-            print_table(pages.TENSOR_COLUMNS, pages.tensor_rows(report.tensors), "csv")
-        case "md":
-            click.echo(pages.quantize_markdown(report, judged, tensors=tensors))
-        case "html":
-            click.echo(drawn.page("isoflop quantize", pages.quantize_html(report, judged, tensors=tensors)))
-        case _:
-            paper = {"width": terminal_width(), "color": wants_color(), "ascii_only": ascii_only()}
-            click.echo(pages.quantize_text(report, judged, tensors=tensors, **paper))  # type: ignore[arg-type]
-            if served:
-                click.echo("\n" + wrapped(served.say(report.folder), first="  ", rest="  "))
+def _print(drawn: Drawn, output: Output, folder: str, served: Served | None) -> None:
+    """The report, and what the result takes to serve where that was asked."""
+    if served is not None and output.form == "json":
+        kept = drawn.json()
+        drawn = replace(drawn, json=lambda: {**kept, "to_serve": served._asdict()})
+    show_drawn(drawn, output)
+    if served is not None and output.form == "text":
+        click.echo("\n" + wrapped(served.say(folder), first="  ", rest="  "))

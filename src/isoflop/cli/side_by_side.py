@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, terminal_width
+from isoflop.cli.knowns import terminal_width
+from isoflop.cli.output import print_table
 from isoflop.report.beside import Line
 
 __all__ = ["Line", "echo_wrapped", "print_beside", "text_line"]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options, terminal_width
+from isoflop.cli.knowns import terminal_width
 from isoflop.cli.manual import Group
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.cli.predictions import write_predictions
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.cli.validate_hours import hours
@@ -56,17 +57,21 @@ command.add_command(hours)
     help="A TOML file whose entries replace fields of engines and of device profiles.",
 )
 @click.option("--out", type=click.Path(), help="Write a prediction for every row to this CSV file.")
-@table_options
-def training(rows: str, *, configs: str | None, profile: str | None, out: str | None, form: str, as_json: bool) -> None:
+@output_options(file=False)
+def training(rows: str, *, configs: str | None, profile: str | None, out: str | None, output: Output) -> None:
     """Predict step time and peak memory of every row of a table of training runs, and hold them against measurements.
 
     The columns are those of the table that isoflop ships; any but id may be missing. Measured columns (step time,
     throughput, memory) are never read by a prediction. Each row gets a status: ok, refused (a setting is missing),
     illegal (settings contradict each other) or does_not_fit, with the reason.
+
+    \b
+    isoflop validate training rows.csv
+    isoflop validate training rows.csv --profile mine.toml --out predictions.csv
     """
     from isoflop.accuracy import read_configs, read_profile, read_rows, validate_training
 
-    form = "json" if as_json else form
+    form = output.form
     table = read_rows(rows)
     report = validate_training(table.rows, read_configs(configs), read_profile(profile) if profile else None)
     if table.unknown:
@@ -84,16 +89,19 @@ def training(rows: str, *, configs: str | None, profile: str | None, out: str | 
 @click.argument("rows", metavar="ROWS.csv", type=click.Path())
 @click.option("--configs", type=click.Path(), help="A folder of config.json files; presets are known without.")
 @click.option("--out", type=click.Path(), help="Write a prediction for every row to this CSV file.")
-@table_options
-def serving_memory(rows: str, *, configs: str | None, out: str | None, form: str, as_json: bool) -> None:
+@output_options(file=False)
+def serving_memory(rows: str, *, configs: str | None, out: str | None, output: Output) -> None:
     """Predict what a serving runtime prints at its start, and hold it against logs.
 
     Weights and cache on a device, tokens and sequences that fit. Columns that were printed are never read by a
     prediction. What no column says takes the version's default and is named in the reason.
+
+    \b
+    isoflop validate serving-memory rows.csv --configs configs/ --out predictions.csv
     """
     from isoflop.cli.validate_state import run
 
-    raise SystemExit(run(rows, configs=configs, out=out, form="json" if as_json else form))
+    raise SystemExit(run(rows, configs=configs, out=out, form=output.form))
 
 
 def _exit_code(report: Report) -> int:

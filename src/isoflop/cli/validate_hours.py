@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.cli.predictions import write_predictions
 from isoflop.cli.side_by_side import echo_wrapped
 
@@ -31,8 +31,8 @@ HOUR = 3600.0
 @click.argument("rows", metavar="[ROWS.csv]", type=click.Path(), required=False)
 @click.option("--configs", type=click.Path(), help="A folder of config.json files that the column config names.")
 @click.option("--out", type=click.Path(), help="Write a prediction for every row to this CSV file.")
-@table_options
-def hours(rows: str | None, *, configs: str | None, out: str | None, form: str, as_json: bool) -> None:
+@output_options(file=False)
+def hours(rows: str | None, *, configs: str | None, out: str | None, output: Output) -> None:
     """Predict chip-hours of whole training runs, and hold them against what their makers state.
 
     From model, device, number of chips, tokens and year alone, by what was usual in the year; no stated hours are read.
@@ -52,11 +52,11 @@ def hours(rows: str | None, *, configs: str | None, out: str | None, form: str, 
         click.echo(f"columns that are not read: {', '.join(report.unknown[:20])}", err=True)
     if out is not None:
         write_predictions(out, HEAD, [_line(one) for one in report.rows])
-    if as_json or form == "json":
+    if output.form == "json":
         _print_json(report.counted, report.rows)
     else:
-        _print(report.counted, report.further, form)
-    if form == "text" and not as_json:
+        _print(report.counted, report.further, output.form)
+    if output.form == "text":
         _print_reasons(report.rows)
     raise SystemExit(0 if any(one.point is not None for one in report.rows) else 3)
 

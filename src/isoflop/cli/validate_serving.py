@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.cli.predictions import write_predictions
 from isoflop.cli.side_by_side import echo_wrapped
 
@@ -52,20 +52,23 @@ TITLES = {
 @click.option("--configs", type=click.Path(), help="A folder of config.json files, for models that are no preset.")
 @click.option("--profile", type=click.Path(), help="A TOML file of constants, as calibrate serving writes it.")
 @click.option("--out", type=click.Path(), help="Write a prediction for every row to this CSV file.")
-@table_options
-def serving(rows: str, *, configs: str | None, profile: str | None, out: str | None, form: str, as_json: bool) -> None:
+@output_options(file=False)
+def serving(rows: str, *, configs: str | None, profile: str | None, out: str | None, output: Output) -> None:
     """Predict latency, throughput and energy of every row of a table of measured serving, and hold them against it.
 
     The columns are those of the table that isoflop ships; any but id may be missing. What a row leaves open (lengths,
     batch, layout) is assumed, named in its reason, and widens its interval. Measured columns are never read by a
     prediction.
+
+    \b
+    isoflop validate serving rows.csv --configs configs/ --out predictions.csv
     """
     from isoflop.accuracy.serving_rows import read_serving_rows
     from isoflop.accuracy.serving_validate import validate_serving
     from isoflop.accuracy.state_models import read_library
     from isoflop.serving.rates import read_own
 
-    form = "json" if as_json else form
+    form = output.form
     table = read_serving_rows(rows)
     report = validate_serving(table.rows, read_library(configs), read_own(profile) if profile else None)
     if table.unknown:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table
+from isoflop.cli.output import print_table
 from isoflop.cli.predictions import write_predictions
 from isoflop.cli.side_by_side import echo_wrapped
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.quantity import quantity, write
-from isoflop.report.blocks import Blocks, Row, blocks_html, blocks_markdown, blocks_text
+from isoflop.report.blocks import Blocks, Row, blocks_markdown, blocks_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +36,11 @@ def account_markdown(account: Account) -> str:
 
 
 def account_html(account: Account) -> str:
-    """The account as a page."""
-    from isoflop.report.html import page
+    """The account as one self-contained page: question, answer, charts, derivation, Methods, sources."""
+    from isoflop.report.drawings import drawn
+    from isoflop.report.report_page import document
 
-    return page("isoflop", "\n".join(blocks_html(blocks) for blocks in account_blocks(account)))
+    return document(drawn(account))
 
 
 def account_blocks(account: Account) -> list[Blocks]:

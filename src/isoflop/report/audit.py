@@ -9,7 +9,6 @@ from isoflop.quantity import write_interval
 from isoflop.report.blocks import Blocks, Row, Section, blocks_text
 from isoflop.report.check import figures as check_figures
 from isoflop.report.check import headline as check_headline
-from isoflop.report.html import page
 from isoflop.report.layout import Paper, clean, hang, width_of
 from isoflop.report.markup import html_escape, markdown_text
 from isoflop.report.words import percent
@@ -268,8 +267,11 @@ def _row_markdown(row: Row) -> str:
 
 
 def audit_html(report: Report, needed: Sequence[Needed] = ()) -> str:
-    """The audit as a page of its own: the document marked up, nothing loaded from outside."""
-    return page(report.document.name, audit_fragment(report, needed))
+    """The audit as a page of its own: the document marked up, charts; nothing is loaded from outside."""
+    from isoflop.report.drawn_audit import drawn
+    from isoflop.report.report_page import document
+
+    return document(drawn(report, needed))
 
 
 def audit_fragment(report: Report, needed: Sequence[Needed] = ()) -> str:

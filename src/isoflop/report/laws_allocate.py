@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
+from isoflop.report.blocks import Blocks, Row, Section, blocks_markdown, blocks_text
 from isoflop.report.citations import references
 from isoflop.report.words import base_unit, finite, percent, say, say_around, say_interval
 
@@ -224,7 +224,8 @@ def allocate_steps(found: Allocated) -> tuple[str, ...]:
     return tuple(steps)
 
 
-def _sources(found: Allocated) -> tuple[str, ...]:
+def allocate_sources(found: Allocated) -> tuple[str, ...]:
+    """What the decision cites."""
     one = found.decision
     source = getattr(one.belief.shape, "source", "")
     keys = [source, "sardana2024" if one.aim.serve_tokens else "", "muennighoff2023" if one.epochs else ""]
@@ -240,7 +241,7 @@ def allocate_text(
     parts = [blocks_text(allocate_blocks(found), width=width, color=color, ascii_only=ascii_only)]
     if explain:
         steps = tuple(f"[{number}] {text}" for number, text in enumerate(allocate_steps(found), start=1))
-        cited = tuple(f"{one.key}: {one.text}, {one.url}" for one in references(_sources(found)))
+        cited = tuple(f"{one.key}: {one.text}, {one.url}" for one in references(allocate_sources(found)))
         sections = (Section(heading="It follows", lines=steps), Section(heading="Sources", lines=cited))
         parts.append(blocks_text(Blocks(sections=sections), width=width, color=color, ascii_only=ascii_only))
         parts += [answer_text(one, True, width=width, color=color, ascii_only=ascii_only) for one in found.budget]  # noqa: FBT003 - explain
@@ -253,10 +254,11 @@ def allocate_markdown(found: Allocated) -> str:
 
 
 def allocate_html(found: Allocated) -> str:
-    """The decision as one self-contained page."""
-    from isoflop.report.html import page
+    """The decision as one self-contained page: answer, chart, derivation, sources."""
+    from isoflop.report.drawings import drawn
+    from isoflop.report.report_page import document
 
-    return page("isoflop laws allocate", blocks_html(allocate_blocks(found)))
+    return document(drawn(found))
 
 
 def allocate_json(found: Allocated) -> dict[str, Json]:
@@ -270,7 +272,7 @@ def allocate_json(found: Allocated) -> dict[str, Json]:
         "choices": [_decision(one) for one in found.choices],
         "budget": [answers_json({"train_flops": one})["answers"] for one in found.budget],
         "steps": list(allocate_steps(found)),
-        "sources": list(_sources(found)),
+        "sources": list(allocate_sources(found)),
     }
 
 

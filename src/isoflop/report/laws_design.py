@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
-from isoflop.report.table import Column, table_csv, table_html, table_markdown, table_text
+from isoflop.report.blocks import Blocks, Row, Section, blocks_markdown, blocks_text
+from isoflop.report.table import Column, table_csv, table_markdown, table_text
 from isoflop.report.words import finite, percent, say
 
 if TYPE_CHECKING:
@@ -128,10 +128,11 @@ def design_markdown(found: Design) -> str:
 
 
 def design_html(found: Design) -> str:
-    """The design as one self-contained page."""
-    from isoflop.report.html import page
+    """The design as one self-contained page: answer, chart, derivation."""
+    from isoflop.report.drawings import drawn
+    from isoflop.report.report_page import document
 
-    return page("isoflop laws design", blocks_html(design_blocks(found)), table_html(*design_table(found)))
+    return document(drawn(found))
 
 
 def design_csv(found: Design) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
+from isoflop.report.blocks import Blocks, Row, Section, blocks_markdown, blocks_text
 from isoflop.report.citations import references
 from isoflop.report.words import finite, percent
 
@@ -111,10 +111,11 @@ def running_markdown(found: Foreseen) -> str:
 
 
 def running_html(found: Foreseen) -> str:
-    """The outlook as one self-contained page."""
-    from isoflop.report.html import page
+    """The outlook as one self-contained page: answer, chart, derivation, sources."""
+    from isoflop.report.drawings import drawn
+    from isoflop.report.report_page import document
 
-    return page("isoflop laws running", blocks_html(running_blocks(found)))
+    return document(drawn(found))
 
 
 def running_json(found: Foreseen) -> dict[str, Json]:

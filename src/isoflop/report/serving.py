@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
+from isoflop.report.blocks import Blocks, Row, Section, blocks_markdown, blocks_text
 from isoflop.report.serving_steps import derivation
-from isoflop.report.table import Column, table_html, table_markdown, table_text
+from isoflop.report.table import Column, table_markdown, table_text
 from isoflop.report.words import number, percent, say, say_around
 from isoflop.serving.cost import OVERHEAD
 
@@ -385,11 +385,8 @@ def serving_markdown(service: Service) -> str:
 
 
 def serving_html(service: Service) -> str:
-    """The answer as one self-contained page."""
-    from isoflop.report.html import ledger_html, page
+    """The answer as one self-contained page: question, answer, charts, derivation, sources."""
+    from isoflop.report.drawings import drawn
+    from isoflop.report.report_page import document
 
-    parts = [blocks_html(serving_blocks(service)), ledger_html(service.memory)]
-    parts += [ledger_html(service.step)] if service.step is not None else []
-    parts += [table_html(*front_table(service))] if service.searched is not None else []
-    parts += [table_html(*device_table(service))] if service.wish.devices else []
-    return page("isoflop serving", *parts)
+    return document(drawn(service))

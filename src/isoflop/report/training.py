@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.report.blocks import Blocks, Row, Section, blocks_html, blocks_markdown, blocks_text
-from isoflop.report.table import Column, table_html, table_markdown, table_text
+from isoflop.report.blocks import Blocks, Row, Section, blocks_markdown, blocks_text
+from isoflop.report.table import Column, table_markdown, table_text
 from isoflop.report.training_time import (
     pace_json,
     scale_bill_json,
@@ -244,15 +244,11 @@ def training_markdown(advice: Advice) -> str:
 
 
 def training_html(advice: Advice) -> str:
-    """The advice as one self-contained page."""
-    from isoflop.report.html import ledger_html, page
+    """The advice as one self-contained page: question, answer, charts, derivation, Methods, sources."""
+    from isoflop.report.drawings import drawn
+    from isoflop.report.report_page import document
 
-    parts = [blocks_html(training_blocks(advice))]
-    parts += [ledger_html(advice.timing.step)] if advice.timing is not None else []
-    parts += [ledger_html(advice.memory)] if advice.memory is not None else []
-    parts += [table_html(*layout_table(advice))] if len(advice.fits) > 1 else []
-    parts += [table_html(*scale_table(advice))] if advice.scales else []
-    return page("isoflop training", *parts)
+    return document(drawn(advice))
 
 
 def training_json(advice: Advice) -> dict[str, Json]:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import TABLE_FORMATS
-from isoflop.cli.laws.shown import output_options, show
 from isoflop.cli.manual import Command
+from isoflop.cli.output import FORMATS, Output, output_options, print_table, show
 from isoflop.errors import BadInput
 from isoflop.flags.laws import aim_of, aim_options, budget_of, choices_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from isoflop.laws import Estimate, Runs
     from isoflop.report.laws_allocate import Allocated
@@ -25,10 +24,9 @@ if TYPE_CHECKING:
 @click.option("--params", help="A law of experts alone (moe-clark): what they are worth to a model of this size.")
 @click.option("--fit", "fitted", default="chinchilla", show_default=True, help="The form for a table of runs, or auto.")
 @click.option("--runs", type=click.Path(), help="The runs behind the law: approaches 1 and 2 beside it.")
-@output_options
+@output_options(charts=("valley",), explain="Print the derivation.")
 def allocate(
-    law: str, *, runs: str | None, constants: tuple[str, ...], form: str, as_json: bool, dark: bool, explain: bool,
-    out: str | None, **options: object,
+    law: str, *, runs: str | None, constants: tuple[str, ...], output: Output, **options: object,
 ) -> None:  # fmt: skip
     """What to train with the compute, money or time there is: the best params and tokens, with intervals.
 
@@ -44,22 +42,21 @@ def allocate(
     """
     params = options.pop("params")
     if params is not None:
-        _experts(law, str(params), constants, (float(str(options["interval"])), "json" if as_json else form))
+        _experts(law, str(params), constants, (float(str(options["interval"])), output.form))
         return
     found = _allocated(law, runs, constants, options)
-    show(found, (form, as_json, dark, explain, out), _drawings())
+    show(found, output)
 
 
 def _experts(law: str, params: str, constants: tuple[str, ...], shown: tuple[float, str]) -> None:
     """What experts are worth, a row a number of them."""
-    from isoflop.cli.knowns import print_table
     from isoflop.laws import worth_of_experts
     from isoflop.laws.fit_file import read_fit
     from isoflop.quantity import quantity, read
 
     level, form = shown
-    if form not in TABLE_FORMATS:
-        raise BadInput(f"what experts are worth is a table: --format {', '.join(TABLE_FORMATS)}")
+    if form not in FORMATS:
+        raise BadInput(f"what experts are worth is a table: --format {', '.join(FORMATS)}")
     given = [choice["experts"] for choice in choices_of(constants) if set(choice) == {"experts"}]
     if not given or not law.lower().endswith(".json"):
         raise BadInput("--params asks what experts are worth: give the file of a moe-clark fit and --set experts=8,64")
@@ -112,15 +109,3 @@ def _runs(path: str) -> Runs:
     from isoflop import laws
 
     return laws.read_runs(path)
-
-
-def _drawings() -> Mapping[str, Callable[..., object]]:
-    from isoflop.report import chart_decide, laws_allocate
-
-    return {
-        "text": laws_allocate.allocate_text,
-        "json": laws_allocate.allocate_json,
-        "md": laws_allocate.allocate_markdown,
-        "html": laws_allocate.allocate_html,
-        "chart": chart_decide.allocate_chart,
-    }

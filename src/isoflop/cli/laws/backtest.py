@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
 from isoflop.cli.laws import words
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.cli.side_by_side import echo_wrapped
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ BY = ("flops", "params", "tokens", "tokens_per_param", "experts", "unique_tokens
 @click.option("--column", "columns", multiple=True, metavar="QUANTITY=COLUMN", help="What a column is.")
 @click.option("--set", "constants", multiple=True, metavar="QUANTITY=VALUE", help="One value for all rows.")
 @click.option("--counts", type=click.Choice(("total", "active", "non_embedding")), help="Which parameters N counts.")
-@table_options
+@output_options()
 def backtest(
     runs: str, *, below: str, by: str, interval: float, bootstrap: int, seed: int, columns: tuple[str, ...],
-    constants: tuple[str, ...], counts: str | None, form: str, as_json: bool,
+    constants: tuple[str, ...], counts: str | None, output: Output,
 ) -> None:  # fmt: skip
     """Fit to the cheaper runs, predict the dearer ones, and show how far off --law auto, each form and baselines were.
 
@@ -49,7 +49,7 @@ def backtest(
     table = words.read(runs, columns, constants, counts, strict=False, best=False)
     at = words.values_of((f"{by}={below}",))[by]
     found = laws.backtest(table, at, by=by, level=interval, options=laws.Options(bootstrap=bootstrap, seed=seed))
-    form = "json" if as_json else form
+    form = output.form
     if form == "json":
         from isoflop.report import dumps
         from isoflop.report.laws_backtest import backtest_json

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.cli.knowns import print_table
+from isoflop.cli.output import print_table
 from isoflop.cli.side_by_side import echo_wrapped
 
 if TYPE_CHECKING:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.laws.shown import write
+from isoflop.cli.output import show
 from isoflop.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from isoflop.cli.output import Output
     from isoflop.laws import Belief
 
 
@@ -33,13 +34,10 @@ def wants_difference(options: dict[str, object]) -> bool:
     return any(bool(options[name]) for name in ("difference", "targets", "bytes_per_token", "same_tokens"))
 
 
-def print_difference(laws: Sequence[str], flops: Sequence[float], options: dict[str, object], form: str) -> None:
+def print_difference(laws: Sequence[str], flops: Sequence[float], options: dict[str, object], output: Output) -> None:
     """The differences of two laws, each a fit, a published law, or a table of runs that chinchilla is fitted to."""
-    from isoflop import report
-    from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
     from isoflop.flags.laws import target_of
     from isoflop.laws import Grounds, compare
-    from isoflop.report import laws_compare
 
     if len(laws) != 2:
         raise BadInput(f"a difference is of two laws; {len(laws)} were given")
@@ -53,15 +51,7 @@ def print_difference(laws: Sequence[str], flops: Sequence[float], options: dict[
         level=float(options["interval"]),  # type: ignore[arg-type]  # click read a number
     )
     found = compare(_believed(laws[0]), _believed(laws[1]), grounds)
-    if form == "json":
-        write(report.dumps(laws_compare.compare_json(found)), None)
-    elif form == "md":
-        write(laws_compare.compare_markdown(found), None)
-    elif form == "html":
-        write(laws_compare.compare_html(found), None)
-    else:
-        paper = {"width": terminal_width(), "color": wants_color(), "ascii_only": ascii_only()}
-        write(laws_compare.compare_text(found, **paper), None)  # type: ignore[arg-type]  # one key a parameter
+    show(found, output)
 
 
 def _believed(law: str) -> Belief:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import click
 
-from isoflop.cli.laws.shown import output_options, show, write
 from isoflop.cli.manual import Command
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from isoflop.cli.output import Output, output_options, show
 
 
 @click.command("design", cls=Command)
@@ -23,11 +17,10 @@ if TYPE_CHECKING:
 @click.option("--column", "columns", multiple=True, metavar="QUANTITY=COLUMN", help="What a column is.")
 @click.option("--counts", type=click.Choice(("total", "active", "non_embedding")), help="Which parameters N counts.")
 @click.option("--interval", type=click.FloatRange(0.01, 0.999), default=0.8, show_default=True, help="Its level.")
-@output_options
+@output_options("toml", charts=("widths",), explain="Print the derivation.")
 def design(
     runs: str, *, targets: tuple[str, ...], allowance: str, cells: str | None, forms: tuple[str, ...],
-    columns: tuple[str, ...], counts: str | None, interval: float, form: str, as_json: bool, dark: bool, explain: bool,
-    out: str | None,
+    columns: tuple[str, ...], counts: str | None, interval: float, output: Output,
 ) -> None:  # fmt: skip
     """Which runs to do next: those that narrow the interval at a target most for their compute.
 
@@ -48,13 +41,7 @@ def design(
     found = laws.design(
         held, [target_of(text) for text in targets], flops, cells=_cells(cells), forms=forms, level=interval
     )
-    ending = Path(out or "").suffix
-    if ending in {".csv", ".toml"}:
-        from isoflop.report import laws_design
-
-        write(laws_design.design_csv(found) if ending == ".csv" else laws_design.design_toml(found), out)
-        return
-    show(found, (form, as_json, dark, explain, out), _drawings())
+    show(found, output)
 
 
 def _cells(path: str | None) -> list[dict[str, float]]:
@@ -70,15 +57,3 @@ def _cells(path: str | None) -> list[dict[str, float]]:
         {name: float(values[row]) for name, values in table.columns.items() if name != "loss"}
         for row in range(table.rows)
     ]
-
-
-def _drawings() -> Mapping[str, Callable[..., object]]:
-    from isoflop.report import chart_progress, laws_design
-
-    return {
-        "text": laws_design.design_text,
-        "json": laws_design.design_json,
-        "md": laws_design.design_markdown,
-        "html": laws_design.design_html,
-        "chart": chart_progress.design_chart,
-    }

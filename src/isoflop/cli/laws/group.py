@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.knowns import print_table, table_options
 from isoflop.cli.laws import compared, words
 from isoflop.cli.laws.allocate import allocate
 from isoflop.cli.laws.backtest import backtest
 from isoflop.cli.laws.design import design
 from isoflop.cli.laws.running import running
 from isoflop.cli.manual import Group
+from isoflop.cli.output import Output, output_options, print_table
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import BadInput, UntrustworthyFit, shorten
 from isoflop.flags import split
@@ -96,22 +96,27 @@ def command() -> None:
 @click.option("--check", is_flag=True, help="Leave with exit code 1 where a check fails.")
 @click.option("--out", type=click.Path(), help="Write the fit to this JSON file.")
 @_runs_options
-@table_options
+@output_options(file=False)
 def fit(
     runs: str, *, law: str, method: str, profiled: tuple[str, ...], interval: float, explain: bool, check: bool,
     out: str | None, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, strict: bool, best: bool,
-    form: str, as_json: bool, **options: object,
+    output: Output, **options: object,
 ) -> None:  # fmt: skip
     """Fit a law to the runs of a table or folder; every fit is checked and says when it cannot be trusted.
 
     RUNS is CSV, TSV, JSON Lines, JSON, a trainer_state.json, Parquet, TensorBoard events, an MLflow store, or a folder
     of these. Exit codes: 0 fitted; 1 fitted, and with --check a check fails; 2 the runs or the words cannot be read; 3
     the runs cannot carry the law, and the message says which are missing.
+
+    \b
+    isoflop laws fit runs.csv --bootstrap 4000 --out fit.json
+    isoflop laws fit runs.csv --law auto
+    isoflop laws fit runs.csv --column loss=val_loss --counts non_embedding --check
     """
     from isoflop import laws
     from isoflop.cli.laws import tables
 
-    form = "json" if as_json else form
+    form = output.form
     table = words.read(runs, columns, constants, counts, strict=strict, best=best)
     asked = words.fit_options(options)
     if law == "auto" and profiled:
@@ -146,10 +151,10 @@ def fit(
 @click.option("--out", type=click.Path(), help="Write all columns with the predictions to this CSV file.")
 @click.option("--column", "columns", multiple=True, metavar="QUANTITY=COLUMN", help="What a column is.")
 @click.option("--set", "constants", multiple=True, metavar="QUANTITY=VALUE", help="One value for all rows.")
-@table_options
+@output_options(file=False)
 def predict(
     law: str, runs: tuple[str, ...], *, interval: float, through: str | None, out: str | None,
-    columns: tuple[str, ...], constants: tuple[str, ...], form: str, as_json: bool,
+    columns: tuple[str, ...], constants: tuple[str, ...], output: Output,
 ) -> None:  # fmt: skip
     """Predict the loss of runs with an interval: loss_predicted, loss_low, loss_high beside the columns there are.
 
@@ -177,8 +182,8 @@ def predict(
         click.echo(mind, err=True)
     if out is not None:
         words.write(out, predicted.csv())
-    if out is None or form != "text" or as_json:
-        predicted.show("json" if as_json else form)
+    if out is None or output.form != "text":
+        predicted.show(output.form)
     predicted.score(interval)
 
 
@@ -187,19 +192,22 @@ def predict(
 @click.option("--law", default="chinchilla", show_default=True, help="The form whose fit is checked too.")
 @_fit_options
 @_runs_options
-@table_options
+@output_options()
 def check(
     runs: str, *, law: str, columns: tuple[str, ...], constants: tuple[str, ...], counts: str | None, strict: bool,
-    best: bool, form: str, as_json: bool, **options: object,
+    best: bool, output: Output, **options: object,
 ) -> None:  # fmt: skip
     """Hold runs against the sixteen pitfalls of fitting scaling laws: pass, warn or fail, with numbers and remedies.
 
     Exit code 1: a check failed, or the law cannot be fitted to these runs.
+
+    \b
+    isoflop laws check runs.csv
     """
     from isoflop import laws
     from isoflop.cli.laws import tables
 
-    form = "json" if as_json else form
+    form = output.form
     table = words.read(runs, columns, constants, counts, strict=strict, best=best)
     refused = ""
     try:
@@ -221,12 +229,17 @@ def check(
 
 @command.command("published")
 @click.argument("name", required=False)
-@table_options
-def published(name: str | None, *, form: str, as_json: bool) -> None:
-    """List the published laws whose constants were verified, or show one (or a fit.json) whole."""
+@output_options()
+def published(name: str | None, *, output: Output) -> None:
+    """List the published laws whose constants were verified, or show one (or a fit.json) whole.
+
+    \b
+    isoflop laws published
+    isoflop laws published besiroglu2024
+    """
     from isoflop.cli.laws import tables
 
-    form = "json" if as_json else form
+    form = output.form
     if name is None:
         tables.print_published(form)
     else:
@@ -234,24 +247,28 @@ def published(name: str | None, *, form: str, as_json: bool) -> None:
 
 
 @command.command("forms")
-@table_options
-def forms(*, form: str, as_json: bool) -> None:
-    """List the forms that fit takes with --law: what they need, and their constants."""
+@output_options()
+def forms(*, output: Output) -> None:
+    """List the forms that fit takes with --law: what they need, and their constants.
+
+    \b
+    isoflop laws forms
+    """
     from isoflop.laws import SHAPES
 
     rows = [
         (name, getattr(shape, "title", ""), ", ".join(shape.inputs), ", ".join(shape.coordinates))
         for name, shape in SHAPES.items()
     ]
-    print_table(("form", "is", "needs", "coordinates"), rows, "json" if as_json else form)
+    print_table(("form", "is", "needs", "coordinates"), rows, output.form)
 
 
 @command.command("compare")
 @click.argument("laws", nargs=-1, required=True)
 @click.option("--flops", multiple=True, metavar="FLOP", help="Budgets to split; 1e21 and 1e24 where none is given.")
 @compared.difference_options
-@table_options
-def compare(laws: tuple[str, ...], *, flops: tuple[str, ...], form: str, as_json: bool, **options: object) -> None:
+@output_options()
+def compare(laws: tuple[str, ...], *, flops: tuple[str, ...], output: Output, **options: object) -> None:
     """Published laws and fits side by side: constants, exponents, and how each splits a budget.
 
     Losses stand there to be read, not ranked: each law has its own data and tokenizer. With --difference two laws, or
@@ -264,10 +281,10 @@ def compare(laws: tuple[str, ...], *, flops: tuple[str, ...], form: str, as_json
     from isoflop.cli.laws import tables
     from isoflop.quantity import quantity, read
 
-    form = "json" if as_json else form
+    form = output.form
     budgets = [float(read(text, quantity("train_flops")).spread.median) for text in flops] or [1e21, 1e24]
     if compared.wants_difference(options):
-        compared.print_difference(laws, budgets, options, form)
+        compared.print_difference(laws, budgets, options, output)
         return
     tables.print_compared(laws, budgets, form)
 
@@ -275,12 +292,17 @@ def compare(laws: tuple[str, ...], *, flops: tuple[str, ...], form: str, as_json
 @command.command("history")
 @click.option("--growth", is_flag=True, help="Doubling times of params, tokens, FLOP and cost instead.")
 @click.option("--law", default="ratio20", show_default=True, help="Whose verdict.")
-@table_options
-def history(*, growth: bool, law: str, form: str, as_json: bool) -> None:
-    """Published models by tokens per parameter, with a law's verdict; or how fast what they took has grown."""
+@output_options()
+def history(*, growth: bool, law: str, output: Output) -> None:
+    """Published models by tokens per parameter, with a law's verdict; or how fast what they took has grown.
+
+    \b
+    isoflop laws history
+    isoflop laws history --growth
+    """
     from isoflop.report.chart_history import grown, verdicts
 
-    form = "json" if as_json else form
+    form = output.form
     if growth:
         told = {name: line.high < float("inf") for name, line in grown().items()}  # else growth is not told from none
         rows = [
@@ -304,7 +326,12 @@ def plot(
     picture: str, runs: str | None, *, law: str, out: str, width: int, columns: tuple[str, ...],
     constants: tuple[str, ...], counts: str | None, strict: bool, best: bool,
 ) -> None:  # fmt: skip
-    """Draw a picture of runs and their law, or of published runs (pf-days, tokens-per-param, growth)."""
+    """Draw a picture of runs and their law, or of published runs (pf-days, tokens-per-param, growth).
+
+    \b
+    isoflop laws plot power-laws runs.csv --out laws.svg
+    isoflop laws plot growth --out growth.png
+    """
     from isoflop import report
     from isoflop.report import chart_laws
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from isoflop.cli.knowns import print_table
+from isoflop.cli.output import print_table
 from isoflop.errors import BadInput, MissingData
 
 if TYPE_CHECKING:

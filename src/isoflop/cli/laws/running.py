@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from isoflop.cli.laws.shown import output_options, show
 from isoflop.cli.manual import Command
+from isoflop.cli.output import Output, output_options, show
 from isoflop.flags import split
 from isoflop.flags.laws import schedule_for, schedule_options
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 @click.command("running", cls=Command)
@@ -22,10 +17,10 @@ if TYPE_CHECKING:
 @click.option("--run", default="", help="Which run, where the log holds several.")
 @click.option("--column", "columns", multiple=True, metavar="QUANTITY=COLUMN", help="What a column is.")
 @click.option("--interval", type=click.FloatRange(0.01, 0.999), default=0.8, show_default=True, help="Its level.")
-@output_options
+@output_options(charts=("outlook",), explain="Print the derivation.")
 def running(
-    curve: str, *, earlier: tuple[str, ...], run: str, columns: tuple[str, ...], interval: float, form: str,
-    as_json: bool, dark: bool, explain: bool, out: str | None, **options: object,
+    curve: str, *, earlier: tuple[str, ...], run: str, columns: tuple[str, ...], interval: float,
+    output: Output, **options: object,
 ) -> None:  # fmt: skip
     """Where a run that is under way will end: its final loss with an interval, from its curve and its schedule.
 
@@ -44,16 +39,4 @@ def running(
     past = [laws.read_curve(path, columns=split(columns)) for path in earlier]
     known = [(one, schedule_for(one, {**options, "total": str(one.end)})[0]) for one in past]
     outlook = laws.foresee(held, schedule, level=interval, prior=laws.prior_from(known), notes=(said,) if said else ())
-    show(Foreseen(outlook=outlook, curve=held), (form, as_json, dark, explain, out), _drawings())
-
-
-def _drawings() -> Mapping[str, Callable[..., object]]:
-    from isoflop.report import chart_progress, laws_running
-
-    return {
-        "text": laws_running.running_text,
-        "json": laws_running.running_json,
-        "md": laws_running.running_markdown,
-        "html": laws_running.running_html,
-        "chart": chart_progress.running_chart,
-    }
+    show(Foreseen(outlook=outlook, curve=held), output)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from isoflop.cli.knowns import print_table
 from isoflop.cli.laws import chosen
+from isoflop.cli.output import print_table
 from isoflop.cli.side_by_side import Line, echo_wrapped, print_beside, text_line
 from isoflop.errors import MissingData
 
