@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from altair import TopLevelMixin
 
     from isoflop.lab import StudyFolder
+    from isoflop.lab.export import Cell
     from isoflop.lab.sizes import Wanted
     from isoflop.laws import Runs
     from isoflop.report.chart_theme import Mode
@@ -34,6 +35,8 @@ ISOFLOP = "The same runs by the laws room: a curve through each budget, and the 
 FITTED = "L = E + A/N^alpha + B/D^beta, fitted to all runs that are over, good or not: see isoflop laws fit."
 
 COLUMNS = ("Name", "flops", "params", "tokens", "seed", "status", "val_loss", "flops_per_second", "load")
+TITLES = {"Name": "run", "flops": "FLOP", "val_loss": "held-out loss", "flops_per_second": "GFLOP/s"}
+TEXT = {"Name", "status"}
 
 
 def study_page(held: StudyFolder) -> str:
@@ -43,8 +46,11 @@ def study_page(held: StudyFolder) -> str:
     from isoflop.report import Column
 
     asked = held.wanted()
-    columns = [Column(name=name, right=name not in {"Name", "status"}) for name in COLUMNS]
-    cells = [[_cell(one[name]) for name in COLUMNS] for one in rows(held)]
+    columns = [Column(name=name, title=TITLES.get(name, name), right=name not in TEXT) for name in COLUMNS]
+    found = sorted(
+        rows(held), key=lambda one: (float(f"{one['flops']:.1e}"), _number(one, "params"), _number(one, "seed"))
+    )
+    cells = [[_cell(name, one[name]) for name in COLUMNS] for one in found]
     done = f"{len(cells)} of {len(asked.specs)} runs are done; {held.corpus.tokens:,} tokens of text."
     verdicts = [(f"{one.budget:.3g}", "yes" if one.enclosed else f"no: {one.why}") for one in asked.brackets]
     return report.page(
@@ -120,10 +126,18 @@ def history_rows(held: StudyFolder) -> list[tuple[str, ...]]:
     return found
 
 
-def _cell(value: str | int | float | None) -> str:  # noqa: PYI041 - whole numbers are written in full
+def _number(row: Mapping[str, Cell], name: str) -> float:
+    return float(str(row[name]))
+
+
+def _cell(name: str, value: Cell) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    if name == "flops_per_second":
+        return f"{value / 1e9:.2f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.2e}" if name == "flops" else f"{value:.4f}" if name == "val_loss" else f"{value:.1f}"
 
 
 def _text(words: str) -> str:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from isoflop.report.chart_theme import Mode
 
 _POINTS = 40
-"""Points of a curve, each the mean of the losses between it and the one before."""
+"""Points of a curve from its tenth step on, each the mean of the losses between it and the one before."""
+
+_NARROW = 500
+"""Below this width a legend stands under the picture, not beside it."""
 
 _SEEN = (0.3, 0.88)  # of viridis, what stands out from dark paper and from white
 _HEIGHT = 300
@@ -37,11 +40,11 @@ def curves_chart(folders: Sequence[RunFolder], *, width: int = 720, mode: Mode =
     rows = [row for one in folders for row in _curve(one)]
     if not rows:
         raise MissingData("no run has a record yet, so there is no curve to draw")
-    inner = max(200, width - _GAP - 110)
+    inner, place = _inner(width)
     x = log_axis("flops", "training compute (FLOP)", padded([float(row["flops"]) for row in rows], 0.02), inner)  # type: ignore[arg-type]  # numbers
     y = loss_axis("loss", [float(row["loss"]) for row in rows])  # type: ignore[arg-type]  # numbers
     scale = alt.Scale(type="log", scheme=alt.SchemeParams(name="viridis", extent=_SEEN))
-    legend = alt.Legend(title="parameters", format="~s", tickCount=3)
+    legend = alt.Legend(title="parameters", format="~s", tickCount=3, **place)
     lines = (
         alt.Chart(alt.Data(values=rows))
         .mark_line(clip=True, strokeWidth=1.2)
@@ -51,14 +54,26 @@ def curves_chart(folders: Sequence[RunFolder], *, width: int = 720, mode: Mode =
     return finished(lines.properties(width=inner, height=_HEIGHT, title=titled("Training loss", said, inner)), mode)
 
 
+def _inner(width: int) -> tuple[int, dict[str, str | int]]:
+    """Width of the picture without axes and legend, and where the legend stands."""
+    if width < _NARROW:
+        return max(200, width - _GAP), {"orient": "bottom", "columns": 1, "gradientLength": 160}
+    return max(200, width - _GAP - 110), {}
+
+
 def _curve(folder: RunFolder) -> list[Datum]:
-    """A run's losses as means over stretches that are even in the logarithm of steps; its first steps are left out."""
+    """A run's losses as means over stretches that are even in the logarithm of steps; its first steps are left out.
+
+    A branch, which has only the end of its steps, gets as many points of them as a whole run there.
+    """
     held = sorted((step, loss) for step, loss in folder.losses().items() if loss is not None)
     if len(held) < 20:
         return []
     steps = np.array([step + 1 for step, _ in held])
     losses = np.array([loss for _, loss in held])
-    edges = np.unique(np.geomspace(max(10, steps[0]), steps[-1], _POINTS + 1).round().astype(int))
+    first = max(10, steps[0])
+    share = np.log(steps[-1] / first) / np.log(max(folder.spec.steps, 20) / 10)
+    edges = np.unique(np.geomspace(first, steps[-1], max(2, round(_POINTS * share) + 1)).round().astype(int))
     each = folder.spec.flops / folder.spec.steps
     rows: list[Datum] = []
     for low, high in itertools.pairwise(edges):
@@ -83,12 +98,12 @@ def valleys_chart(brackets: Sequence[Bracket], *, width: int = 720, mode: Mode =
     rows = [row for one in brackets for row in _valley(one)]
     if not rows:
         raise MissingData("no budget has all its runs yet, so there is no valley to draw")
-    inner = max(200, width - _GAP - 110)
+    inner, place = _inner(width)
     x = log_axis("params", "parameters", padded([float(row["params"]) for row in rows], 0.04), inner)  # type: ignore[arg-type]  # numbers
     y = loss_axis("loss", [float(row[name]) for row in rows for name in ("low", "high")])  # type: ignore[arg-type]  # numbers
     names = [_name(one) for one in brackets]
     scale = alt.Scale(scheme=alt.SchemeParams(name="viridis", extent=_SEEN), domain=names)
-    color = alt.Color("budget:N", sort=names, scale=scale, legend=alt.Legend(title="budget"))
+    color = alt.Color("budget:N", sort=names, scale=scale, legend=alt.Legend(title="budget", **place))
     base = alt.Chart(alt.Data(values=rows))
     parts = (
         base.mark_line(strokeWidth=1.2).encode(x=x, y=y, color=color),
