@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from isoflop.training.search import Found, search_layouts
     from isoflop.training.step import step_ledger, step_time
     from isoflop.training.terms import Terms
+    from isoflop.training.ways import Way, ways_of
     from isoflop.training.why import Effect, Why, reasons
 
 __all__ = [
@@ -96,6 +97,7 @@ __all__ = [
     "Terms",
     "Timing",
     "Wanted",
+    "Way",
     "Why",
     "account_of",
     "account_of_many",
@@ -130,6 +132,7 @@ __all__ = [
     "step_ledger",
     "step_time",
     "tariff_of",
+    "ways_of",
 ]
 
 _HOMES = {
@@ -156,6 +159,7 @@ _HOMES = {
     "search": ("Found", "search_layouts"),
     "step": ("step_ledger", "step_time"),
     "terms": ("Terms",),
+    "ways": ("Way", "ways_of"),
     "why": ("Effect", "Why", "reasons"),
 }
 """Where names are that load when they are first used: a plan needs few of them. None of them is a module's name."""
