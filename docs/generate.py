@@ -412,15 +412,21 @@ def optimum(entry: Published, flops: float) -> str:
 # --- accuracy --------------------------------------------------------------------------------------------------------
 
 
+STUDIES = Path(__file__).resolve().parent.parent / "tests" / "laws" / "runs"
+"""Tables of others' runs that laws are held against."""
+
+
 def accuracy() -> str:
     """Predictions held against the measured rows that come with isoflop."""
     from isoflop.accuracy import committed_rows, read_configs, validate_training
+    from isoflop.accuracy.law_tables import backtest_table, split_table
     from isoflop.accuracy.run_tables import (
         energy_tables,
         epoch_table,
         hours_tables,
         measured_tables,
         own_tables,
+        practised_tables,
         rumour_table,
     )
     from isoflop.accuracy.state_rows import committed_state_rows
@@ -448,6 +454,8 @@ def accuracy() -> str:
         "## Chip-hours of published runs",
         introduction("accuracy_hours"),
         hours_tables(),
+        introduction("accuracy_practised"),
+        practised_tables(read_configs(None)),
         "## Energy and money of published runs",
         introduction("accuracy_energy"),
         energy_tables(),
@@ -458,6 +466,10 @@ def accuracy() -> str:
         "## Memory of serving",
         introduction("accuracy_state"),
         state_tables(validate_state(committed_state_rows(), {})),
+        "## Laws of loss",
+        introduction("accuracy_laws"),
+        backtest_table([STUDIES / f"{name}.csv" for name in ("chinchilla_dots", "gemstones", "farseer")]),
+        split_table([STUDIES / f"{name}.csv" for name in ("chinchilla_dots", "farseer")]),
     )
 
 

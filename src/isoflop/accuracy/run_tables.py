@@ -12,9 +12,10 @@ import numpy as np
 
 from isoflop.accuracy.hours_scores import best_constant, by_device, constant_errors, errors, scores
 from isoflop.accuracy.hours_scores import stated as stated_of
+from isoflop.accuracy.practised import practised, reached, scatters
 from isoflop.accuracy.published_energy import energies
 from isoflop.accuracy.published_hours import all_hours, costs
-from isoflop.accuracy.rows import read_rows
+from isoflop.accuracy.rows import committed_rows, read_rows
 from isoflop.accuracy.tables import table
 from isoflop.accuracy.validate import time_pair, validate_training
 from isoflop.book.money import owned_price
@@ -228,3 +229,20 @@ def _mwh(joules: float) -> str:
 
 def _money(value: float) -> str:
     return f"${value / 1e6:,.3g}M"
+
+
+def practised_tables(library: tuple[Known, ...]) -> str:
+    """Measured steps with all settings hidden against practice, and what they reached: the constants of practice."""
+    steps = practised(committed_rows(), library)
+    scatter = [
+        (
+            "mixtures of experts" if one.experts else "dense",
+            *(str(one.sources), str(one.steps), f"{one.longer:.2f}", f"{one.wide:.2f}"),
+        )
+        for one in scatters(steps)
+    ]
+    head = ("steps", "publishers", "n", "longer", "80 % within a factor of")
+    shares = [
+        (name, "to 2022" if early else "since 2023", f"{share:.1%}") for (name, early), share in reached(steps).items()
+    ]
+    return table(head, scatter) + "\n\n" + table(("architecture", "years", "reached, median of publishers"), shares)
