@@ -18,6 +18,7 @@ from isoflop import __version__
 from isoflop.errors import BadInput, IsoflopError, MissingData
 from isoflop.report import dumps, style
 from isoflop.web import api, charts, compare, pages
+from isoflop.web.fields import FILES
 from isoflop.web.kitchen import SECONDS, Kitchen, TooSlow
 from isoflop.web.request import words_of
 from isoflop.web.safety import Door, Guard
@@ -144,7 +145,7 @@ async def _chart(view: View, kitchen: Kitchen, request: Request) -> Response:
 
 
 async def _download(view: View, kitchen: Kitchen, request: Request) -> Response:
-    """The answer as a file: json, csv, html."""
+    """The answer as a file: json, csv, html, and the further forms that it has."""
     words = await words_of(request, view, ASIDE)
     form = request.path_params["form"]
     shown = await kitchen.answer(view, words)
@@ -153,11 +154,13 @@ async def _download(view: View, kitchen: Kitchen, request: Request) -> Response:
         "csv": ("text/csv", shown.csv),
         "html": ("text/html", shown.page),
     }
-    kind, make = makers.get(form, ("", None))
+    kind, make = ("text/plain", shown.files[form]) if form in shown.files else makers.get(form, ("", None))
     if make is None:
-        raise MissingData(f"this answer does not come as '{form[:20]}'; take json or html")
-    text = await kitchen.work(make)
-    name = f'attachment; filename="isoflop-{view.name.replace("/", "-")}.{form}"'
+        there = ", ".join([key for key, (_, one) in makers.items() if one is not None] + [*shown.files])
+        raise MissingData(f"this answer does not come as '{form[:20]}'; it comes as {there}")
+    text = await kitchen.work(make, slow=True)
+    ending = FILES[form][1] if form in shown.files else form
+    name = f'attachment; filename="isoflop-{view.name.replace("/", "-")}.{ending}"'
     return Response(text, media_type=kind, headers={"content-disposition": name})
 
 

@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from isoflop.report.chart_theme import Mode
     from isoflop.report.json import Json
 
+FILES = {
+    "methods": ("Methods paragraph", "md"),
+    "latex": ("LaTeX", "tex"),
+    "bibtex": ("BibTeX", "bib"),
+    "card": ("Model card", "md"),
+    "mermaid": ("Mermaid", "mmd"),
+    "study": ("Cells for the laboratory", "toml"),
+    "megatron": ("Megatron-LM", "sh"),
+    "torchtitan": ("torchtitan", "toml"),
+    "deepspeed": ("DeepSpeed", "json"),
+    "accelerate": ("accelerate", "yaml"),
+}
+"""Forms of an answer beside JSON, CSV and HTML: what people call them, and how their files end."""
+
 Kind = Literal["text", "choice", "flag", "area", "file"]
 
 
@@ -72,6 +86,7 @@ class Shown:
 
     `blocks` are its rows; `links` says which part or step derives a row (by label), `says` its formula and source (by
     label), `hovers` those of a step or part (by anchor). `charts` and the parts that come `later` are made on demand.
+    `files` are further forms of the answer by name, one of `FILES`.
     """
 
     blocks: tuple[Blocks, ...]
@@ -84,6 +99,7 @@ class Shown:
     charts: Mapping[str, Callable[[Mode, int], alt.TopLevelMixin]] = field(default_factory=lambda: MappingProxyType({}))
     page: Callable[[], str] | None = None
     csv: Callable[[], str] | None = None
+    files: Mapping[str, Callable[[], str]] = field(default_factory=lambda: MappingProxyType({}))
 
     def all_parts(self) -> tuple[Part, ...]:
         """Every part, those that are made on demand too."""

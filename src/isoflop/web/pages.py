@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from isoflop.web.compare import MOST, address
+from isoflop.web.fields import FILES
 from isoflop.web.views import all_views
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def environment() -> Environment:
     )
     made.filters["html_of"] = Markup  # only for what report has drawn and escaped
     made.filters["query"] = query_of
+    made.globals["file_names"] = {form: name for form, (name, _) in FILES.items()}
     return made
 
 

@@ -8,6 +8,7 @@ import click
 
 from isoflop.errors import BadInput
 from isoflop.flags import ask, split
+from isoflop.flags.cost import cost_of, cost_options
 from isoflop.flags.serving import deployment_options, service_of
 from isoflop.flags.training import advice_of, run_options
 from isoflop.web.names import guarded
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from isoflop.ask import Question
     from isoflop.serving.advice import Service
-    from isoflop.training import Advice
+    from isoflop.training import Account, Advice, Offer
 
 _YES = frozenset({"1", "on", "true", "yes"})
 
@@ -68,6 +69,20 @@ def _training(**_: object) -> None:
 @deployment_options
 def _serving(**_: object) -> None:
     """The options of a deployment, without those of a terminal."""
+
+
+@click.command("cost")
+@click.argument("model")
+@cost_options
+def _cost(**_: object) -> None:
+    """The options of the cost of a run, without those of a terminal."""
+
+
+def cost_answer(words: Mapping[str, str]) -> Account | tuple[Offer, ...]:
+    """`isoflop cost` for these words."""
+    options = flags(_cost, words)
+    model, on, tokens = options.pop("model"), options.pop("on"), str(options.pop("tokens"))
+    return cost_of(model, None if on is None else str(on), tokens, options)  # type: ignore[arg-type]  # a name or a number
 
 
 def training_advice(words: Mapping[str, str]) -> Advice:

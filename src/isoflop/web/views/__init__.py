@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from isoflop.web.views import (
     accuracy,
     audit,
+    check,
+    cost,
     devices,
+    dtype,
     laws,
     laws_allocate,
     laws_compare,
@@ -33,7 +36,7 @@ __all__ = ["all_views"]
 def all_views() -> Mapping[str, View]:
     """Every view by name."""
     rooms = (
-        plan, solve, model, training, serving, audit,
+        plan, solve, check, model, dtype, training, cost, serving, audit,
         laws, laws_allocate, laws_compare, laws_design, laws_running, laws_hyper, devices, prices, accuracy,
     )  # fmt: skip
     return {room.VIEW.name: room.VIEW for room in rooms}

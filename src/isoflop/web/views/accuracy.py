@@ -37,6 +37,11 @@ MIND = Section(
         "What they miss on sources and models kept apart is more: docs/accuracy.md, docs/accuracy_serving.md.",
     ),
 )
+MEDIAN = (
+    "Median of |predicted / measured - 1|. A prediction sees no measured figure of its row: a test blanks them all and "
+    "gets the same numbers."
+)
+FITS = "peak memory"
 Table = tuple["list[Column | str]", "list[tuple[Cell, ...]]"]
 
 
@@ -99,6 +104,10 @@ def _shown(rows: Sequence[Row], tables: Mapping[str, Table]) -> Shown:
             for title, table in tables.items()
         ),
         links={row.label: anchors.get(row.label, last) for row in rows},
+        hovers={
+            **dict.fromkeys(anchors.values(), MEDIAN),
+            last: f"{MEDIAN} A false fit: said to fit, and did not." if FITS in tables else MEDIAN,
+        },
         page=lambda: page("Accuracy", *(table_html(*table, caption=title) for title, table in tables.items())),
         csv=partial(table_csv, *next(iter(tables.values()))),
     )

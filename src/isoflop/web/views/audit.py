@@ -74,7 +74,10 @@ def shown(report: Report) -> Shown:
         blocks=(Blocks(rows=rows, sections=sections),),
         json=lambda: audit_json(report),
         parts=(Part(title="The text, recomputed", anchor="marked", html=audit_fragment(report), open=True),),
-        links={row.label: "marked" for row in rows[1:]},
+        links={row.label: "marked" for row in rows},
+        hovers={
+            "marked": "Every number of the text recomputed from those before it, in base units; open it to see each."
+        },
         charts={kind: _chart(report, kind) for kind in CHARTS if uncertain},
         page=lambda: audit_html(report),
     )

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from isoflop.report import answer_html, ledger_html, say, table_html
+from isoflop import __version__
+from isoflop.report import answer_html, drawn, ledger_html, say, table_html
+from isoflop.report.html import step_id, steps_html
 from isoflop.report.markup import html_escape
-from isoflop.report.outline import groups, headline, interval_words
+from isoflop.report.outline import groups_of, headline, interval_words
+from isoflop.report.report_page import Origin, document
 from isoflop.web.fields import Field, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from isoflop.relation import Answer, Ledger
+    from isoflop.relation.answer import Step
     from isoflop.report import Blocks, Cell, Column
 
 _EMPTY_HEAD = re.compile(r"<th scope=\"col\"[^>]*></th>")
@@ -50,10 +55,31 @@ def steps_part(answer: Answer, anchor: str, *, unfolded: bool = False) -> Part:
     return Part(title="Derivation, step by step", anchor=anchor, html=drawn, open=unfolded)
 
 
+def chain_part(steps: Sequence[Step], anchor: str, *, unfolded: bool = False) -> Part:
+    """A derivation that stands beside an estimate; step n is `#<anchor>-step-n`."""
+    return Part(title="Derivation, step by step", anchor=anchor, html=steps_html(steps, anchor=anchor), open=unfolded)
+
+
+def chain_links(steps: Sequence[Step], refs: Mapping[str, str], anchor: str) -> dict[str, str]:
+    """Row label -> the step that gives its quantity, of those in `refs`."""
+    numbers = {step.gives: step.number for step in steps}
+    return {label: step_id(anchor, numbers[name]) for label, name in refs.items() if name in numbers}
+
+
+def report_page(found: object) -> str:
+    """The report of an answer as a page that needs nothing beside itself: question, charts, derivation, Methods."""
+    return document(drawn(found), Origin(version=__version__, date=datetime.now(tz=UTC).date().isoformat()))
+
+
 def hovers(answer: Answer, anchor: str) -> dict[str, str]:
     """Formula and source of every step, by its place in the page."""
+    return step_words(answer.steps, anchor)
+
+
+def step_words(steps: Iterable[Step], anchor: str) -> dict[str, str]:
+    """The same of any steps."""
     return {
-        f"{anchor}-step-{line.number}": "\n".join(
+        step_id(anchor, line.number): "\n".join(
             part
             for part in (
                 f"{line.quantity} = {line.formula}" if line.formula else line.quantity,
@@ -62,7 +88,7 @@ def hovers(answer: Answer, anchor: str) -> dict[str, str]:
             )
             if part
         )
-        for group in groups(answer)
+        for group in groups_of(steps)
         for line in group.lines
     }
 

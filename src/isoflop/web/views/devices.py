@@ -49,6 +49,7 @@ def _one(chip: Device) -> Shown:
         json=lambda: {"schema_version": 1, "name": chip.name, "title": chip.title, "figures": table_json(*table)},
         parts=(table_part("Sources of every figure", "sources", table),),
         links=linked(blocks, {}, usual="sources"),
+        says={name: _said(figure) for name, figure in found},
         page=lambda: page(chip.title, table_html(*table)),
         csv=partial(table_csv, *table),
     )
@@ -59,6 +60,12 @@ def _written(figure: Figure) -> str:
     if figure.low is None or figure.high is None or figure.low == figure.high:
         return middle
     return f"{middle} ({write(figure.low, unit(figure.unit))} to {write(figure.high, unit(figure.unit))})"
+
+
+def _said(figure: Figure) -> str:
+    """The figure as its source has it."""
+    dense = "\nDense; sparse rates stand under sparse_rate." if figure.unit.startswith(("TFLOP", "TOP")) else ""
+    return f"{figure.value:,} {figure.unit}, as written in {_origin(figure)}{dense}"
 
 
 def _origin(figure: Figure) -> str:
@@ -78,6 +85,7 @@ def _all(given: Mapping[str, str]) -> Shown:
         json=partial(_listed, table),
         parts=(table_part("Devices", "list", table, unfolded=True),),
         links={"devices": "list"},
+        says={"devices": "Every figure has a source and a date: name one device for all of them."},
         page=lambda: page("Devices", table_html(*table)),
         csv=partial(table_csv, *table),
     )

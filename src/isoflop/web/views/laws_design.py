@@ -10,7 +10,15 @@ from isoflop.errors import BadInput
 from isoflop.flags.laws import target_of
 from isoflop.quantity import quantity, read
 from isoflop.report.chart_progress import design_chart
-from isoflop.report.laws_design import design_blocks, design_csv, design_html, design_json, design_steps, design_table
+from isoflop.report.laws_design import (
+    design_blocks,
+    design_csv,
+    design_html,
+    design_json,
+    design_steps,
+    design_table,
+    design_toml,
+)
 from isoflop.web import law_words
 from isoflop.web.fields import Field, Group, Shown, View
 from isoflop.web.names import guarded
@@ -55,6 +63,7 @@ def shown(found: Design) -> Shown:
         charts={"width": lambda mode, width: design_chart(found, width=width, mode=mode)},
         page=partial(design_html, found),
         csv=partial(design_csv, found),
+        files={"study": partial(design_toml, found)},
     )
 
 

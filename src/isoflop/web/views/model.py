@@ -22,17 +22,23 @@ from isoflop.report import (
     steps_table,
     table_csv,
 )
+from isoflop.report.chart_model import component_chart
 from isoflop.report.model import model_body, model_head
 from isoflop.web.fields import Field, Group, Shown, View
 from isoflop.web.names import guarded
 from isoflop.web.views.common import MODEL, linked, table_part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from isoflop.model.sheet import Sheet
+    from isoflop.report.model_derivation import ModelStep
 
 PASTED = "config.json"
+CHARTS = {"components": "Parameters, FLOP and bytes by component"}
+MOST_SAID = 7
+"""Lines of a derivation that are said before it is opened."""
+
 CONVENTIONS = ("model", "full-attention", "6nd")
 CACHES = ("bf16", "fp16", "fp8", "int8", "int4", "fp32")
 
@@ -83,9 +89,21 @@ def shown(one: Sheet) -> Shown:
         json=lambda: models_json([model_json(one)]),
         parts=(table_part("Components", "components", component_table(one), unfolded=True), *parts),
         links=links,
+        hovers=_says(steps, anchors),
+        charts={"components": lambda mode, width: component_chart(one, width=width, mode=mode)},
         page=lambda: page(one.spec.name, model_html(one, explain=True)),
         csv=partial(table_csv, *component_table(one, exact=True)),
     )
+
+
+def _says(steps: Sequence[ModelStep], anchors: Mapping[str, str]) -> dict[str, str]:
+    """The first and the last steps of each section of the derivation, and where the rest is."""
+    found = {"components": "Counted tensor by tensor from the shape; open it for every component."}
+    for title, anchor in anchors.items():
+        lines = [f"[{one.number}] {one.gives} = {one.formula}" for one in steps if one.section == title]
+        shown = lines if len(lines) <= MOST_SAID else [*lines[: MOST_SAID - 2], "...", lines[-1]]
+        found[anchor] = "\n".join(shown)
+    return found
 
 
 VIEW = View(
@@ -117,6 +135,7 @@ VIEW = View(
         ),
     ),
     answer=answer,
+    charts=CHARTS,
     first={"model": "llama-3.1-8b", "context": "32k"},
     examples=(
         ("Llama 3.1 8B", {"model": "llama-3.1-8b", "context": "32k"}),

@@ -9,7 +9,7 @@ from isoflop.ask import DEFAULT_GRID, DEFAULT_LAW, plan_question
 from isoflop.errors import BadInput
 from isoflop.model.names import Description
 from isoflop.model.sheet import sheet
-from isoflop.report import component_table, plan_blocks, plan_chart, plan_html, plan_json, say
+from isoflop.report import component_table, drawn, plan_blocks, plan_json, say
 from isoflop.training import ledger, machine_of, step_ledger
 from isoflop.web import words
 from isoflop.web.fields import Field, Group, Shown, Slider, View
@@ -22,6 +22,7 @@ from isoflop.web.views.common import (
     ledger_part,
     ledger_words,
     linked,
+    report_page,
     step_links,
     steps_part,
     table_part,
@@ -38,7 +39,11 @@ if TYPE_CHECKING:
     from isoflop.web.fields import Part
 
 PLACES = {"memory": "memory", "shape": "shape", "layout": "layout"}
-CHARTS = {"loss": "Loss against compute, and the valley around the plan", "memory": "Training state against memory"}
+CHARTS = {
+    "loss": "Loss against compute, and the valley around the plan",
+    "memory": "Training state against memory",
+    "tornado": "What moves it",
+}
 
 
 def answer(given: Mapping[str, str]) -> Shown:
@@ -58,15 +63,17 @@ def shown(plan: Plan) -> Shown:
     last = plan.answers.get("loss", plan.answers["train_flops"])
     timed = plan.predicted is not None and plan.question.device is not None
     places = {label: anchor for label, anchor in PLACES.items() if timed or anchor != "layout"}
-    drawn = [kind for kind in CHARTS if kind == "memory" or _has_loss(plan)]
+    made = drawn(plan)
+    kinds = ("loss", "memory", "tornado") if _has_loss(plan) else ("memory", "tornado")
     return Shown(
         blocks=(blocks,),
         json=partial(plan_json, plan),
         later=lambda: tuple(_parts(plan, last)),
         links={**linked(blocks, places), **step_links(blocks, "plan")},
         hovers={**hovers(last, "plan"), **_says(plan)},
-        charts={kind: _chart(plan, kind) for kind in drawn},
-        page=partial(plan_html, plan),
+        charts={kind: _chart(plan, kind) for kind in kinds},
+        page=partial(report_page, plan),
+        files=made.more,
     )
 
 
@@ -105,7 +112,7 @@ def _has_loss(plan: Plan) -> bool:
 
 def _chart(plan: Plan, kind: str) -> Callable[[Mode, int], alt.TopLevelMixin]:
     def draw(mode: Mode, width: int) -> alt.TopLevelMixin:
-        return plan_chart(plan, "memory" if kind == "memory" else "loss", width=width, mode=mode)
+        return drawn(plan).charts[kind](width, mode)
 
     return draw
 

@@ -6,17 +6,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from isoflop.errors import MissingData
-from isoflop.hardware import find_prices
+from isoflop.hardware import device, find_prices
 from isoflop.report import Blocks, Column, Row, page, say, table_csv, table_html, table_json
+from isoflop.report.chart_prices import device_chart, devices_chart
 from isoflop.web.fields import Field, Group, Shown, View
 from isoflop.web.names import guarded
 from isoflop.web.views.common import table_part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    import altair as alt
 
     from isoflop.hardware import Price
     from isoflop.report import Cell
+    from isoflop.report.chart_theme import Mode
 
 Table = tuple["list[Column | str]", "list[tuple[Cell, ...]]"]
 
@@ -45,9 +49,27 @@ def answer(given: Mapping[str, str]) -> Shown:
         json=lambda: {"schema_version": 1, "prices": table_json(*table)},
         parts=(table_part("Prices with their sources", "list", table, unfolded=True),),
         links={row.label: "list" for row in rows},
+        says={
+            "cheapest": _source(low),
+            "dearest": _source(high),
+            "prices": "Host and chips together, as the provider sells them, divided by the chips.",
+        },
+        charts=_charts(given, found),
         page=lambda: page("Prices", table_html(*table)),
         csv=partial(table_csv, *table),
     )
+
+
+def _source(one: Price) -> str:
+    return f"sold for {one.sale.text}\n{one.source}, {one.date or 'undated'}"
+
+
+def _charts(given: Mapping[str, str], found: Sequence[Price]) -> dict[str, Callable[[Mode, int], alt.TopLevelMixin]]:
+    """Prices by date, of one device or of all."""
+    if "device" in given:
+        name = device(given["device"]).name
+        return {"dates": lambda mode, width: device_chart(name, found, width=width, mode=mode)}
+    return {"dates": lambda mode, width: devices_chart(found, width=width, mode=mode)}
 
 
 def _words(one: Price) -> str:
@@ -81,6 +103,7 @@ VIEW = View(
         ),
     ),
     answer=answer,
+    charts={"dates": "What a chip-hour cost, by date"},
     first={"device": "h100-sxm-80gb"},
     examples=(
         ("H100 on demand", {"device": "h100-sxm-80gb", "commitment": "on-demand"}),

@@ -6,17 +6,28 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from isoflop.errors import BadInput
-from isoflop.report import front_table, serving_blocks, serving_chart, serving_html, serving_json, table_csv
+from isoflop.report import drawn, front_table, serving_blocks, serving_chart, serving_json, table_csv
+from isoflop.report.drawn_serving import REFS
+from isoflop.report.html import step_id
 from isoflop.report.markup import html_escape
 from isoflop.report.serving import device_table
 from isoflop.report.serving_steps import derivation
 from isoflop.serving import RUNTIMES
 from isoflop.web import words
-from isoflop.web.fields import Field, Group, Part, Shown, View
-from isoflop.web.views.common import DEVICES, MODEL, PRICE, ledger_part, linked, table_part
+from isoflop.web.fields import Field, Group, Part, Shown, Slider, View
+from isoflop.web.views.common import (
+    DEVICES,
+    MODEL,
+    PRICE,
+    ledger_part,
+    ledger_words,
+    linked,
+    report_page,
+    table_part,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import altair as alt
 
@@ -37,28 +48,49 @@ def answer(given: Mapping[str, str]) -> Shown:
 
 def shown(service: Service) -> Shown:
     """The deployment on the page."""
-    blocks = serving_blocks(service)
-    steps = "".join(f"<li>{html_escape(text)}</li>" for text in derivation(service))
-    parts = [
-        Part(title="Derivation, step by step", anchor="steps", html=f'<ol class="steps">{steps}</ol>'),
-        ledger_part(service.memory, "memory"),
-    ]
-    if service.step is not None:
-        parts.append(ledger_part(service.step, "step"))
-    if service.searched is not None:
-        parts.append(table_part("Placements and loads that nothing beats", "front", front_table(service)))
-    if service.wish.devices:
-        parts.append(table_part("Devices that hold it", "devices", device_table(service), unfolded=True))
+    blocks, made = serving_blocks(service), drawn(service)
+    texts = [text.partition("] ")[2] for text in derivation(service)]
     timed = service.step is not None and service.searched is not None
+    usual = {"weights": "memory", "state": "memory"}
     return Shown(
         blocks=(blocks,),
         json=partial(serving_json, service),
-        parts=tuple(parts),
-        links=linked(blocks, {"weights": "memory", "state": "memory"}, usual="steps"),
+        later=lambda: tuple(_parts(service, texts)),
+        links={**linked(blocks, usual, usual="steps"), **_step_links(texts)},
+        hovers={
+            **{step_id("serving", number): text for number, text in enumerate(texts, start=1)},
+            "memory": ledger_words(service.memory),
+            "steps": "\n".join(texts[:3]),
+        },
         charts={kind: _chart(service, kind) for kind in (CHARTS if timed else ("memory",))},
-        page=partial(serving_html, service),
+        page=partial(report_page, service),
         csv=(lambda: table_csv(*front_table(service))) if service.searched is not None else None,
+        files=made.more,
     )
+
+
+def _step_links(texts: list[str]) -> dict[str, str]:
+    """Row label -> the step that gives it."""
+    return {
+        label: step_id("serving", number)
+        for label, start in REFS.items()
+        for number, text in enumerate(texts, start=1)
+        if text.startswith(f"{start} =")
+    }
+
+
+def _parts(service: Service, texts: list[str]) -> Iterator[Part]:
+    items = "".join(
+        f'<li id="{step_id("serving", number)}">{html_escape(text)}</li>' for number, text in enumerate(texts, start=1)
+    )
+    yield Part(title="Derivation, step by step", anchor="steps", html=f'<ol class="steps">{items}</ol>')
+    yield ledger_part(service.memory, "memory")
+    if service.step is not None:
+        yield ledger_part(service.step, "step")
+    if service.searched is not None:
+        yield table_part("Placements and loads that nothing beats", "front", front_table(service))
+    if service.wish.devices:
+        yield table_part("Devices that hold it", "devices", device_table(service), unfolded=True)
 
 
 def _chart(service: Service, kind: str) -> Callable[[Mode, int], alt.TopLevelMixin]:
@@ -80,7 +112,8 @@ VIEW = View(
             fields=(
                 MODEL,
                 DEVICES,
-                Field(name="concurrency", label="Requests at once", example="64"),
+                Field(name="concurrency", label="Requests at once", example="64",
+                      slider=Slider(low=0, high=3, form="{}", log=True)),
                 Field(name="input", label="Tokens read", example="2k", hint="A request."),
                 Field(name="output", label="Tokens written", example="512", hint="A request."),
                 Field(name="context", label="Longest context", example="32k"),

@@ -6,19 +6,26 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from isoflop.ask import solve_question
+from isoflop.ask.sensitivity import courses, moved
 from isoflop.errors import BadInput
 from isoflop.quantity import quantity
-from isoflop.report import Blocks, Row, Section, answer_html, answer_json, page
+from isoflop.report import Blocks, Row, Section, answer_json, drawn
+from isoflop.report.chart_answer import course_chart, moved_chart
 from isoflop.report.outline import groups, movers
 from isoflop.web import words
-from isoflop.web.fields import Field, Group, Shown, View
-from isoflop.web.views.common import hovers, said, steps_part
+from isoflop.web.fields import FILES, Field, Group, Shown, View
+from isoflop.web.views.common import hovers, report_page, said, steps_part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    import altair as alt
+
+    from isoflop.ask import Question
     from isoflop.relation import Answer
+    from isoflop.report.chart_theme import Mode
 
+CHARTS = {"tornado": "What each known does to it", "course": "What it would be at other values"}
 SEED = {
     "target": "params",
     "knowns": "train_cost=$100m\ntokens=4T\ndevice=tpu-v4\nprice=$33,849/month/slice\nslice=32 chip\nmfu=0.3 to 0.5",
@@ -31,10 +38,10 @@ def answer(given: Mapping[str, str]) -> Shown:
         raise BadInput("say which quantity is asked for, such as params, train_cost or mfu")
     entry = quantity(given["target"].strip().replace("-", "_"))
     question = words.asked(words.lines_of(given.get("knowns", "")), without=entry.name)
-    return shown(solve_question(question, entry.name))
+    return shown(solve_question(question, entry.name), question)
 
 
-def shown(found: Answer) -> Shown:
+def shown(found: Answer, question: Question) -> Shown:
     """An answer on the page."""
     value, interval = said(found)
     moved = movers(found)
@@ -56,8 +63,25 @@ def shown(found: Answer) -> Shown:
         parts=(steps_part(found, "solve", unfolded=True),),
         links={found.quantity: f"solve-step-{numbers[-1]}"} if numbers else {},
         hovers=hovers(found, "solve"),
-        page=lambda: page(found.quantity, answer_html(found, explain=True)),
+        charts={kind: _chart(found, question, kind) for kind in CHARTS if not found.alternatives},
+        page=partial(report_page, found),
+        files={kind: make for kind, make in drawn(found).more.items() if kind in FILES},
     )
+
+
+def _chart(found: Answer, question: Question, kind: str) -> Callable[[Mode, int], alt.TopLevelMixin]:
+    def draw(mode: Mode, width: int) -> alt.TopLevelMixin:
+        if kind == "tornado":
+            return moved_chart(found, moved(question, found), width=width, mode=mode)
+        return course_chart(found, courses(question, found, _movers(found)), width=width, mode=mode)
+
+    return draw
+
+
+def _movers(found: Answer) -> list[str]:
+    """Knowns by how much the answer moves with them."""
+    weight = {key: abs(slope) for key, slope in found.elasticities.items()}
+    return sorted(weight, key=lambda key: (-found.shares.get(key, 0.0), -weight[key]))
 
 
 VIEW = View(
@@ -83,6 +107,7 @@ VIEW = View(
         ),
     ),
     answer=answer,
+    charts=CHARTS,
     first=SEED,
     examples=(
         ("How large was it?", SEED),
