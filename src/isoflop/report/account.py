@@ -20,6 +20,7 @@ TITLES = {
     "energy": "Energy, emissions, water",
     "data": "Data",
     "checkpoints": "Checkpoints",
+    "life": "Training and serving, over its life",
 }
 """Parts of an account, and what stands over each."""
 

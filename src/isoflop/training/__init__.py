@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from isoflop.training.scaling import Scaled, at_scales
     from isoflop.training.search import Found, search_layouts
     from isoflop.training.step import step_ledger, step_time
-    from isoflop.training.terms import Terms
+    from isoflop.training.terms import Line, Terms
     from isoflop.training.ways import Way, ways_of
     from isoflop.training.why import Effect, Why, reasons
 
@@ -77,6 +77,7 @@ __all__ = [
     "Found",
     "Layout",
     "Layouts",
+    "Line",
     "Machine",
     "Many",
     "Most",
@@ -158,7 +159,7 @@ _HOMES = {
     "scaling": ("Scaled", "at_scales"),
     "search": ("Found", "search_layouts"),
     "step": ("step_ledger", "step_time"),
-    "terms": ("Terms",),
+    "terms": ("Line", "Terms"),
     "ways": ("Way", "ways_of"),
     "why": ("Effect", "Why", "reasons"),
 }
