@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from isoflop.cli.manual import Group
-from isoflop.cli.output import Output, output_options, print_table
+from isoflop.cli.output import PICTURES, Output, output_options, print_chart, print_table
 from isoflop.errors import BadInput, MissingData, shorten
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping
 
+    import altair as alt
+
     from isoflop.hardware import Choice, Price
     from isoflop.hardware.skypilot import Catalogue
     from isoflop.report import Cell, Column
+    from isoflop.report.chart_theme import Mode
 
 COMMITMENTS = ("on-demand", "1y", "3y", "spot")
 
@@ -62,7 +66,7 @@ def _filters(function: Callable[..., None]) -> Callable[..., None]:
 @click.argument("device", required=False)
 @_filters
 @click.option("--spread", is_flag=True, help="Only what the current prices span, by commitment.")
-@output_options()
+@output_options(charts=("dates",))
 def list_prices(device: str | None, *, spread: bool, output: Output, **chosen: str | None) -> None:
     """List what a chip-hour costs, by provider, region, commitment and date; oldest first.
 
@@ -77,6 +81,9 @@ def list_prices(device: str | None, *, spread: bool, output: Output, **chosen: s
 
     form = output.form
     wanted = {key: value for key, value in chosen.items() if value is not None}
+    if form in PICTURES:
+        print_chart({"dates": partial(_chart, device, wanted)}, output)
+        return
     if spread:
         _print_spreads((device,) if device else device_names(), wanted, form)
         return
@@ -84,6 +91,17 @@ def list_prices(device: str | None, *, spread: bool, output: Output, **chosen: s
     if device is not None and form == "text":
         click.echo()
         _print_spreads((device,), wanted, form)
+
+
+def _chart(device: str | None, wanted: Mapping[str, str], width: int, mode: Mode) -> alt.TopLevelMixin:
+    """Prices over time: of a device by commitment, else of the devices with the most dates."""
+    from isoflop.hardware import find_prices
+    from isoflop.report import device_chart, devices_chart
+
+    found = find_prices(device, **wanted)
+    if device is None:
+        return devices_chart(found, width=width, mode=mode)
+    return device_chart(device, found, width=width, mode=mode)
 
 
 def _print_list(found: tuple[Price, ...], form: str, *, of_one: bool) -> None:

@@ -28,6 +28,7 @@ GROWN = ("params", "tokens", "flops", "cost")
 _GROWN_TITLES = {"params": "Parameters", "tokens": "Training tokens", "flops": "Training compute", "cost": "Cost"}
 _GROWN_IN = {"params": "parameters", "tokens": "tokens", "flops": "FLOP", "cost": "USD"}
 _LABELS = 120  # pixels that the names of models take
+_FIGURE = 48  # pixels that a figure beside its bar takes
 
 
 def history_chart(picture: str, *, width: int = 720, mode: Mode = "light") -> alt.TopLevelMixin:
@@ -41,11 +42,12 @@ def history_chart(picture: str, *, width: int = 720, mode: Mode = "light") -> al
     raise BadInput(f"no picture '{picture}'; known are {', '.join(OF_HISTORY)}")
 
 
-def _bars(rows: list[Datum], names: Sequence[str], titles: tuple[str, str, str], width: int) -> alt.Chart:
+def _bars(rows: list[Datum], names: Sequence[str], titles: tuple[str, str, str], width: int) -> alt.LayerChart:
     """Horizontal bars on a logarithmic axis, coloured by kind; `titles` are of the axis, the chart, and below it."""
     alt = library()
     inner = max(160, width - _LABELS - 60)
     low, high = padded([float(row["value"]) for row in rows], 0.06)  # type: ignore[arg-type]  # numbers
+    high *= (high / low) ** (_FIGURE / inner)  # room for the figure beside the longest bar
     kinds = list(dict.fromkeys(str(row["kind"]) for row in rows))
     x = alt.X(
         "value:Q",
@@ -58,8 +60,14 @@ def _bars(rows: list[Datum], names: Sequence[str], titles: tuple[str, str, str],
     tip = [alt.Tooltip("model:N"), alt.Tooltip("reads:N", title="value"), alt.Tooltip("kind:N")]
     base = alt.Chart(alt.Data(values=[{**row, "from": low} for row in rows]))
     bars = base.mark_bar(clip=True).encode(x=x, x2="from:Q", y=y, color=color, tooltip=tip)
+    figures = base.mark_text(align="left", dx=4, fontSize=11).encode(x=x, y=y, text="figure:N")
     title = titled(titles[1], titles[2], inner)
-    return bars.properties(width=inner, height=18 * len(rows), title=title)
+    return alt.layer(bars, figures).properties(width=inner, height=18 * len(rows), title=title)
+
+
+def _short(value: float) -> str:
+    """Three digits, thousands marked."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def pf_days() -> list[Datum]:
@@ -71,12 +79,13 @@ def pf_days() -> list[Datum]:
         family = next((name for name in FAMILIES if run.model.startswith(name)), None)
         if family is not None and run.work.flops_printed:
             days = run.work.flops_printed / PF_DAY
-            rows.append({"model": run.model, "value": days, "kind": family, "reads": f"{days:.3g} PF-days"})
+            row: Datum = {"model": run.model, "value": days, "kind": family, "reads": f"{days:.3g} PF-days"}
+            rows.append({**row, "figure": _short(days)})
     order = {name: place for place, name in enumerate(FAMILIES)}
     return sorted(rows, key=lambda row: (order[str(row["kind"])], float(row["value"])))  # type: ignore[arg-type]  # numbers
 
 
-def _pf_days(width: int) -> alt.Chart:
+def _pf_days(width: int) -> alt.LayerChart:
     rows = pf_days()
     titles = ("PF-days", "Training compute", "1 PF-day = 8.64e19 FLOP; GPT-3 paper, table D.1")
     return _bars(rows, [str(row["model"]) for row in rows], titles, width)
@@ -95,9 +104,9 @@ def verdicts(law: str = "ratio20") -> list[tuple[Run, float, str]]:
     return sorted(found, key=lambda one: one[1])
 
 
-def _tokens_per_param(width: int) -> alt.Chart:
+def _tokens_per_param(width: int) -> alt.LayerChart:
     rows: list[Datum] = [
-        {"model": run.model, "value": ratio, "kind": kind, "reads": f"{ratio:.3g} tokens per parameter"}
+        {"model": run.model, "value": ratio, "kind": kind, "reads": f"{ratio:.3g} a parameter", "figure": _short(ratio)}
         for run, ratio, kind in verdicts()
     ]
     said = "verdict against 20 tokens for each (active) parameter; over-trained is cheaper to serve"

@@ -9,7 +9,7 @@ import numpy as np
 from isoflop.errors import BadInput, MissingData, UntrustworthyFit
 from isoflop.report.chart import finished, floats, library, log_axis, loss_axis, padded, titled
 from isoflop.report.chart_history import OF_HISTORY, history_chart
-from isoflop.report.chart_theme import POWER_LABELS, power_ticks
+from isoflop.report.chart_theme import POWER_LABELS, power_text, power_ticks
 from isoflop.report.words import say
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _isoflop(runs: Runs, width: int) -> alt.TopLevelMixin:
     curves: list[Datum] = []
     bottoms: list[Datum] = []
     for one in line.profiles:
-        name = f"{one.flops:.2g} FLOP"
+        name = f"{power_text(one.flops)} FLOP"
         dots += [
             {"params": float(n), "loss": float(v), "budget": name} for n, v in zip(one.params, one.loss, strict=True)
         ]
@@ -155,7 +155,7 @@ def _isoflop(runs: Runs, width: int) -> alt.TopLevelMixin:
             bottoms.append({"params": one.best_params, "loss": one.best_loss, "budget": name})
     x = log_axis("params", "parameters", padded([float(row["params"]) for row in dots], 0.03), inner)  # type: ignore[arg-type]  # numbers
     y = loss_axis("loss", [float(row["loss"]) for row in dots])  # type: ignore[arg-type]  # numbers
-    names = [f"{one.flops:.2g} FLOP" for one in line.profiles]
+    names = [f"{power_text(one.flops)} FLOP" for one in line.profiles]
     scale = alt.Scale(scheme=alt.SchemeParams(name="viridis", extent=_SEEN), domain=names)
     color = alt.Color("budget:N", sort=names, scale=scale, legend=alt.Legend(title="budget"))
     base = [
@@ -164,9 +164,7 @@ def _isoflop(runs: Runs, width: int) -> alt.TopLevelMixin:
         alt.Chart(alt.Data(values=bottoms)).mark_point(style="plan", filled=True).encode(x=x, y=y, tooltip="budget:N"),
     ]
     low, high = line.interval(0.8)
-    said = (
-        f"best params ~ FLOP^{line.exponent:.3f} ({low:.3f} to {high:.3f}); {len(line.left_out)} budgets not bracketed"
-    )
+    said = f"best size grows as FLOP to the power {line.exponent:.3f} ({low:.3f} to {high:.3f}); {len(line.left_out)} budgets not bracketed"
     return alt.layer(*base).properties(width=inner, height=_HEIGHT + 80, title=titled("IsoFLOP profiles", said, inner))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.errors import MissingData
-from isoflop.report.chart import MARGIN, finished, floats, library, titled
-from isoflop.report.chart_theme import power_ticks
+from isoflop.report.chart import MARGIN, finished, floats, legend, library, titled
+from isoflop.report.chart_theme import DOLLARS, power_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,16 +38,16 @@ def offers_chart(
     days, costs = ([float(str(row[key])) for row in rows] for key in ("days", "cost"))
     x = alt.X(
         "days:Q", scale=alt.Scale(type="log", nice=False, domain=[min(days) / EDGE, max(days) * EDGE]),
-        axis=alt.Axis(title="days", values=power_ticks(min(days), max(days)), format="~g"),
+        axis=alt.Axis(title="time of the run (days)", values=power_ticks(min(days), max(days)), format="~g"),
     )  # fmt: skip
     y = alt.Y(
         "cost:Q", scale=alt.Scale(type="log", nice=False, domain=[min(costs) / EDGE, max(costs) * EDGE]),
-        axis=alt.Axis(title="cost ($)", values=power_ticks(min(costs), max(costs)), format="~s"),
+        axis=alt.Axis(title="cost ($)", values=power_ticks(min(costs) / EDGE, max(costs) * EDGE), labelExpr=DOLLARS),
     )  # fmt: skip
     tint = alt.Color(
         "device:N",
         scale=alt.Scale(domain=names, range="category"),
-        legend=alt.Legend(orient="bottom", title=None, columns=5),
+        legend=legend(names, inner, "circle"),
     )
     tip = [alt.Tooltip(f"{name}:N") for name in ("device", "chips", "price", "layout")]
     base = alt.Chart(alt.Data(values=rows))

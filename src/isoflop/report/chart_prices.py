@@ -1,7 +1,7 @@
 """Prices over time, and what a run would have cost at them: by device, provider, commitment and date.
 
 A line is the cheapest price that was known on each day, as a plan of that day would have taken it; the points are the
-prices themselves, and the band spans the providers that were current.
+prices themselves, and a band spans the providers that were current.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.errors import MissingData
 from isoflop.report.chart import MARGIN, finished, floats, legend, library, titled
-from isoflop.report.chart_theme import power_ticks
+from isoflop.report.chart_theme import DOLLARS, power_ticks
 from isoflop.report.words import say
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from isoflop.report.chart_theme import Mode
     from isoflop.training import Account, Offer
 
-MOST_LINES = 6
+MOST_LINES = 5
 """Lines that can be told apart."""
 
 COMMITMENTS = ("on-demand", "1y", "3y", "spot")
@@ -39,18 +39,25 @@ _EDGE = 1.25
 class Series:
     """One line: the cheapest price on each day [USD/s/chip], with the range of all that were current then.
 
-    `times` turns a price into what is drawn: 3600 for dollars an hour, the chip-seconds of a run for its cost.
+    `times` turns a price into what is drawn: 3600 for dollars an hour, the chip-seconds of a run for its cost. `band`
+    is whether the range is drawn: of several lines only one, for bands over each other tell nothing.
     """
 
     name: str
     prices: tuple[Price, ...]
     times: float
+    band: bool = False
 
 
 def device_chart(device: str, prices: Sequence[Price], *, width: int = 720, mode: Mode = "light") -> alt.TopLevelMixin:
     """Prices of a device over time, a line a commitment. Raises: MissingData where none has a date."""
     found = [
-        Series(name=kind, prices=tuple(one for one in prices if one.commitment == kind and one.date), times=HOUR)
+        Series(
+            name=kind,
+            prices=tuple(one for one in prices if one.commitment == kind and one.date),
+            times=HOUR,
+            band=kind == COMMITMENTS[0],
+        )
         for kind in COMMITMENTS
     ]
     title = f"A chip-hour of {device}"
@@ -80,6 +87,7 @@ def run_chart(account: Account, *, width: int = 720, mode: Mode = "light") -> al
             name=kind,
             prices=tuple(one for one in prices if one.commitment == kind and one.date),
             times=bill.chip_time,
+            band=kind == COMMITMENTS[0],
         )
         for kind in COMMITMENTS
     ]
@@ -125,31 +133,25 @@ def _drawn(
     y = alt.Y(
         "amount:Q",
         scale=alt.Scale(type="log", domain=[low, high], nice=False),
-        axis=alt.Axis(title=axis, values=power_ticks(low, high, most=7), labelExpr=_DOLLARS),
+        axis=alt.Axis(title=axis, values=power_ticks(low, high, most=7), labelExpr=DOLLARS),
     )
     tint = alt.Color("name:N", scale=alt.Scale(domain=names, range="category"), legend=legend(names, inner, "stroke"))
     tip = [alt.Tooltip(f"{name}:N") for name in ("name", "amount_words", "provider", "date")]
     tip[1].title = "amount"
     base, path = alt.Chart(alt.Data(values=points)), alt.Chart(alt.Data(values=lines))
     band = alt.Y("low:Q", scale=alt.Scale(type="log", domain=[low, high], nice=False))
+    banded = [row for row in lines if row["name"] in {one.name for one in shown if one.band}]
     layers = [
-        path.mark_area(interpolate="step-after").encode(x=x, y=band, y2="high:Q", color=tint),
         path.mark_line(interpolate="step-after").encode(x=x, y=y, color=tint),
         base.mark_point(filled=True, size=36, opacity=0.9).encode(x=x, y=y, color=tint, tooltip=tip),
     ]
-    said = (
-        f"{words}; line: cheapest known that day; band: all current prices; point: a price"
-        if words
-        else ("line: cheapest known that day; band: all current prices; point: a price")
-    )
+    said = "line: cheapest known that day; point: a price"
+    if banded:
+        area = alt.Chart(alt.Data(values=banded)).mark_area(interpolate="step-after")
+        layers.insert(0, area.encode(x=x, y=band, y2="high:Q", color=tint))
+        said += f"; band: all current prices, {banded[0]['name']}"
+    said = f"{words}; {said}" if words else said
     return finished(alt.layer(*layers).properties(width=inner, height=_HEIGHT, title=titled(title, said, inner)), mode)
-
-
-_DOLLARS = (
-    "'$' + (datum.value >= 1e6 ? format(datum.value / 1e6, '~r') + 'M' :"
-    " datum.value >= 1e3 ? format(datum.value / 1e3, '~r') + 'k' : format(datum.value, '~r'))"
-)
-"""Vega expression that writes dollars as people do."""
 
 
 def _points(one: Series) -> list[Datum]:

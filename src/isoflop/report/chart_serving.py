@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 ServingChart = Literal["pareto", "memory", "step"]
 
+_HEIGHT = 320
+_LINE = 14  # pixels that a label is high
+
 LONGEST = 30.0
 """Times to the first token beyond this many seconds are queues without use: they are not drawn."""
 
@@ -63,7 +66,9 @@ def front_chart(service: Service, *, width: int = 720, mode: Mode = "light") -> 
         legend=alt.Legend(orient="bottom", title=None, columns=3, labelLimit=0),
     )
     base = alt.Chart(alt.Data(values=rows))
-    named_points = alt.Chart(alt.Data(values=list({str(row["load"]): row for row in rows}.values())))
+    named_points = alt.Chart(
+        alt.Data(values=_apart(list({str(row["load"]): row for row in rows}.values()), ends, inner))
+    )
     layers = [
         base.mark_line(opacity=0.5).encode(x=x, y=y, order=alt.Order("alone:Q")),
         base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, tooltip=tip),
@@ -73,7 +78,23 @@ def front_chart(service: Service, *, width: int = 720, mode: Mode = "light") -> 
     words = (
         f"none of {service.searched.holding:,} placements and loads beats these; beside each point: requests at once"
     )
-    return finished(alt.layer(*layers).properties(width=inner, height=320, title=titled(title, words, inner)), mode)
+    return finished(alt.layer(*layers).properties(width=inner, height=_HEIGHT, title=titled(title, words, inner)), mode)
+
+
+def _apart(rows: list[Datum], ends: list[float], width: int) -> list[Datum]:
+    """The points whose labels do not touch: from the quickest on, each far enough from the one named before."""
+    from math import log
+
+    most = 1.06 * max(float(str(row["alone"])) for row in rows)
+    kept: list[Datum] = []
+    last = (float("inf"), float("inf"))
+    for row in sorted(rows, key=lambda row: -float(str(row["alone"]))):
+        across = float(str(row["alone"])) / most * width
+        up = log(float(str(row["cost"])) / ends[0]) / log(ends[1] / ends[0]) * _HEIGHT
+        if last[0] - across > 7.0 * len(f"{float(str(row['load'])):,.0f}") + 4 or abs(last[1] - up) > _LINE:
+            kept.append(row)
+            last = (across, up)
+    return kept
 
 
 def _point(found: Candidate, price: float | None) -> Datum:

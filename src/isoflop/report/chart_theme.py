@@ -41,6 +41,24 @@ POWER_LABELS = (
 ).replace("{e}", "floor(log(datum.value) / LN10 + 1e-9)")
 """Vega expression that writes a tick as 10²¹ or 5×10²¹, in functions that Vega's interpreter has."""
 
+DOLLARS = (
+    "'$' + (datum.value >= 1e6 ? format(datum.value / 1e6, '~r') + 'M' :"
+    " datum.value >= 1e3 ? format(datum.value / 1e3, '~r') + 'k' : format(datum.value, '~r'))"
+)
+"""Vega expression that writes dollars as people do."""
+
+
+def power_text(value: float) -> str:
+    """A number above 0 as people write large ones.
+
+    >>> power_text(5.31e18), power_text(1e21), power_text(0.002)
+    ('5.3×10¹⁸', '10²¹', '2×10⁻³')
+    """
+    lead, _, power = f"{value:.1e}".partition("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻" + _SUPERSCRIPTS))
+    short = lead.removesuffix(".0")
+    return f"10{raised}" if short == "1" else f"{short}×10{raised}"
+
 
 def power_ticks(low: float, high: float, *, most: int = 8) -> list[float]:
     """Ticks for a logarithmic axis over `low` to `high`, at most `most`: powers of ten; 1, 2, 5 within few decades.
@@ -55,7 +73,8 @@ def power_ticks(low: float, high: float, *, most: int = 8) -> list[float]:
     if len(powers) >= 3:
         stride = ceil(len(powers) / most)
         return [float(f"1e{power}") for power in powers[::stride]]
-    for leads in ((1, 2, 5), (1, 3), (1,)):
+    dense = ((1, 1.5, 2, 3, 5, 7),) if high < 10 * low else ()
+    for leads in (*dense, (1, 2, 5), (1, 3), (1,)):
         between = [float(f"{lead}e{power}") for power in range(first - 1, last + 1) for lead in leads]
         shown = [tick for tick in between if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
         if len(shown) <= most:

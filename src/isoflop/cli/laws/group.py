@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import click
 
 from isoflop.cli.laws import compared, words
@@ -10,13 +13,19 @@ from isoflop.cli.laws.backtest import backtest
 from isoflop.cli.laws.design import design
 from isoflop.cli.laws.running import running
 from isoflop.cli.manual import Group
-from isoflop.cli.output import Output, output_options, print_table
+from isoflop.cli.output import Output, output_options, print_chart, print_table
 from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import BadInput, UntrustworthyFit, shorten
 from isoflop.flags import split
 
+if TYPE_CHECKING:
+    import altair as alt
+
+    from isoflop.report.chart_theme import Mode
+
 LOSSES = ("log-huber", "soft-l1", "squared", "asymmetric")
 COUNTS = ("total", "active", "non_embedding")
+HISTORY = ("tokens-per-param", "pf-days", "growth")
 PICTURES = (
     "power-laws", "isoflop", "surface", "profiles", "residuals", "predicted", "pf-days", "tokens-per-param", "growth",
 )  # fmt: skip
@@ -292,7 +301,7 @@ def compare(laws: tuple[str, ...], *, flops: tuple[str, ...], output: Output, **
 @command.command("history")
 @click.option("--growth", is_flag=True, help="Doubling times of params, tokens, FLOP and cost instead.")
 @click.option("--law", default="ratio20", show_default=True, help="Whose verdict.")
-@output_options()
+@output_options(charts=HISTORY)
 def history(*, growth: bool, law: str, output: Output) -> None:
     """Published models by tokens per parameter, with a law's verdict; or how fast what they took has grown.
 
@@ -303,6 +312,9 @@ def history(*, growth: bool, law: str, output: Output) -> None:
     from isoflop.report.chart_history import grown, verdicts
 
     form = output.form
+    if form in {"svg", "png"}:
+        print_chart({kind: partial(_drawn, kind) for kind in HISTORY}, output)
+        return
     if growth:
         told = {name: line.high < float("inf") for name, line in grown().items()}  # else growth is not told from none
         rows = [
@@ -313,6 +325,12 @@ def history(*, growth: bool, law: str, output: Output) -> None:
         return
     held = [(run.model, run.date, ratio, kind) for run, ratio, kind in verdicts(law)]
     print_table(("model", "date", "tokens per parameter", "verdict"), held, form)
+
+
+def _drawn(kind: str, width: int, mode: Mode) -> alt.TopLevelMixin:
+    from isoflop.report.chart_history import history_chart
+
+    return history_chart(kind, width=width, mode=mode)
 
 
 @command.command("plot")
