@@ -38,6 +38,8 @@ BLOCK = 1 << 14
 
 FEWEST_BLOCKS = 6
 
+MOST_EPOCHS = 1000
+
 MOST_UNKNOWN = 0.01
 """Share of tokens that a tokenizer may have no name for; above, it was made for other text."""
 
@@ -70,7 +72,7 @@ class DataSpec:
             raise BadInput(f"data.reader = '{shorten(self.reader)}': give one of: {', '.join(READERS)}")
         if not 0.001 <= self.held_out <= 0.5:
             raise BadInput(f"data.held_out = {self.held_out}: give a share from 0.001 to 0.5")
-        if not 0 < self.epochs <= 1000:
+        if not 0 < self.epochs <= MOST_EPOCHS:
             raise BadInput(f"data.epochs = {self.epochs}: give how often text may be read, 1 for never twice")
 
 

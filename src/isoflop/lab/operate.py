@@ -112,10 +112,14 @@ def make_study(folder: Path, toml: Path, *, machine: Path | None = None) -> Stud
     text = read_text(toml)
     profile = None if machine is None else profile_text(machine)
     study = read_study(text, str(toml))
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"'{shorten(str(folder), most=200)}' is not empty; name a folder that is not there yet.")
     made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        said = shorten(str(folder), most=200)
+        raise BadInput(f"'{said}' cannot be made ({error.strerror}); name a folder that you may write to.") from error
     try:
         corpus = build_corpus(study.data, folder / "corpus", base=toml.resolve().parent)
         first = wanted(study, corpus, {})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeVar, get_type_hints
+from math import ceil
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from isoflop.errors import BadFile, BadInput, UnknownName
-from isoflop.lab.data import DataSpec
+from isoflop.lab.data import MOST_EPOCHS, DataSpec
 from isoflop.lab.spec import Optimizer, Precision, RunSpec, Schedule
 from isoflop.model import counts, train_flops_per_token
 from isoflop.quantity import quantity, read
@@ -115,6 +116,10 @@ class Study:
             raise BadInput("seeds: give 1 to 100; learning_rates: give at least one")
         if self.sizes != "auto" and (not self.sizes or any(one < 1 for one in self.sizes)):
             raise BadInput('sizes: give widths, such as [16, 32, 64], or "auto"')
+        if self.sizes != "auto" and len(set(self.sizes)) < len(self.sizes):
+            raise BadInput("sizes: one stands there twice; runs of it would count twice. For more runs raise seeds.")
+        if len(set(self.learning_rates)) < len(self.learning_rates):
+            raise BadInput("learning_rates: one stands there twice; runs of it would count twice. Raise seeds instead.")
         if not 0.1 <= self.tokens_per_param <= 1e5 or self.allowance < 0 or self.price < 0:
             raise BadInput("tokens_per_param is from 0.1 to 100,000; allowance and price are not negative")
 
@@ -166,14 +171,20 @@ class Study:
         """Why this size cannot be trained on this budget with `available` tokens; "" where it can."""
         shape = self.model.shape(width, vocabulary)
         steps = self.steps(budget, shape)
-        if steps < max(FEWEST_STEPS, 2 * self.schedule.warmup):
-            return f"width {width} would train for {steps} steps only: smaller batches or larger budgets allow more"
+        fewest = max(FEWEST_STEPS, 2 * self.schedule.warmup)
+        if steps < fewest:
+            why = f" (twice the warm-up of {self.schedule.warmup})" if fewest > FEWEST_STEPS else ""
+            return (
+                f"width {width} would train for {steps} steps only, and {fewest} are the fewest{why}: smaller batches"
+                " or larger budgets allow more"
+            )
         tokens = steps * self.batch * self.sequence
         if tokens > available * self.data.epochs:
-            return (
-                f"width {width} would read {tokens:,} tokens and there are {available:,.0f}: more text, or epochs ="
-                f" {tokens / available + 0.5:.0f} under [data], allow it"
-            )
+            epochs = ceil(tokens / available)
+            allow = f"more text, or epochs = {epochs} under [data], allow it"
+            if epochs > MOST_EPOCHS:
+                allow = "give more text or smaller budgets"
+            return f"width {width} would read {tokens:,} tokens and there are {available:,.0f}: {allow}"
         return ""
 
 
@@ -226,9 +237,15 @@ def _made(value: object, kind: type[Table], said: str) -> Table:
         try:
             found[name] = one if is_dataclass(one) else msgspec.convert(one, hints[name])
         except msgspec.ValidationError as error:
-            raise BadFile(f"{said}: {name}: {error}.") from error
+            raise BadFile(f"{said}: {name}: {str(error).rstrip('.')}.{_accepted(hints[name])}") from error
     needed = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]  # type: ignore[arg-type]
     lacking = [name for name in needed if name not in found]
     if lacking:
         raise BadFile(f"{said}: {' and '.join(lacking)} must be given.")
     return kind(**found)
+
+
+def _accepted(hint: object) -> str:
+    """The words that a key takes, where it takes words."""
+    found = [one for part in (hint, *get_args(hint)) for one in (get_args(part) if get_origin(part) is Literal else ())]
+    return f" Give one of: {', '.join(found)}." if len(found) > 1 else f" Give {found[0]}, or a list." if found else ""
