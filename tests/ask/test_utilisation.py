@@ -139,3 +139,15 @@ def test_a_small_fleet_takes_the_usual_time() -> None:
     plan = isoflop.plan(budget="$4k", on="h100-sxm", samples=200)
     assert plan.durations == ()
     assert plan.longest == 30 * 86400
+
+
+def test_the_interval_reaches_down_to_what_runs_reach_in_practice() -> None:
+    """The point stays the layout's; published runs whose settings nobody states take longer."""
+    plan = isoflop.plan(model="llama-3.1-70b", tokens="15T", on="2048xh100-sxm")
+    assert plan.predicted is not None
+    usual = plan.predicted.practice
+    value, low, high = step_of(plan)
+    assert usual is not None
+    assert low < usual < value < high
+    shown = CliRunner().invoke(cli, ["plan", "--model", "llama-3.1-70b", "--tokens", "15T", "--on", "2048xh100-sxm"])
+    assert f"reach {usual:.0%} in practice" in " ".join(shown.output.split())

@@ -15,6 +15,7 @@ from isoflop.ask import alternatives, resources
 from isoflop.ask.assumptions import MFU_SOURCE
 from isoflop.ask.solver import system
 from isoflop.errors import BadInput, MissingData
+from isoflop.model.count import counts
 from isoflop.quantity import Centred, Point
 from isoflop.relation import Fact, solve_point
 
@@ -43,6 +44,9 @@ LONGER = (60 * 86400.0, 90 * 86400.0, 120 * 86400.0)
 ENOUGH = 0.95
 """Of the best utilisation among the times: what more chips may cost for being done sooner."""
 
+PRACTICE = 2025
+"""The year whose habits a plan is held against."""
+
 _NEEDED = ("train_flops", "params", "tokens", "chip_time")
 
 SPREAD_OF_GOODPUT = 1.1
@@ -57,7 +61,8 @@ class Predicted:
     """The layout that a plan's utilisation is from: `run` and `layout`, seconds of a step with 5 and 95 %.
 
     `memory` is what a chip needs [bytes, 95 %], of `capacity`; `profile` names whose times they are, `measured` whether
-    they were measured on this architecture. `goodput` is assumed.
+    they were measured on this architecture. `goodput` is assumed. `practice` is the utilisation, of the plan's own peak
+    and work, that runs like it reach over the whole time where nobody states their settings.
     """
 
     run: Run
@@ -70,6 +75,7 @@ class Predicted:
     profile: str
     measured: bool
     goodput: float
+    practice: float | None = None
 
     @property
     def tokens_per_second(self) -> float:
@@ -121,11 +127,12 @@ def settle(question: Question, targets: tuple[str, ...]) -> Settled:
     longer times are tried, and the shortest is taken that reaches `ENOUGH` of the best utilisation among them.
     """
     first, found = _settled(question, targets, resources.LONGEST)
-    usual = Settled(question=first, predicted=found, longest=resources.LONGEST)
-    if found is None or question.given("chips") or question.given("train_time"):
-        return usual
-    if found.run.batch * found.run.sequence >= CROWDED * found.layout.chips:
-        return usual
+    if found is None:
+        return Settled(question=first, predicted=found, longest=resources.LONGEST)
+    crowded = found.run.batch * found.run.sequence < CROWDED * found.layout.chips
+    if question.given("chips") or question.given("train_time") or not crowded:
+        first, found = in_practice(first, found)
+        return Settled(question=first, predicted=found, longest=resources.LONGEST)
     tried = [(resources.LONGEST, first, found)]
     for longest in LONGER:
         further, layout = _settled(question, targets, longest)
@@ -134,7 +141,33 @@ def settle(question: Question, targets: tuple[str, ...]) -> Settled:
     most = max(_mfu(one) for _, one, _ in tried)
     longest, best, layout = next(one for one in tried if _mfu(one[1]) >= ENOUGH * most)
     durations = tuple(Duration(time=time, chips=held.layout.chips, mfu=_mfu(one)) for time, one, held in tried)
+    best, layout = in_practice(best, layout)
     return Settled(question=best, predicted=layout, longest=longest, tried=durations)
+
+
+def in_practice(question: Question, found: Predicted) -> tuple[Question, Predicted]:
+    """The question whose utilisation reaches down to what runs like it reach in practice, and what it is from.
+
+    The best layout stays the point: it is what the plan says how to run. Published runs whose settings nobody states
+    take longer (`training.practice_of`): other layouts, smaller batches, steps that take longer than predicted.
+    """
+    from isoflop.training.practice import Asked, practice_of
+
+    best, place = question.fact("mfu"), place_of(question)
+    if best is None or place is None or not isinstance(best.spread, Centred):
+        return question, found
+    matmul = found.run.recipe.matmul
+    asked = Asked(model=found.run.model, tokens=1.0, year=PRACTICE, matmul=matmul)
+    usual = practice_of(asked, place.device, found.layout.chips, found.goodput)
+    if usual is None or usual.steps is None:
+        return question, found
+    work = 6.0 * counts(found.run.model).active_params * found.tokens_per_second
+    share = usual.mfu / (found.goodput * work / (found.layout.chips * place.chip.rate("16")))
+    value, low, high = best.spread.median * share, best.spread.low, best.spread.high
+    least = min(low, value * usual.chip_time / usual.high)
+    note = f"{best.note}; runs whose settings nobody states reach {value:.0%} in practice"
+    wider = replace(best, spread=Centred(best.spread.median, least, high, "logit"), note=note)
+    return question.with_facts(wider), replace(found, practice=value)
 
 
 def _mfu(question: Question) -> float:
@@ -298,8 +331,6 @@ def _divisors(number: int) -> set[int]:
 
 def fact(question: Question, found: Predicted) -> Fact | None:
     """The utilisation as a default of the question; None where its peak is not known."""
-    from isoflop.model import counts
-
     peak = question.fact("peak_rate")
     if peak is None:
         return None

@@ -90,7 +90,10 @@ def work_row(plan: Plan) -> Row:
     if mfu is not None:
         spread = f" ({write_interval(mfu.low, mfu.high, quantity('mfu'))})" if mfu.low != mfu.high else ""
         assumed = f", assumed: {mfu.note}" if mfu.kind == "default" and mfu.note else ""
-        assumed = ", predicted from the layout below" if plan.predicted is not None else assumed
+        if plan.predicted is not None:
+            usual = plan.predicted.practice
+            assumed = ", predicted from the layout below"
+            assumed += f"; runs like it reach {usual:.0%} in practice" if usual is not None else ""
         remark = f"at MFU {say(mfu.value, 'mfu')}{spread}{assumed}"
     label = "that do" if plan.limit.by == "budget" else "work"
     return Row(label=label, value=value, remark=remark, ref=_ref(plan, "train_flops"))
