@@ -21,14 +21,14 @@ TAKES = {
     "deadline": "time", "demand": "tokens", "development": "share", "device": "device", "dtype": "dtype",
     "electricity-price": "price", "engine": "engine", "epochs": "number", "evaluation": "share", "fit": "form",
     "flops": "flop", "folder": "folder", "format-of": "format", "goodput": "share", "grid": "grid", "hardware": "name",
-    "host": "address", "host-bandwidth": "rate", "input": "tokens", "kind": "kind", "kv": "format", "law": "law",
+    "host": "address", "host-bandwidth": "rate", "input": "tokens", "kind": "kind", "kv": "format", "language": "language", "law": "law",
     "layout": "degrees", "lifetime": "time", "loss": "number", "map": "columns", "matmul": "format", "memory": "size",
     "memory-fraction": "share", "mfu": "share", "model": "model", "name": "name", "on": "devices", "org": "name",
     "out": "folder", "output": "tokens", "params": "count", "power-ratio": "number", "prefix-share": "share",
     "price": "price", "provider": "provider", "pue": "number", "rate": "rate", "recipe": "recipe",
     "recompute": "what", "region": "region", "restart-time": "time", "run": "name", "runtime": "runtime",
-    "runtime-version": "version", "section": "section", "sequence": "tokens", "serve-tokens": "tokens",
-    "source": "name", "storage-price": "price", "to": "scheme", "token": "word", "tokens": "tokens",
+    "runtime-version": "version", "section": "section", "sequence": "tokens", "serve-on": "devices", "serve-tokens": "tokens",
+    "source": "name", "storage-price": "price", "to": "scheme", "tdp": "power", "text": "size", "token": "word", "tokenizer": "tokenizer", "tokens": "tokens",
     "total": "length", "tpot": "time", "train-cost": "money", "ttft": "time", "unique-tokens": "tokens", "use": "share",
     "utilisation": "share", "vendor": "vendor", "warmup": "length", "weights": "format", "within": "share",
     "wue": "number", "year": "years",
@@ -36,7 +36,7 @@ TAKES = {
 """What the plain text of an option is, by the option's name."""
 
 ARGUMENTS = {
-    "model": "model", "models": "model", "target": "quantity", "knowns": "known", "claims": "known", "law": "law",
+    "model": "model", "target": "quantity", "knowns": "known", "claims": "known", "law": "law",
     "laws": "law", "device": "device",
 }  # fmt: skip
 """The same for arguments."""
@@ -45,6 +45,7 @@ OF_COMMAND = {
     ("devices", "names"): "device",
     ("nodes", "names"): "node",
     ("grids", "names"): "grid",
+    ("model", "names"): "model",
     ("runs", "names"): "run",
     ("quantities", "name"): "quantity",
     ("formulas", "name"): "formula",

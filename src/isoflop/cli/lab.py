@@ -41,7 +41,11 @@ def command() -> None:
     "--device", metavar="FILE", type=click.Path(path_type=Path), help="A profile of this machine: isoflop measure."
 )
 def new(folder: Path, study: Path, processes: int, probe: bool, device: Path | None) -> None:
-    """Make FOLDER from a STUDY.toml: build the corpus, plan the first runs, predict what they take."""
+    """Make FOLDER from a STUDY.toml: build the corpus, plan the first runs, predict what they take.
+
+    \b
+    isoflop lab new my-study examples/studies/demo.toml
+    """
     from isoflop.cli.lab_progress import forecast_words
 
     room = _room()
@@ -67,7 +71,11 @@ def new(folder: Path, study: Path, processes: int, probe: bool, device: Path | N
 @click.option("--probe/--no-probe", default=True, help="Predict each round before it, to be held against what came.")
 @click.option("--ray", metavar="ADDRESS", help="Ray instead of processes: a cluster, auto, or local for one here.")
 def run(folder: Path, processes: int, threads: int, probe: bool, ray: str | None) -> None:
-    """Train what the study asks for, round by round, or go on where it was stopped."""
+    """Train what the study asks for, round by round, or go on where it was stopped.
+
+    \b
+    isoflop lab run my-study --processes 2
+    """
     from isoflop.cli.lab_progress import Telling
 
     room = _room()
@@ -90,7 +98,11 @@ def run(folder: Path, processes: int, threads: int, probe: bool, ray: str | None
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def status(folder: Path, as_json: bool) -> None:
-    """What is done and what is not, which best sizes are enclosed, the law or why there is none."""
+    """What is done and what is not, which best sizes are enclosed, the law or why there is none.
+
+    \b
+    isoflop lab status my-study
+    """
     room = _room()
     held = room.StudyFolder(folder)
     if as_json:
@@ -113,7 +125,12 @@ def status(folder: Path, as_json: bool) -> None:
     "--model", "run_", metavar="RUN", help="Copy this run's model (config.json, safetensors) to a new folder."
 )
 def export(folder: Path, to: Path, run_: str | None) -> None:
-    """Write TO: runs.csv (a row a run), curves.parquet (a row a step), page.html, or a model with --model."""
+    """Write TO: runs.csv (a row a run), curves.parquet (a row a step), page.html, or a model with --model.
+
+    \b
+    isoflop lab export my-study runs.csv
+    isoflop lab export my-study page.html
+    """
     room = _room()
     held = room.StudyFolder(folder)
     held.compact_if_free()
@@ -141,6 +158,9 @@ def query(folder: Path, sql: str, form: str) -> None:
     """Ask DuckDB: tables runs (a row a finished run) and steps (run, step, tokens, flops, loss).
 
     isoflop lab query my-study "select params, avg(val_loss) from runs group by 1 order by 1"
+
+    \b
+    isoflop lab query my-study "select * from runs limit 5"
     """
     from isoflop.cli.output import print_table
     from isoflop.report import Column

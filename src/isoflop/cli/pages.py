@@ -181,14 +181,14 @@ def section_of(command: str, option: str) -> tuple[str, int]:
 
 
 def close_commands(name: str, of: str) -> tuple[str, ...]:
-    """Commands like `name`: first those of the group `of` ("isoflop laws"), then whole calls of other groups."""
-    from isoflop.errors import close_matches
+    """Up to three commands like `name`: of the group `of` ("isoflop laws") by name, of others by their whole call."""
+    from difflib import SequenceMatcher
 
     top = [one for names in COMMAND_SECTIONS.values() for one in names]
     own = SUBCOMMANDS.get(" ".join(of.split()[1:]), top)
-    near = close_matches(name, own)
-    if near:
-        return near
-    elsewhere = {child: f"isoflop {group} {child}" for group, names in SUBCOMMANDS.items() for child in names}
-    elsewhere |= {one: f"isoflop {one}" for one in top}
-    return tuple(elsewhere[child] for child in close_matches(name, elsewhere))
+    known = {f"isoflop {group} {child}": child for group, names in SUBCOMMANDS.items() for child in names}
+    known |= {f"isoflop {one}": one for one in top}
+    known = {call: child for call, child in known.items() if call.rpartition(" ")[0] != of} | {one: one for one in own}
+    asked = name.lower()[:80]
+    near = {call: SequenceMatcher(None, asked, child).ratio() + 0.05 * (call in own) for call, child in known.items()}
+    return tuple(sorted((call for call, ratio in near.items() if ratio >= 0.6), key=lambda call: -near[call])[:3])
