@@ -58,6 +58,7 @@ accuracy: $(VENV)/core.stamp
 	$(BIN)/isoflop validate training src/isoflop/accuracy/rows/training.csv
 	$(BIN)/isoflop validate serving src/isoflop/accuracy/rows/serving.csv
 	$(BIN)/isoflop validate serving-memory src/isoflop/accuracy/rows/serving_memory.csv
+	$(BIN)/isoflop validate hours
 	$(BIN)/python docs/generate.py
 
 clean:
