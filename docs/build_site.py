@@ -42,7 +42,7 @@ def stage(to: Path) -> None:
     """Everything the generator reads, in one folder."""
     from docs.notebooks import pages as notebook_pages
 
-    shutil.copytree(DOCS, to, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(DOCS, to, ignore=shutil.ignore_patterns("*.py", "*.toml", "__pycache__"))
     shutil.copy(ROOT / "src/isoflop/report/style.css", to / "site" / "answer.css")
     for name, place in BESIDE.items():
         text = (ROOT / name).read_text(encoding="utf-8")

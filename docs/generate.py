@@ -13,6 +13,7 @@ import sys
 import tomllib
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
+from functools import partial
 from importlib import import_module, resources
 from pathlib import Path
 from pkgutil import iter_modules
@@ -487,6 +488,29 @@ def accuracy_serving() -> str:
     )
 
 
+def how_wrong() -> str:
+    """The accuracy pages in one table, as they stand."""
+    from docs.summary import HEAD, summary
+
+    yours = """<!-- not run: needs rows of yours -->
+```console
+$ isoflop validate training mine.csv
+$ isoflop validate serving mine.csv
+$ isoflop validate hours mine.csv
+$ isoflop calibrate training mine.csv --out mine.toml
+```"""
+    return page(
+        "how_wrong",
+        "How wrong it is",
+        table(HEAD, summary()),
+        "## Three kinds of numbers",
+        introduction("how_wrong_kinds"),
+        "## On your own measurements",
+        introduction("how_wrong_yours"),
+        yours,
+    )
+
+
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
@@ -525,6 +549,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "laws.md": laws,
     "accuracy.md": accuracy,
     "accuracy_serving.md": accuracy_serving,
+    "how_wrong.md": how_wrong,  # after those it is taken from
     "commands.md": commands,
 }
 
@@ -545,10 +570,11 @@ def main(words: Sequence[str]) -> int:
     sys.path.insert(0, str(HERE.parent))
     from docs.console import refreshed
 
-    made = {HERE / name: make() for name, make in PAGES.items()}
-    made |= {path: refreshed(path.read_text(encoding="utf-8")) for path in written()}
+    makers: dict[Path, Callable[[], str]] = {HERE / name: make for name, make in PAGES.items()}
+    makers |= {path: partial(lambda path: refreshed(path.read_text(encoding="utf-8")), path) for path in written()}
     stale = []
-    for path, text in made.items():
+    for path, make in makers.items():
+        text = make()
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(str(path.relative_to(HERE.parent)))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from docs.console import Block, blocks, options_known, refreshed
 from docs.generate import PAGES, written
+from docs.summary import Line, line_of, lines
 from tests.architecture.house import ROOT
 
 HAND = [path.relative_to(ROOT).as_posix() for path in written()]
@@ -82,3 +83,17 @@ def test_commands_see_nobodys_settings(tmp_path: Path, monkeypatch: pytest.Monke
     page = "```console\n$ isoflop config\n```\n"
     assert "a100" not in refreshed(page)
     assert Path.cwd() == tmp_path
+
+
+def test_the_summary_says_where_a_row_has_gone() -> None:
+    line = lines()[0]._replace(where={"rows": "no such row"})
+    with pytest.raises(LookupError, match=r"no such row.*docs/summary\.toml"):
+        line_of(line, text(f"docs/{line.page}.md"))
+
+
+def test_the_summary_is_what_the_tables_say() -> None:
+    page = (
+        "\n## Step time\n\n| rows | n | median | inside |\n|---|---|---|---|\n| a | 3 | 4 % / 2 % | 80 % |\n\n## Next\n"
+    )
+    line = Line("said", "accuracy", {"rows": "a"}, "apart", "Step time")
+    assert line_of(line, page) == ("[said](accuracy.md#step-time)", "3", "", "2 %", "80 %", "apart")
