@@ -41,8 +41,8 @@ def backtest(
     the interval of --law auto. The forms by themselves are fitted to all runs below the cut.
 
     \b
-    isoflop laws backtest runs.csv --train-below 3e20
-    isoflop laws backtest runs.csv --by params --train-below 1B --json
+    isoflop laws backtest runs.csv --train-below 1e20
+    isoflop laws backtest runs.csv --by params --train-below 500M --json
     """
     from isoflop import laws
 
