@@ -9,7 +9,10 @@ from isoflop.cli.side_by_side import echo_wrapped
 from isoflop.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isoflop.report import Cell
+    from isoflop.training import Way
 
 
 def print_ways(model: str, on: str | None, tokens: str | None, options: dict[str, object], form: str) -> None:
@@ -19,7 +22,6 @@ def print_ways(model: str, on: str | None, tokens: str | None, options: dict[str
     from isoflop.flags.training import recipe_of, tokens_of
     from isoflop.model import model as find_model
     from isoflop.quantity import quantity, read, read_cluster
-    from isoflop.report import Column
     from isoflop.training import Order, tariff_of
     from isoflop.training.ways import RANK, ways_of
 
@@ -34,6 +36,21 @@ def print_ways(model: str, on: str | None, tokens: str | None, options: dict[str
     order = Order(tokens=read(tokens, quantity("tokens")).spread.median, tariff=tariff)
     length = tokens_of(None if options["sequence"] is None else str(options["sequence"]))
     found = ways_of(find_model(model), on, order, terms=terms_of(options), sequence=length, rank=rank)
+    _print(found, form)
+    if form != "text":
+        return
+    echo_wrapped(f"\n{model} on {on}; where it does not fit, on the fewest of these chips that hold it.")
+    for one in found:
+        echo_wrapped(f"- {one.name}: {one.note}")
+    echo_wrapped(
+        "Which of them is good enough is not in it: no published law covers fine-tuning and training from nothing."
+    )
+
+
+def _print(found: Sequence[Way], form: str) -> None:
+    """A row a way."""
+    from isoflop.report import Column
+
     columns = [
         Column(name="way"), Column(name="tokens", quantity="tokens"),
         Column(name="chips", right=True, written=lambda value: f"{value:,.0f}"),
@@ -50,11 +67,3 @@ def print_ways(model: str, on: str | None, tokens: str | None, options: dict[str
         for one in found
     ]  # fmt: skip
     print_table(columns, rows, form)
-    if form != "text":
-        return
-    echo_wrapped(f"\n{model} on {on}; where it does not fit, on the fewest of these chips that hold it.")
-    for one in found:
-        echo_wrapped(f"- {one.name}: {one.note}")
-    echo_wrapped(
-        "Which of them is good enough is not in it: no published law covers fine-tuning and training from nothing."
-    )
