@@ -111,7 +111,7 @@ def history_rows(held: StudyFolder) -> list[tuple[str, ...]]:
     """Predicted against measured: time and memory of every round, with the share by which it was off."""
     found: list[tuple[str, ...]] = []
     for number, one in enumerate(held.history.read(), start=1):
-        before, after = one["predicted"], one["measured"]
+        before, after = one.get("predicted"), one.get("measured")
         if not isinstance(before, dict) or not isinstance(after, dict):
             continue
         load = f"{before['load']:.1f}" + (f" to {after['load']:.1f}" if "load" in after else "")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+import msgspec
 import numpy as np
 
 from isoflop.errors import BadFile, BadInput, Infeasible, shorten
@@ -76,18 +77,38 @@ class DataSpec:
             raise BadInput(f"data.epochs = {self.epochs}: give how often text may be read, 1 for never twice")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About:
+    """What corpus.json says; `data` is the specification that it was made of, as far as it was kept."""
+
+    documents: int
+    bytes: int
+    tokens: int
+    vocabulary: int
+    held_out_blocks: list[int]
+    fingerprint: str
+    data: DataSpec | None = None
+
+
+def _about(path: Path) -> _About:
+    again = "make the study again in another folder; runs of the same text and settings are the same runs."
+    if not path.is_file():
+        raise BadFile(f"{path} is not there: the study has lost its text; {again}")
+    try:
+        return msgspec.convert(read_json(path), _About)
+    except (msgspec.ValidationError, BadFile) as error:
+        raise BadFile(f"{path}: not what was written ({shorten(str(error), most=200)}); {again}") from error
+
+
 class Corpus:
     """Tokens of a folder that `build_corpus` wrote."""
 
     def __init__(self, folder: Path) -> None:
-        about = read_json(folder / "corpus.json")
         self.folder = folder
-        self.vocabulary = int(str(about["vocabulary"]))
-        self.tokens = int(str(about["tokens"]))
-        self.bytes = int(str(about["bytes"]))
-        self.documents = int(str(about["documents"]))
-        self.fingerprint = str(about["fingerprint"])
-        self._held = frozenset(int(str(one)) for one in _list(about["held_out_blocks"]))
+        about = _about(folder / "corpus.json")
+        self.vocabulary, self.tokens, self.bytes = about.vocabulary, about.tokens, about.bytes
+        self.documents, self.fingerprint, self.made_of = about.documents, about.fingerprint, about.data
+        self._held = frozenset(about.held_out_blocks)
         self._type = np.dtype(np.uint16 if self.vocabulary <= 1 << 16 else np.uint32)
         shards = sorted(folder.glob("tokens-*.bin"))
         sizes = sum(path.stat().st_size for path in shards)
@@ -217,6 +238,7 @@ def build_corpus(spec: DataSpec, folder: Path, *, base: Path | None = None) -> C
         "vocabulary": tokenizer.vocabulary,
         "held_out_blocks": _hold_out(writer.tokens // BLOCK, spec.held_out),
         "fingerprint": writer.digest.hexdigest(),
+        "data": asdict(spec),
     }
     write_atomically(folder / "corpus.json", json.dumps(about, indent=1).encode())
     return Corpus(folder)
@@ -317,7 +339,3 @@ def _hold_out(blocks: int, share: float) -> list[int]:
     return sorted(int(one) for one in rng.permutation(blocks)[: max(1, round(blocks * share))])
 
 
-def _list(value: object) -> Iterator[object]:
-    if not isinstance(value, list):
-        raise BadFile("corpus.json: held_out_blocks is no list; build the corpus again.")
-    return iter(value)

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from time import perf_counter, time
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from isoflop.lab.pool import Outcome
     from isoflop.lab.spec import RunSpec
     from isoflop.lab.store import Result
+    from isoflop.lab.study import Study
 
 
 class StudyFolder:
@@ -50,6 +51,7 @@ class StudyFolder:
         self.path = path
         self.study = read_study(read_text(path / "study.toml"), str(path / "study.toml"))
         self.corpus = Corpus(path / "corpus")
+        _check_same(self.study, self.corpus)
         self.history = Records(path / "history.jsonl")
 
     @property
@@ -101,6 +103,19 @@ class StudyFolder:
             except BlockingIOError as error:
                 raise BadInput(f"{self.path} is being run by another process: wait for it, or end it.") from error
             yield
+
+
+def _check_same(study: Study, corpus: Corpus) -> None:
+    """Refuse a study whose text is not what its file says now; how often it may be read can be changed."""
+    if corpus.made_of is None:
+        return
+    names = [one.name for one in fields(study.data) if one.name != "epochs"]
+    changed = [name for name in names if getattr(corpus.made_of, name) != getattr(study.data, name)]
+    if changed:
+        raise BadInput(
+            f"{', '.join(changed)} under [data] was changed after the text of this study was read: put it back, or make"
+            " another study with isoflop lab new."
+        )
 
 
 def make_study(folder: Path, toml: Path, *, machine: Path | None = None) -> StudyFolder:

@@ -168,5 +168,5 @@ def _spent(held: StudyFolder, now: float | None, expected: _Expected | None) -> 
     total = 0.0
     for one in held.history.read():
         measured = one.get("measured")
-        total += float(str(measured["wall"])) if isinstance(measured, dict) else 0.0
+        total += float(str(measured.get("wall", 0.0))) if isinstance(measured, dict) else 0.0
     return total + (max(0.0, now - expected.began) if now is not None and expected is not None else 0.0)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from isoflop.errors import BadFile
+from isoflop.errors import BadFile, shorten
 from isoflop.lab.compact import Log
 from isoflop.lab.files import write_atomically
 from isoflop.lab.spec import RunSpec, run_spec
@@ -85,9 +85,13 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            return msgspec.convert(read_json(path), Result)
-        except msgspec.ValidationError as error:
-            raise BadFile(f"{path}: {error}; delete it, and the run is done again.") from error
+            found: Result = msgspec.convert(read_json(path), Result)
+        except (msgspec.ValidationError, BadFile) as error:
+            said = shorten(str(error).removeprefix(f"{path}: "), most=200).rstrip(".")
+            raise BadFile(f"{path}: {said}; delete it, and the run is done again.") from error
+        if found.hash != self.spec.hash:
+            raise BadFile(f"{path} is the result of run {found.hash}; delete it, and this run is done again.")
+        return found
 
     def end(self, result: Result) -> None:
         """Keep the result; the checkpoint has done its service."""
