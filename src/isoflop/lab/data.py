@@ -337,5 +337,3 @@ def _hold_out(blocks: int, share: float) -> list[int]:
     """Blocks to hold out, drawn once and for all: the same for every study of one corpus."""
     rng = np.random.Generator(np.random.PCG64(7))
     return sorted(int(one) for one in rng.permutation(blocks)[: max(1, round(blocks * share))])
-
-
