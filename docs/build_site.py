@@ -2,6 +2,7 @@
 
     python docs/build_site.py             build it into build/site, and look at every link and address in it
     python docs/build_site.py FOLDER      into another folder
+    --quick                               with notebooks as they are written, not run
 
 Nothing in it is loaded from outside, and nothing needs a script to be read: browsers draw MathML themselves. Everything
 that is ours happens before the generator: mkdocs.yml and plain Markdown are read by mkdocs and its successors alike.
@@ -38,7 +39,7 @@ LINK = re.compile(r"\]\((?P<to>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 TO_CODE = re.compile(r"(?<!!)\[(?P<said>[^\]]+)\]\((?:\.\./)*(?:src|tests|examples|benchmarks)/[^)]*\)")
 
 
-def stage(to: Path) -> None:
+def stage(to: Path, *, outputs: bool) -> None:
     """Everything the generator reads, in one folder."""
     from docs.notebooks import pages as notebook_pages
 
@@ -48,7 +49,7 @@ def stage(to: Path) -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         (to / place).write_text(LINK.sub(_from_root, text), encoding="utf-8")
     (to / "notebooks").mkdir()
-    for place, text in notebook_pages().items():
+    for place, text in notebook_pages(outputs=outputs).items():
         (to / place).write_text(text, encoding="utf-8")
     for path in to.rglob("*.md"):
         name = path.relative_to(to).as_posix()
@@ -103,10 +104,10 @@ def _mathml(found: re.Match[str]) -> str:
     return f"<div>{drawn}</div>" if block else drawn
 
 
-def build(to: Path) -> None:
+def build(to: Path, *, outputs: bool = True) -> None:
     """Stage the pages in a folder of their own and draw them, strictly."""
     with tempfile.TemporaryDirectory() as folder:
-        stage(Path(folder, "docs"))
+        stage(Path(folder, "docs"), outputs=outputs)
         shutil.copy(ROOT / "mkdocs.yml", folder)
         command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -167,8 +168,9 @@ def faults(site: Path) -> list[str]:
 def main(words: list[str]) -> int:
     """Build, then say what is wrong with it."""
     sys.path.insert(0, str(ROOT))
-    to = Path(words[0]).resolve() if words else ROOT / "build" / "site"
-    build(to)
+    folders = [word for word in words if not word.startswith("-")]
+    to = Path(folders[0]).resolve() if folders else ROOT / "build" / "site"
+    build(to, outputs="--quick" not in words)
     wrong = faults(to)
     print("\n".join(wrong) if wrong else f"{len(list(to.rglob('*.html')))} pages in {to}")
     return 1 if wrong else 0

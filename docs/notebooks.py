@@ -85,9 +85,9 @@ def _drawn(value: object) -> tuple[str, bool]:
     return repr(value), False
 
 
-def pages() -> dict[str, str]:
+def pages(*, outputs: bool = True) -> dict[str, str]:
     """Every notebook as a page of the site, by its place there, and the page that lists them."""
-    made = {f"notebooks/{path.stem}.md": page(path) for path in notebooks()}
+    made = {f"notebooks/{path.stem}.md": page(path, outputs=outputs) for path in notebooks()}
     rows = [f"| [{title(path)}]({path.stem}.md) | `examples/notebooks/{path.name}` |" for path in notebooks()]
     intro = (ROOT / "examples" / "notebooks" / "README.md").read_text(encoding="utf-8")
     made["notebooks/index.md"] = "\n".join([intro.rstrip(), "", "| notebook | file |", "|---|---|", *rows, ""])
@@ -99,14 +99,13 @@ def title(path: Path) -> str:
     return cells(path)[0].source.splitlines()[0].removeprefix("# ")
 
 
-def page(path: Path) -> str:
-    """A notebook with what its cells show."""
+def page(path: Path, *, outputs: bool = True) -> str:
+    """A notebook with what its cells show; without outputs nothing is run."""
     parts: list[str] = []
-    for cell, shown in run(path):
+    for cell, shown in run(path) if outputs else [(cell, None) for cell in cells(path)]:
+        parts.append(cell.source if cell.kind == "markdown" else f"```python\n{cell.source}\n```")
         if shown is None:
-            parts.append(cell.source)
             continue
-        parts.append(f"```python\n{cell.source}\n```")
         if shown.printed:
             parts.append(f"```text\n{shown.printed.rstrip()}\n```")
         if shown.value and shown.is_html:
