@@ -1,4 +1,4 @@
-"""Tokenizers of the laboratory: bytes, or byte-pair encoding trained on the data or read from a tokenizer.json."""
+"""Tokenizers of the laboratory: bytes, or byte-pair encoding [sennrich2016] trained on the data or read from a file."""
 
 from __future__ import annotations
 

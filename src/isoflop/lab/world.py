@@ -1,4 +1,4 @@
-"""One process, or several that train one model together: plain, DDP or FSDP2, started by torchrun."""
+"""One process, or several that train one model together: plain, DDP or FSDP2 [zhao2023], started by torchrun."""
 
 from __future__ import annotations
 
