@@ -127,22 +127,28 @@ def settle(question: Question, targets: tuple[str, ...]) -> Settled:
     longer times are tried, and the shortest is taken that reaches `ENOUGH` of the best utilisation among them.
     """
     first, found = _settled(question, targets, resources.LONGEST)
-    if found is None:
-        return Settled(question=first, predicted=found, longest=resources.LONGEST)
-    crowded = found.run.batch * found.run.sequence < CROWDED * found.layout.chips
-    if question.given("chips") or question.given("train_time") or not crowded:
-        first, found = in_practice(first, found)
-        return Settled(question=first, predicted=found, longest=resources.LONGEST)
-    tried = [(resources.LONGEST, first, found)]
+    if not _open(question) or (found is not None and not _crowded(found)):
+        return _settled_so(first, found, resources.LONGEST, ())
+    tried = [(resources.LONGEST, first, found)] if found is not None else []
     for longest in LONGER:
         further, layout = _settled(question, targets, longest)
         if layout is not None:
             tried.append((longest, further, layout))
+    if not tried:
+        return _settled_so(first, found, resources.LONGEST, ())
     most = max(_mfu(one) for _, one, _ in tried)
     longest, best, layout = next(one for one in tried if _mfu(one[1]) >= ENOUGH * most)
     durations = tuple(Duration(time=time, chips=held.layout.chips, mfu=_mfu(one)) for time, one, held in tried)
-    best, layout = in_practice(best, layout)
-    return Settled(question=best, predicted=layout, longest=longest, tried=durations)
+    return _settled_so(best, layout, longest, durations)
+
+
+def _settled_so(
+    question: Question, found: Predicted | None, longest: float, tried: tuple[Duration, ...]
+) -> Settled:  # fmt: skip
+    """With what runs reach in practice in the interval."""
+    if found is not None:
+        question, found = in_practice(question, found)
+    return Settled(question=question, predicted=found, longest=longest, tried=tried)
 
 
 def in_practice(question: Question, found: Predicted) -> tuple[Question, Predicted]:
@@ -168,6 +174,19 @@ def in_practice(question: Question, found: Predicted) -> tuple[Question, Predict
     note = f"{best.note}; runs whose settings nobody states reach {value:.0%} in practice"
     wider = replace(best, spread=Centred(best.spread.median, least, high, "logit"), note=note)
     return question.with_facts(wider), replace(found, practice=value)
+
+
+def _open(question: Question) -> bool:
+    """Whether the number of chips is ours to choose, and the utilisation to be predicted."""
+    usual = question.fact("mfu")
+    if usual is None or usual.source != MFU_SOURCE or question.device is None:
+        return False
+    return not (question.given("chips") or question.given("train_time"))
+
+
+def _crowded(found: Predicted) -> bool:
+    """Whether each chip has so few tokens of a batch that fewer chips for longer are worth a look."""
+    return found.run.batch * found.run.sequence < CROWDED * found.layout.chips
 
 
 def _mfu(question: Question) -> float:

@@ -270,12 +270,30 @@ def mind_lines(plan: Plan) -> tuple[str, ...]:
         )
     return (
         *lines,
+        *_fleet_lines(plan),
         *_law_lines(plan),
         *_unjudged_lines(plan),
         *_scratch_lines(plan),
         *_risk_lines(plan),
         *plan.answers["train_flops"].warnings,
     )
+
+
+_TOGETHER = 64  # chips without links of their own, of which nobody rents more in one place
+
+
+def _fleet_lines(plan: Plan) -> tuple[str, ...]:
+    """Chips that nobody has together."""
+    device, fleet = plan.question.device, plan.fleet
+    if device is None or fleet is None or fleet.chips <= _TOGETHER:
+        return ()
+    if device.link is not None and device.link.topology not in {"none", "bridge"}:
+        return ()
+    line = (
+        f"{_chips(fleet.chips)} of a kind that has no links of its own: more than {_TOGETHER} of them are hardly to be "
+        "had in one place, and over a slow network they wait for each other"
+    )
+    return (line,)
 
 
 def _law_lines(plan: Plan) -> tuple[str, ...]:
