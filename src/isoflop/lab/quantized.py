@@ -1,6 +1,6 @@
 """Quantization-aware training: weights of inner matrices pass through few bits, with learned steps.
 
-As in LSQ [esser2020 §2] each output channel has a step size of its own that is trained with the rest; the gradient
+As in LSQ [esser2020] each output channel has a step size of its own that is trained with the rest; the gradient
 goes straight through the rounding inside the range and is the step's own outside. What is trained is the logarithm of
 the step: Adam moves every number by about its learning rate, which is more than the whole of a step of 8 bits.
 Activations keep their precision: weight-only, as in serving.

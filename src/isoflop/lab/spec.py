@@ -31,7 +31,7 @@ class Schedule:
     "cosine" and "linear" decline from the warm-up to the end; "wsd" stays at the peak and declines linearly over the
     last `decay` share of the steps, so that runs of several lengths share a trunk; "constant" stays.
 
-    Source: [hu2024 §4] wsd, [hagele2024 §3] several lengths from one trunk
+    Source: [hu2024] wsd, [hagele2024] several lengths from one trunk
     """
 
     kind: Decline = "wsd"
@@ -73,7 +73,7 @@ class Schedule:
 class Optimizer:
     """AdamW: the peak `learning_rate` is that of width `base_width`, and of others by muP's rule.
 
-    Source: [loshchilov2019], [yang2022 §4, table 3]
+    Source: [loshchilov2019] [yang2022]
     """
 
     learning_rate: float = 0.01

@@ -1,6 +1,6 @@
 """How a decoder starts and at what pace its matrices learn, so that one learning rate serves every width.
 
-The width rule is that of muP for Adam [yang2022 §4, table 3]: matrices whose both sides grow start
+The width rule is that of muP for Adam [yang2022]: matrices whose both sides grow start
 with variance 1 / inputs and learn at base width / width of the rate; embeddings and norms learn at the rate itself; the
 head starts at zero. Neglected: the rule's 1 / head_width for attention scores; they keep 1 / sqrt(head_width).
 """
