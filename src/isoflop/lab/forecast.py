@@ -262,6 +262,6 @@ def check_disk(free: float, needed: float) -> None:
     """Refuse a study whose files will not fit."""
     if needed * ROOM > free:
         raise Infeasible(
-            f"the study writes about {needed / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free: make room, or choose"
-            " another disk."
+            f"the study writes about {needed / 1e6:,.1f} MB, is given {ROOM:g} times that, and {free / 1e6:,.1f} MB are"
+            " free: make room, or choose another disk."
         )

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from time import perf_counter, time
 from typing import TYPE_CHECKING
@@ -192,7 +192,8 @@ def run_study(
 
             began = perf_counter()
             pool.do(tasks_of(todo), heard)
-            _note(held, todo, before, Spent(wall=perf_counter() - began, before=spent))
+            with suppress(OSError):  # a full disk, which the runs that failed tell of; only what was measured is lost
+                _note(held, todo, before, Spent(wall=perf_counter() - began, before=spent))
             held.compact()
 
 
