@@ -11,7 +11,7 @@ The rule, written down before any prediction was looked at:
 - Runs that state no chips are predicted for as many as take about 30 days, a power of two; they are shown apart and do
   not count.
 
-Changed after looks at predictions, five of them in all:
+Changed after looks at predictions, six of them in all:
 
 - First: a batch is no smaller than a quarter of a sequence a chip; a number of chips that no layout divides is rounded
   down to a multiple of 64; hours of GPT-3 and BERT are taken from the table that states them.
@@ -21,6 +21,7 @@ Changed after looks at predictions, five of them in all:
 - Fourth: a mixture of experts without a preset counts, as a dense model of its active size; BERT's two runs do not: the
   tokens are those of GPT-3's table, near twice what the batches of BERT's own paper make, which states the hours.
 - Fifth: figures of `practised` with all settings hidden in place of those with the batch known; interval by publisher.
+- Sixth: mixtures of experts are drawn towards what steps reached as dense models are, less what experts cost.
 """
 
 from __future__ import annotations

@@ -279,7 +279,9 @@ def practice_of(
     experts = mixture or bool(expert_counts(asked.model))
     measured = next(one for one in practice().measured if one.experts == experts)
     steps = bottom_up(found)
-    reached = None if experts else _reached(chip.architecture, asked.year)
+    dense = next(one for one in practice().measured if not one.experts)
+    reached = _reached(chip.architecture, asked.year)
+    reached = None if reached is None else reached * dense.longer / measured.longer  # experts cost there as elsewhere
     share, spread = _drawn(
         None if steps is None else steps / measured.longer, reached, generic=profile_of(chip)[0] == GENERIC
     )
