@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from isoflop import book, errors, hardware, laws, model, quantity, relation, serving
+    from isoflop import book, errors, hardware, laws, model, quantity, relation, serving, training
     from isoflop.ask import check, plan, solve
     from isoflop.audit import audit
     from isoflop.errors import (
@@ -77,19 +77,27 @@ __all__ = [
     "relation",
     "serving",
     "solve",
+    "training",
     "write",
 ]
 
 _ROOMS = frozenset(
-    {"audit", "book", "errors", "hardware", "laws", "model", "quantity", "quantize", "relation", "serving"}
+    {
+        "audit",
+        "book",
+        "errors",
+        "hardware",
+        "laws",
+        "model",
+        "quantity",
+        "quantize",
+        "relation",
+        "serving",
+        "training",
+    }
 )
 
-_DRAWN = {
-    "isoflop.ask": "register",
-    "isoflop.audit": "register_audits",
-    "isoflop.model": "register_models",
-    "isoflop.relation": "register",
-}
+_DRAWN = frozenset({"ask", "audit", "laws", "model", "quantize", "relation", "serving", "training"})
 """Rooms whose answers people look at: with them come the drawings for notebooks and `str()`, which `report` owns."""
 
 _HOMES = {
@@ -116,18 +124,22 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Load the room that a public name lives in, the first time the name is used."""
-    if name == "audit":  # a room that can be called, so that the word is one in Python and on the command line
-        import_module("isoflop.report.notebook").register_audits()
     if name in _ROOMS:
+        shown(name)
         return import_module(f"isoflop.{name}")
     for home, names in _HOMES.items():
         if name in names:
-            if home in _DRAWN:
-                getattr(import_module("isoflop.report.notebook"), _DRAWN[home])()
+            shown(home.rpartition(".")[2])
             value = globals()[name] = getattr(import_module(home), name)
             return value
     message = f"module 'isoflop' has no attribute {name!r}; the public names are: {', '.join(__all__)}"
     raise AttributeError(message)
+
+
+def shown(room: str) -> None:
+    """Give the answers of a room their drawings for notebooks and `str()`; rooms that can be called ask for it."""
+    if room in _DRAWN:
+        import_module("isoflop.report.notebook").register(room)
 
 
 def __dir__() -> list[str]:

@@ -26,7 +26,7 @@ def source(tmp_path: Path) -> Path:
         (["--to", "int8", "--on", "nodevice"], "no device"),
         (["--to", "int8", "--on", "h100-sxm", "--format", "md"], "text and in JSON"),
         (["--to", "int8", "--calibrate", "x"], "--method"),
-        (["--to", "int8", "--quality", "x", "--format", "svg", "--out", "y.svg"], "two calls"),
+        (["--to", "int8", "--format", "png", "--out", "y.svg"], "disagree"),
         (["--to", "gguf-q8_0", "--quality", "x"], "GGUF"),
         (["--to", "int4-g128", "--method", "gptq", "--calibrate", "x", "--scales", "mse"], "without --scales"),
     ],

@@ -12,7 +12,9 @@ Parts (`Attention`, `Mlp`, ...) are for who describes a model of their own.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from isoflop.model.count import Counts, counts, params, weights
@@ -125,3 +127,12 @@ def __getattr__(name: str) -> object:
     if name in _RESTATED:
         return getattr(import_module("isoflop.model.restate"), name)
     raise AttributeError(f"module 'isoflop.model' has no attribute {name!r}")
+
+
+class _Room(ModuleType):
+    """The room as a function: `isoflop.model(name)` is `isoflop.describe(name)`."""
+
+    __call__ = staticmethod(describe)
+
+
+sys.modules[__name__].__class__ = _Room

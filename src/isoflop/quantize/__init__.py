@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from isoflop.quantize.convert import dequantize, quantize
 from isoflop.quantize.formats import FORMATS, NumberFormat, Stored, number_format, store
 from isoflop.quantize.options import Options
 from isoflop.quantize.report import Report, TensorReport
 from isoflop.quantize.scheme import Scheme, scheme, schemes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from os import PathLike
 
 __all__ = [
     "FORMATS",
@@ -34,7 +39,20 @@ __all__ = [
 class _Room(ModuleType):
     """This module, with the room's main job as what a call of it does."""
 
-    __call__ = staticmethod(quantize)
+    def __call__(
+        self,
+        source: str | PathLike[str],
+        folder: str | PathLike[str],
+        to: str | Scheme,
+        *,
+        options: Options | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Report:
+        """Convert a checkpoint: see `isoflop.quantize.quantize`."""
+        from isoflop import shown
+
+        shown("quantize")
+        return quantize(source, folder, to, options=options, progress=progress)
 
 
 sys.modules[__name__].__class__ = _Room

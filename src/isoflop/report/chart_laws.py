@@ -164,7 +164,8 @@ def _isoflop(runs: Runs, width: int) -> alt.TopLevelMixin:
         alt.Chart(alt.Data(values=bottoms)).mark_point(style="plan", filled=True).encode(x=x, y=y, tooltip="budget:N"),
     ]
     low, high = line.interval(0.8)
-    said = f"best size grows as FLOP to the power {line.exponent:.3f} ({low:.3f} to {high:.3f}); {len(line.left_out)} budgets not bracketed"
+    said = f"best size grows as FLOP to the power {line.exponent:.3f} ({low:.3f} to {high:.3f})"
+    said += f"; {len(line.left_out)} budgets not bracketed" if line.left_out else ""
     return alt.layer(*base).properties(width=inner, height=_HEIGHT + 80, title=titled("IsoFLOP profiles", said, inner))
 
 

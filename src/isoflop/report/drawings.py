@@ -66,6 +66,8 @@ _MAKERS = {
     "isoflop.ask.vary.Beside": "plan_beside",
     "isoflop.ask.checker.CheckResult": "drawn_check",
     "isoflop.audit.run.Report": "drawn_audit",
+    "isoflop.laws.result.Fit": "drawn_fit",
+    "isoflop.model.names.Description": "drawn_model",
     "isoflop.laws.decide.compare.Comparison": "drawn_laws",
     "isoflop.laws.decide.design.Design": "drawn_laws",
     "isoflop.quantize.report.Report": "drawn_quantize",

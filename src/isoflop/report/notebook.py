@@ -1,145 +1,57 @@
-"""Drawings of Answer, Ledger, Plan, Description and the audit's Report in notebooks.
+"""Drawings of answers in notebooks, and what `str()` and `print` show of them.
 
-The classes live in a room that draws nothing, so their drawings are hung on from here, once, by `register`. What draws
-is imported when something is drawn.
+The classes live in rooms that draw nothing, so their drawings are hung on from here, once a room, by `register`. What
+draws is imported when something is drawn; what is shown is what every other form shows.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from importlib import import_module
 
-from isoflop.relation.answer import Answer, Ledger
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from isoflop.ask import Plan
-    from isoflop.audit import Report
-    from isoflop.model import Description
-
-T = TypeVar("T")
-
-
-def register() -> None:
-    """Give Answer, Ledger and Plan `_repr_html_`, `_repr_markdown_` and a readable `str()`; twice does no harm."""
-    from isoflop.ask import Plan  # who draws an answer has asked, or will
-
-    _draw(Answer, _answer_html, _answer_markdown, _answer_text)
-    _draw(Ledger, _ledger_html, _ledger_markdown, _ledger_text)
-    _draw(Plan, _plan_html, _plan_markdown, _plan_text)
+CLASSES = {
+    "ask": (
+        "isoflop.relation.answer:Answer", "isoflop.relation.answer:Ledger", "isoflop.ask.planner:Plan",
+        "isoflop.ask.checker:CheckResult", "isoflop.laws.result:Fit", "isoflop.model.names:Description",
+    ),
+    "relation": ("isoflop.relation.answer:Answer", "isoflop.relation.answer:Ledger"),
+    "audit": ("isoflop.audit.run:Report",),
+    "laws": ("isoflop.laws.result:Fit", "isoflop.laws.decide.compare:Comparison", "isoflop.laws.decide.design:Design"),
+    "model": ("isoflop.model.names:Description",),
+    "quantize": ("isoflop.quantize.report:Report",),
+    "serving": ("isoflop.serving.advice:Service",),
+    "training": ("isoflop.training.advice:Advice", "isoflop.training.account:Account"),
+}  # fmt: skip
+"""Answers that people look at, by the room that they come from; a fit and a model with
+the questions, which load their rooms."""
 
 
-def register_models() -> None:
-    """The same for the description of a model."""
-    from isoflop.model import Description
-
-    _draw(Description, _model_html, _model_markdown, _model_text)
-
-
-def register_audits() -> None:
-    """The same for the report of an audit."""
-    from isoflop.audit import Report
-
-    _draw(Report, _audit_html, _audit_markdown, _audit_text)
+def register(room: str = "ask") -> None:
+    """Give the answers of a room `_repr_html_`, `_repr_markdown_` and a readable `str()`; twice does no harm."""
+    for path in CLASSES.get(room, ()):
+        module, _, name = path.partition(":")
+        cls = getattr(import_module(module), name)
+        for method, draw in (("_repr_html_", _html), ("_repr_markdown_", _markdown), ("__str__", _text)):
+            setattr(cls, method, draw)
 
 
-def _draw(cls: type[T], html: Callable[[T], str], markdown: Callable[[T], str], text: Callable[[T], str]) -> None:
-    for name, draw in (("_repr_html_", html), ("_repr_markdown_", markdown), ("__str__", text)):
-        setattr(cls, name, draw)
-
-
-def _answer_html(answer: Answer) -> str:
-    from isoflop.report.html import answer_html, styled
-
-    return styled(answer_html(answer, explain=False))
-
-
-def _answer_markdown(answer: Answer) -> str:
-    from isoflop.report.markdown import answer_markdown
-
-    return answer_markdown(answer)
-
-
-def _answer_text(answer: Answer) -> str:
-    from isoflop.report.text import answer_text
-
-    return answer_text(answer)
-
-
-def _ledger_html(ledger: Ledger) -> str:
-    from isoflop.report.html import ledger_html, styled
-
-    return styled(ledger_html(ledger))
-
-
-def _ledger_markdown(ledger: Ledger) -> str:
-    from isoflop.report.markdown import ledger_markdown
-
-    return ledger_markdown(ledger)
-
-
-def _ledger_text(ledger: Ledger) -> str:
-    from isoflop.report.text import ledger_text
-
-    return ledger_text(ledger)
-
-
-def _plan_html(plan: Plan) -> str:
-    from isoflop.report.blocks import blocks_html
-    from isoflop.report.html import styled
-    from isoflop.report.plan import plan_blocks
-
-    return styled(blocks_html(plan_blocks(plan)))
-
-
-def _plan_markdown(plan: Plan) -> str:
-    from isoflop.report.plan import plan_markdown
-
-    return plan_markdown(plan)
-
-
-def _plan_text(plan: Plan) -> str:
-    from isoflop.report.plan import plan_text
-
-    return plan_text(plan)
-
-
-def _model_html(described: Description) -> str:
-    from isoflop.model.sheet import sheet
-    from isoflop.report.html import styled
-    from isoflop.report.model import model_html
-
-    return styled(model_html(sheet(described)))
-
-
-def _model_markdown(described: Description) -> str:
-    from isoflop.model.sheet import sheet
-    from isoflop.report.model import model_markdown
-
-    return model_markdown(sheet(described))
-
-
-def _model_text(described: Description) -> str:
-    from isoflop.model.sheet import sheet
-    from isoflop.report.model import model_text
-
-    return model_text(sheet(described))
-
-
-def _audit_html(report: Report) -> str:
-    from isoflop.report.audit import audit_fragment
+def _html(answer: object) -> str:
+    """The answer as a fragment with its style; how it follows folds out."""
+    from isoflop.report.drawings import drawn
     from isoflop.report.html import styled
 
-    return styled(audit_fragment(report))
+    story = drawn(answer).story()
+    folded = f"<details><summary>Derivation</summary>{story.derivation}</details>" if story.derivation else ""
+    answer = story.answer.replace("<details open>", "<details>")
+    return styled(f'<div class="isoflop">{answer}{folded}</div>')
 
 
-def _audit_markdown(report: Report) -> str:
-    from isoflop.report.audit import audit_markdown
+def _markdown(answer: object) -> str:
+    from isoflop.report.drawings import drawn
 
-    return audit_markdown(report)
+    return drawn(answer).markdown(False)  # noqa: FBT003 - the one choice there is
 
 
-def _audit_text(report: Report) -> str:
-    from isoflop.report.audit import audit_text
+def _text(answer: object) -> str:
+    from isoflop.report.drawings import drawn
 
-    return audit_text(report)
+    return drawn(answer).text()

@@ -13,8 +13,10 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Unpack
 
 from isoflop.serving.spec import (
     RUNTIMES,
@@ -33,6 +35,7 @@ from isoflop.serving.spec import (
 
 if TYPE_CHECKING:
     from isoflop.serving.advice import Service, Wish, serve, traffic_of
+    from isoflop.serving.asked import ServiceWords
     from isoflop.serving.caches import Cache, caches_of, ideal_bytes
     from isoflop.serving.cost import Bill, Comparison, Offer, bill_of, compared
     from isoflop.serving.disaggregate import Slow, Split, slow, split
@@ -154,3 +157,18 @@ def __getattr__(name: str) -> object:
             return value
     message = f"module 'isoflop.serving' has no attribute {name!r}; the public names are: {', '.join(__all__)}"
     raise AttributeError(message)
+
+
+class _Room(ModuleType):
+    """The room as a function: `isoflop.serving(model, on, ...)` is `isoflop.serving.asked.serving(...)`."""
+
+    def __call__(self, model: str | float, on: str, **asked: Unpack[ServiceWords]) -> Service:
+        """What a deployment does: see `isoflop.serving.asked`."""
+        from isoflop import shown
+        from isoflop.serving.asked import serving
+
+        shown("serving")
+        return serving(model, on, **asked)
+
+
+sys.modules[__name__].__class__ = _Room

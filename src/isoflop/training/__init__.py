@@ -9,8 +9,10 @@ True
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Unpack
 
 from isoflop.training.engine import Engine, engine, engines
 from isoflop.training.legal import faults, legal
@@ -32,9 +34,11 @@ from isoflop.training.spec import (
 )
 
 if TYPE_CHECKING:
+    from isoflop.model import ModelSpec
     from isoflop.training.account import Account, account_of
     from isoflop.training.activations import activation_ledger
     from isoflop.training.advice import Advice, Most, Place, Timing, advise, advise_run, place_of
+    from isoflop.training.asked import RunWords
     from isoflop.training.cost import Bill, Order, Tariff, bill_of, tariff_of
     from isoflop.training.inverse import (
         Change,
@@ -173,3 +177,18 @@ def __getattr__(name: str) -> object:
             return getattr(import_module(f"isoflop.training.{home}"), name)
     message = f"module 'isoflop.training' has no attribute {name!r}; the public names are: {', '.join(__all__)}"
     raise AttributeError(message)
+
+
+class _Room(ModuleType):
+    """The room as a function: `isoflop.training(model, on, ...)` is `isoflop.training.asked.training(...)`."""
+
+    def __call__(self, model: str | float | ModelSpec, on: str, **asked: Unpack[RunWords]) -> Advice:
+        """Advice on a training run: see `isoflop.training.asked`."""
+        from isoflop import shown
+        from isoflop.training.asked import training
+
+        shown("training")
+        return training(model, on, **asked)
+
+
+sys.modules[__name__].__class__ = _Room
