@@ -58,7 +58,11 @@ def new(folder: Path, study: Path, processes: int, probe: bool, device: Path | N
     _print_plan(held)
     if probe or device is not None:
         price = held.study.price
-        found = room.forecast(folder, held.todo(), processes=processes, price=price, probe=probe)
+        try:
+            found = room.forecast(folder, held.todo(), processes=processes, price=price, probe=probe)
+        except KeyboardInterrupt:
+            click.echo(f"\nstopped; the study is made: isoflop lab run {folder}", err=True)
+            raise
         for line in forecast_words(found, processes):
             click.echo(line)
     click.echo(f"Next: isoflop lab run {folder}")

@@ -226,15 +226,21 @@ def _probe(study: Path, specs: Sequence[RunSpec], processes: int, threads: int) 
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which ends them
         )
         for _ in range(processes)
     ]
-    for one in running:
-        assert one.stdin is not None
-        one.stdin.write(given)
-        one.stdin.close()
-        one.stdin = None
-    said = [one.communicate()[0] for one in running]
+    try:
+        for one in running:
+            assert one.stdin is not None
+            one.stdin.write(given)
+            one.stdin.close()
+            one.stdin = None
+        said = [one.communicate()[0] for one in running]
+    finally:
+        for one in running:
+            one.kill()
+            one.wait()
     if any(one.returncode for one in running):
         raise MissingData("probing this machine failed; its message stands above. Start with --no-probe to go without.")
     return [msgspec.json.decode(one, type=Heard) for one in said]

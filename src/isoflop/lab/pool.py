@@ -121,6 +121,7 @@ class Pool:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which tells them
         )
         worker = _Worker(process=process)
         self._workers.append(worker)
