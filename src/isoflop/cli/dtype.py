@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from isoflop.cli.knowns import wrapped
 from isoflop.cli.manual import Command
-from isoflop.cli.output import Output, output_options, print_table
+from isoflop.cli.output import PICTURES, Output, output_options, print_chart, print_table
 from isoflop.flags.numbers import next_power, number_of, stored_in
 
 if TYPE_CHECKING:
+    import altair as alt
+
     from isoflop.quantize import NumberFormat, Stored
+    from isoflop.report.chart_theme import Mode
 
 
 @click.command("dtype", cls=Command, context_settings={"ignore_unknown_options": True})
 @click.argument("value", required=False)
 @click.option("--format-of", "names", multiple=True, metavar="FORMAT", help="Only this number format; may be repeated.")
 @click.option("--absmax", help="The largest magnitude of the tensor that the value is in, which sets the scale.")
-@output_options()
+@output_options(charts=("errors",))
 def command(value: str | None, *, names: tuple[str, ...], absmax: str | None, output: Output) -> None:
     """What a number becomes in every number format: bits, what reads back, the error. Without VALUE, the formats.
 
@@ -40,7 +44,17 @@ def command(value: str | None, *, names: tuple[str, ...], absmax: str | None, ou
         return
     number = number_of(value)
     most = number_of(absmax) if absmax is not None else next_power(number)
-    _stored(stored_in(number, chosen, most), form, number, most)
+    found = stored_in(number, chosen, most)
+    if form in PICTURES:
+        print_chart({"errors": partial(_chart, found)}, output)
+    else:
+        _stored(found, form, number, most)
+
+
+def _chart(found: list[Stored], width: int, mode: Mode) -> alt.TopLevelMixin:
+    from isoflop.report.chart_numbers import stored_chart
+
+    return stored_chart(found, width=width, mode=mode)
 
 
 def _formats(chosen: tuple[NumberFormat, ...], form: str) -> None:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.knowns import ascii_only, terminal_width, wants_color
 from isoflop.cli.manual import Command
-from isoflop.cli.output import Output, output_options, print_table
+from isoflop.cli.output import Output, output_options, print_table, show_drawn
 from isoflop.cli.side_by_side import echo_wrapped, print_beside
 
 if TYPE_CHECKING:
@@ -28,13 +27,9 @@ KV_DTYPES = ("fp32", "bf16", "fp16", "fp8", "int8", "int4")
 @click.option("--convention", type=click.Choice(CONVENTIONS), default="model", show_default=True, help="Of FLOP.")
 @click.option("--kv-dtype", type=click.Choice(KV_DTYPES), help="Of the cache; else as the config asks, or bf16.")
 @click.option("--list", "listing", is_flag=True, help="All presets; so does no model at all.")
-@click.option("--explain", is_flag=True, help="Print the numbered derivation: which shapes multiply to what.")
 @click.option("--oracle", is_flag=True, help="Count the real modules of transformers too, and say what differs.")
-@output_options()
-def command(
-    names: tuple[str, ...], *, listing: bool, explain: bool, oracle: bool, output: Output,
-    **asked: str | None,
-) -> None:  # fmt: skip
+@output_options(charts=("components",), explain="Print the numbered derivation: which shapes multiply to what.")
+def command(names: tuple[str, ...], *, listing: bool, oracle: bool, output: Output, **asked: str | None) -> None:
     """Parameters, FLOP, state and bytes of a model, counted exactly from its shape.
 
     M is a preset, a size (7B), the path of a config.json or of a folder that holds one, or hf:org/name to look it up on
@@ -46,6 +41,8 @@ def command(
     isoflop model ./DeepSeek-V3/config.json --explain
     isoflop model mixtral-8x7b qwen3-30b-a3b --kv-dtype fp8
     """
+    from isoflop.report import drawn_model
+
     form = output.form
     if listing or not names:
         _list(form)
@@ -59,7 +56,7 @@ def command(
     elif len(sheets) > 1:
         _beside(sheets, form)
     else:
-        _one(sheets[0], form, explain=explain)
+        show_drawn(drawn_model.drawn_sheet(sheets[0]), output)
     if form == "text":
         for one in opinions:
             click.echo()
@@ -129,23 +126,6 @@ def _json(sheets: list[Sheet], opinions: list[Opinion]) -> None:
     for made, one in zip(objects, opinions, strict=False):
         made["oracle"] = report.opinion_json(one)
     click.echo(report.dumps(report.models_json(objects)))
-
-
-def _one(sheet: Sheet, form: str, *, explain: bool) -> None:
-    from isoflop import report
-
-    match form:
-        case "md":
-            text = report.model_markdown(sheet, explain=explain)
-        case "html":
-            text = report.page(sheet.spec.name, report.model_html(sheet, explain=explain))
-        case "csv":
-            text = report.table_csv(*report.component_table(sheet, exact=True))
-        case _:
-            text = report.model_text(
-                sheet, explain=explain, width=terminal_width(), color=wants_color(), ascii_only=ascii_only()
-            )
-    click.echo(text.rstrip("\n"))
 
 
 def _list(form: str) -> None:

@@ -223,9 +223,11 @@ def origin() -> Origin:
 
 
 def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[Cell]], form: str) -> None:
-    """A table in one of FORMATS."""
+    """A table in one of FORMATS. Raises: BadInput for a picture, of a command whose other answers have one."""
     from isoflop import report
 
+    if form in PICTURES:
+        raise BadInput(f"this table has no chart: give --format {', '.join(FORMATS)}")
     match form:
         case "json":
             text = report.dumps(report.table_json(columns, rows))
