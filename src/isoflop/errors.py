@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+FEW = 40
+"""Names that a message lists whole, where none of them is close and nothing else lists them."""
+
+
 class IsoflopError(Exception):
     """The root of the tree; catch this to catch everything that is the user's to mend."""
 
@@ -41,10 +45,13 @@ class UnknownName(BadInput):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, listing: str = "", hint: str = "") -> None:
+        names = list(known)
         self.kind, self.name = kind, name
-        self.matches = close_matches(name, known)
+        self.matches = close_matches(name, names)
         quoted = [f"'{match}'" for match in self.matches]
         said = f" {hint}" if hint else f" Did you mean {' or '.join(quoted)}?" if quoted else ""
+        if not (said or listing) and 0 < len(names) <= FEW:
+            said = f" Give one of: {', '.join(map(str, names))}."
         where = f" List all with: {listing}" if listing else ""
         super().__init__(f"no {kind} '{shorten(name)}'.{said}{where}")
 

@@ -112,8 +112,13 @@ def main(args: Sequence[str] | None = None) -> None:
     words = [word for word in words if word != "--debug"]
     try:
         code = isoflop.main(words, prog_name="isoflop", standalone_mode=False, obj=tuple(words))
+    except SystemExit as left:  # an answer that is a no; or Click's own leave where the reader of a pipe has gone
+        code = 0 if type(sys.stdout).__name__.endswith("PacifyFlushWrapper") else left.code
     except click.exceptions.Abort:
         code = 130
+    except click.exceptions.NoArgsIsHelpError as error:  # a group alone: what there is; isoflop alone is a question
+        code = 0 if not words else 2
+        click.echo(error.format_message(), err=code != 0)
     except click.ClickException as error:
         said = error.format_message()
         if len(said) > LONGEST:

@@ -5,11 +5,15 @@ An option of the same name takes the same thing in every command, so the table i
 
 from __future__ import annotations
 
+import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from click.shell_completion import CompletionItem
@@ -78,6 +82,55 @@ class Word(click.types.StringParamType):
         return items(self.kind, incomplete, ctx)
 
 
+STREAMED = frozenset({
+    ("audit", "file"), ("check", "table"), ("calibrate serving", "rows"), ("calibrate training", "rows"),
+    ("laws backtest", "runs"), ("laws check", "runs"), ("laws design", "runs"), ("laws fit", "runs"),
+    ("laws plot", "runs"), ("laws running", "curve"), ("validate hours", "rows"), ("validate serving", "rows"),
+    ("validate serving-memory", "rows"), ("validate training", "rows"),
+})  # fmt: skip
+"""Files that may also come on standard input, written as -."""
+
+MOST_STREAMED = 64_000_000
+"""Bytes that are read of standard input."""
+
+
+class InFile(click.Path):
+    """A file, or - for standard input, which is set aside in a file of its own until the command is done."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """The path of what is to be read."""
+        if value != "-" or ctx is None:
+            return super().convert(value, param, ctx)
+        import tempfile
+
+        data = sys.stdin.buffer.read(MOST_STREAMED + 1)
+        if not data.strip():
+            self.fail("standard input is empty", param, ctx)
+        if len(data) > MOST_STREAMED:
+            self.fail(f"standard input holds more than {MOST_STREAMED:,} bytes, the most that is read", param, ctx)
+        folder = ctx.with_resource(tempfile.TemporaryDirectory(prefix="isoflop-"))
+        path = Path(folder) / f"stdin{_ending(data)}"
+        path.write_bytes(data)
+        return str(path)
+
+
+def _ending(data: bytes) -> str:
+    """What kind of file the text is: a napkin has keys or tables, a log of JSON braces, a table commas in its head."""
+    text = data[:2000].decode("utf-8", "replace").lstrip()
+    first = text.partition("\n")[0]
+    if text.startswith("{"):
+        return ".jsonl" if first.rstrip().endswith("}") else ".json"
+    if re.match(r"\[+[\w .\"-]+\]+\s*$|[\w-]+ *= *[\"'\d\[{]", first) or re.search(
+        r"^\[+[\w.-]+\]+\s*$", text, re.MULTILINE
+    ):
+        return ".toml"
+    if "," in first and not first.rstrip().endswith("."):
+        return ".csv"
+    return ".tsv" if "\t" in first else ".md"
+
+
 def kind_of(command: str, param: click.Parameter) -> str | None:
     """What a parameter takes, or None where its type says it."""
     name = param.name or ""
@@ -91,5 +144,7 @@ def with_kinds(command: str, params: Sequence[click.Parameter]) -> None:
     """Give every parameter that takes plain text the kind of text it takes."""
     for param in params:
         kind = kind_of(command, param)
+        if (command, param.name) in STREAMED and isinstance(param.type, click.Path):
+            param.type = InFile(dir_okay=param.type.dir_okay)
         if kind is not None and isinstance(param.type, click.types.StringParamType):
             param.type = Word(kind)

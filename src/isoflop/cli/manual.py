@@ -203,7 +203,8 @@ def write_page(page: Page, formatter: click.HelpFormatter) -> None:
     write_sections(page, formatter)
     if page.examples:
         with formatter.section("Examples"):
-            formatter.write("".join(f"{line}\n" for one in page.examples for line in example_lines(one)))
+            lines = [line for one in page.examples for line in example_lines(one, formatter.width)]
+            formatter.write("".join(f"{line}\n" for line in lines))
     if page.exits:
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), said) for code, said in sorted(page.exits.items())])
@@ -219,10 +220,10 @@ def write_sections(page: Page, formatter: click.HelpFormatter) -> None:
             formatter.write_dl(rows, col_max=30)
 
 
-def example_lines(one: Example, indent: str = "  ") -> list[str]:
+def example_lines(one: Example, width: int = WIDTH) -> list[str]:
     """An example as lines for a terminal: its remark as a comment, its call broken where it is too long."""
-    said = [f"{indent}# {one.says}"] if one.says else []
-    return [*said, *broken(one.line, indent)]
+    said = [f"  # {one.says}"] if one.says else []
+    return [*said, *broken(one.line, "  ", min(width, WIDTH))]
 
 
 def broken(call: str, indent: str = "  ", width: int = WIDTH) -> list[str]:
