@@ -28,16 +28,23 @@ PEOPLE = 50
 SLIDES = """async () => {
   const slider = document.querySelector('input.slide[data-for="f-budget"]');
   const first = () => document.querySelector('#answer .facts .value')?.textContent;
-  const times = [];
+  const steps = [];
   for (let step = 0; step < %d; step += 1) {
+    const plain = performance.now();
+    await (await fetch('/static/page.css', {cache: 'no-store'})).text();
     const before = first(), start = performance.now();
     slider.value = Number(slider.value) + 0.05;
     slider.dispatchEvent(new Event('input', {bubbles: true}));
-    while (first() === before && performance.now() - start < 5000) await new Promise(requestAnimationFrame);
-    times.push(performance.now() - start);
+    while (first() === before && performance.now() - start < 5000) await new Promise((next) => setTimeout(next, 1));
+    const seen = performance.now();
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    const asked = performance.getEntriesByType('resource').filter((one) => one.name.includes('/plan?')).at(-1);
+    steps.push({trivial: start - plain, whole: performance.now() - start, server: asked.responseEnd - asked.startTime,
+                script: seen - asked.responseEnd});
     await new Promise((done) => setTimeout(done, 150));
   }
-  return times;
+  return steps;
 }"""
 
 
@@ -74,10 +81,22 @@ def in_browser(where: str) -> None:
         ready = page.evaluate("performance.timing.loadEventEnd - performance.timing.navigationStart")
         page.wait_for_timeout(3000)
         print(f"a plan opened: ready in {ready} ms, {sum(sizes) / 1000:.0f} kB over the wire, charts and all")
-        times = sorted(page.evaluate(SLIDES % STEPS))
-        middle, late = statistics.median(times), times[int(0.9 * len(times))]
-        print(f"a moved slider, {len(times)} times: the new number after {middle:.0f} ms, p90 {late:.0f} ms")
+        told(page.evaluate(SLIDES % STEPS))
         browser.close()
+
+
+def told(steps: list[dict[str, float]]) -> None:
+    """A moved slider in its parts, beside a request of the same run that needs no thought."""
+    print(f"a moved slider, {len(steps)} times: ms until the new number is painted, and its parts")
+    trivial = statistics.median(one["trivial"] for one in steps)
+    parts = (("whole", "whole"), ("server", "request and answer"), ("script", "into the page"),
+             ("trivial", "a style sheet"))  # fmt: skip
+    for key, name in parts:
+        times = sorted(one[key] for one in steps)
+        middle, late = statistics.median(times), times[int(0.9 * len(times))]
+        print(
+            f"  {name:20} {middle:5.0f}, p90 {late:5.0f}   {middle / trivial:5.1f} x a style sheet from the same server"
+        )
 
 
 def loaded(where: str, seconds: float) -> None:
