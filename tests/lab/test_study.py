@@ -39,6 +39,7 @@ sequence = 32
 batch = 4
 validation = 20
 price = 0.1
+together = 1
 [schedule]
 warmup = 5
 [model]

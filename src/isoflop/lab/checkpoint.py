@@ -73,3 +73,12 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
     except SafetensorError as error:
         raise BadFile(f"{path}: no checkpoint ({error}); delete it, and the run starts again.") from error
+
+
+def about_checkpoint(path: Path) -> dict[str, str]:
+    """The words alone; BadFile where the file is no checkpoint."""
+    try:
+        with safe_open(os.fspath(path), framework="pt") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise BadFile(f"{path}: no checkpoint ({error}); delete it, and its runs start again.") from error

@@ -41,6 +41,9 @@ FEWEST_BLOCKS = 6
 
 MOST_EPOCHS = 1000
 
+ORDERS = 16
+"""Orders of a pass over the text that are kept: drawing one takes longer than many a step."""
+
 MOST_UNKNOWN = 0.01
 """Share of tokens that a tokenizer may have no name for; above, it was made for other text."""
 
@@ -117,6 +120,7 @@ class Corpus:
                 f"{folder}: the shards hold {sizes:,} bytes, corpus.json says {self.tokens:,} tokens; delete the folder"
                 " and build the corpus again."
             )
+        self._orders: dict[tuple[int, int, int], npt.NDArray[np.int64]] = {}
         self._shards = [np.memmap(path, dtype=self._type, mode="r") for path in shards]
 
     @property
@@ -153,13 +157,16 @@ class Corpus:
         Every pass over the text has an order of its own, drawn from the seed and the number of the pass.
         """
         total = self.sequences(length)
-        places = np.arange(step * sequences, (step + 1) * sequences)
-        out = np.empty((sequences, length + 1), dtype=np.int64)
-        for row, place in enumerate(places):
-            number = int(self._order(int(place) // total, length, seed)[int(place) % total])
-            block, within = divmod(number, self._in_a_block(length))
-            out[row] = self._read(int(self.train_blocks[block]) * BLOCK + within * length, length + 1)
-        return out
+        epochs, places = np.divmod(np.arange(step * sequences, (step + 1) * sequences), total)
+        numbers = np.array(
+            [self._order(int(epoch), length, seed)[at] for epoch, at in zip(epochs, places, strict=True)]
+        )
+        blocks, within = np.divmod(numbers, self._in_a_block(length))
+        starts = self.train_blocks[blocks] * BLOCK + within * length
+        if len(self._shards) == 1:
+            found: npt.NDArray[np.int64] = self._shards[0][starts[:, None] + np.arange(length + 1)].astype(np.int64)
+            return found
+        return np.stack([self._read(int(start), length + 1) for start in starts])
 
     def validation(self, *, sequences: int, length: int) -> npt.NDArray[np.int64]:
         """The same held-out sequences for every run, spread evenly over the held-out blocks."""
@@ -192,11 +199,14 @@ class Corpus:
         return (BLOCK - 1) // length
 
     def _order(self, epoch: int, length: int, seed: int) -> npt.NDArray[np.int64]:
+        """The order of one pass; those of the last few seeds are kept, for runs of several seeds side by side."""
         key = (epoch, length, seed)
-        if getattr(self, "_kept", (None, None))[0] != key:
+        if key not in self._orders:
+            if len(self._orders) >= ORDERS:
+                self._orders.pop(next(iter(self._orders)))
             rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch, 11])))
-            self._kept = (key, rng.permutation(self.sequences(length)))
-        return self._kept[1]
+            self._orders[key] = rng.permutation(self.sequences(length))
+        return self._orders[key]
 
     def _read(self, start: int, count: int) -> npt.NDArray[np.int64]:
         shard, within = divmod(start, SHARD)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import subprocess
@@ -11,6 +10,8 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from isoflop.errors import BadInput
 
@@ -24,9 +25,13 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A run to do, by its hash, with its habits; `after` names the run whose trunk it branches from."""
+    """A run to do, by its hash, with its habits; `after` names the run whose trunk it branches from.
+
+    `others` are trained together with it, in one process.
+    """
 
     run: str
+    others: tuple[str, ...] = ()
     log_every: int = 20
     checkpoint_every: int = 200
     branch_at: tuple[int, ...] = ()
@@ -34,8 +39,12 @@ class Task:
 
     def line(self) -> bytes:
         """For a worker's stdin."""
-        held = {"run": self.run, "log_every": self.log_every, "checkpoint_every": self.checkpoint_every}
-        return json.dumps(held | {"branch_at": list(self.branch_at)}).encode() + b"\n"
+        return msgspec.json.encode(self) + b"\n"
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """All of its runs."""
+        return (self.run, *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +94,18 @@ class Pool:
             assert busy, "runs wait for trunks that are not among them"
             for key, _ in self._selector.select():
                 worker: _Worker = key.data
-                outcome = self._hear(worker)
-                if outcome is None:
+                outcomes = self._hear(worker)
+                if outcomes is None:
                     continue
                 task, worker.task = worker.task, None
-                if task is not None and outcome.status == "lost" and tries[task.run] + 1 < TRIES:
+                lost = any(one.status == "lost" for one in outcomes)
+                if task is not None and lost and tries[task.run] + 1 < TRIES:
                     tries[task.run] += 1
                     waiting.appendleft(task)
                 elif task is not None:
                     open_.discard(task.run)
-                    tell(outcome)
+                    for outcome in outcomes:
+                        tell(outcome)
 
     def _give(self, waiting: deque[Task], open_: set[str]) -> None:
         """Hand runs to workers that have none, starting workers while there are too few."""
@@ -129,22 +140,22 @@ class Pool:
         self._selector.register(process.stdout, selectors.EVENT_READ, worker)
         return worker
 
-    def _hear(self, worker: _Worker) -> Outcome | None:
-        """What a worker says; a dead one is taken out, and its run is "lost"."""
+    def _hear(self, worker: _Worker) -> tuple[Outcome, ...] | None:
+        """What a worker says; a dead one is taken out, and its runs are "lost"."""
         assert worker.process.stdout is not None
         data = os.read(worker.process.stdout.fileno(), 65536)
         if not data:
             self._selector.unregister(worker.process.stdout)
             self._workers.remove(worker)
-            code = _buried(worker.process)
-            run = worker.task.run if worker.task else ""
-            return Outcome(run=run, status="lost", message=f"its process ended with {code}, {TRIES} times")
+            said = f"its process ended with {_buried(worker.process)}, {TRIES} times"
+            runs = worker.task.runs if worker.task else ("",)
+            return tuple(Outcome(run=run, status="lost", message=said) for run in runs)
         worker.heard += data
         if not worker.heard.endswith(b"\n"):
             return None
-        said = json.loads(bytes(worker.heard))
+        found = msgspec.json.decode(bytes(worker.heard), type=tuple[Outcome, ...])
         worker.heard.clear()
-        return Outcome(run=said["run"], status=said["status"], message=str(said.get("message", "")))
+        return found
 
 
 def _buried(process: subprocess.Popen[bytes]) -> int:

@@ -62,34 +62,26 @@ class RayPool:
             ready, _ = self._ray.wait(list(running), num_returns=1)
             task = running.pop(ready[0])
             try:
-                outcome: Outcome = self._ray.get(ready[0])
+                outcomes: tuple[Outcome, ...] = self._ray.get(ready[0])
             except self._ray.exceptions.RayError as error:  # its worker died more often than it may
-                outcome = Outcome(run=task.run, status="lost", message=str(error)[:300])
+                outcomes = tuple(Outcome(run=run, status="lost", message=str(error)[:300]) for run in task.runs)
             open_.discard(task.run)
-            tell(outcome)
+            for outcome in outcomes:
+                tell(outcome)
 
 
-def train_task(study: str, task: Task, threads: int) -> Outcome:
-    """One run on whatever machine this is."""
+def train_task(study: str, task: Task, threads: int) -> tuple[Outcome, ...]:
+    """The runs of a task on whatever machine this is."""
     from pathlib import Path
 
     import torch
 
-    from isoflop.errors import IsoflopError
     from isoflop.lab.data import Corpus
-    from isoflop.lab.run import perform
-    from isoflop.lab.store import RunFolder
-    from isoflop.lab.train import Habits
+    from isoflop.lab.worker import do_task
 
     torch.set_num_threads(threads)
     folder = Path(study)
-    habits = Habits(log_every=task.log_every, checkpoint_every=task.checkpoint_every, branch_at=task.branch_at)
-    try:
-        run = RunFolder(folder / "runs" / task.run)
-        result = perform(run, Corpus(folder / "corpus"), habits, trunks=folder / "trunks")
-    except (IsoflopError, OSError, RuntimeError) as error:
-        return Outcome(run=task.run, status="failed", message=f"{type(error).__name__}: {error}"[:500])
-    return Outcome(run=task.run, status=result.status)
+    return do_task(folder, Corpus(folder / "corpus"), task)
 
 
 def _library() -> ModuleType:

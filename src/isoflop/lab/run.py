@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from isoflop.lab.data import Corpus
     from isoflop.lab.store import RunFolder
+    from isoflop.torchmodel.decoder import Decoder
 
 SHARED = {"wsd", "constant"}
 """Schedules whose runs of several lengths are one run until the first decline."""
@@ -61,7 +63,7 @@ def perform(
         def save(at: Trainer) -> None:
             if trunks is not None and at.done in habits.branch_at:
                 trunks.mkdir(exist_ok=True)
-                at.save(_trunk(trunks, folder.spec.trunk, at.done))
+                at.save(trunk_path(trunks, folder.spec.trunk, at.done))
             at.save(folder.checkpoint)
 
         status = advance(trainer, habits, record, save)
@@ -82,33 +84,53 @@ def _begin(folder: RunFolder, trainer: Trainer, trunks: Path | None) -> int:
     if trunks is None or spec.schedule.kind not in SHARED:
         return 0
     leaves = spec.schedule.decline_from(spec.steps)
-    path = _trunk(trunks, spec.trunk, leaves)
+    path = trunk_path(trunks, spec.trunk, leaves)
     if path.exists():
         trainer.load(path)
         return trainer.done
     return 0
 
 
-def _trunk(trunks: Path, trunk: str, step: int) -> Path:
+def trunk_path(trunks: Path, trunk: str, step: int) -> Path:
+    """Where the state of a trunk at a step lies."""
     return trunks / f"{trunk}-{step}.safetensors"
 
 
 def _end(folder: RunFolder, trainer: Trainer, status: str, branched: int) -> Result:
     """Validate, write the model, keep the result."""
-    spec, corpus = folder.spec, trainer.corpus
-    loss = trainer.validate()
-    losses = [one for step, one in sorted(folder.losses().items()) if step < trainer.done]
+    result = result_of(
+        folder, trainer.corpus, Ended(status=status, steps=trainer.done, loss=trainer.validate()), branched
+    )
+    plain = trainer.plain()
+    if trainer.world.rank == 0:
+        keep(folder, result, plain, trainer.corpus)
+    return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a run ended: done | diverged, after how many steps, at which loss on held-out text."""
+
+    status: str
+    steps: int
+    loss: float
+
+
+def result_of(folder: RunFolder, corpus: Corpus, ended: Ended, branched: int) -> Result:
+    """The result of a run that has ended so, with what its log holds."""
+    spec = folder.spec
+    losses = [one for step, one in sorted(folder.losses().items()) if step < ended.steps]
     tail = [one for one in losses[-max(1, len(losses) // 20) :] if one is not None]
-    tokens = trainer.done * spec.batch * spec.sequence
+    tokens = ended.steps * spec.batch * spec.sequence
     there = corpus.train_tokens(spec.sequence)
-    result = Result(
+    return Result(
         hash=spec.hash,
-        status=status,
-        loss=loss if isfinite(loss) else None,
+        status=ended.status,
+        loss=ended.loss if isfinite(ended.loss) else None,
         train_loss=sum(tail) / len(tail) if tail else None,
-        steps=trainer.done,
+        steps=ended.steps,
         tokens=tokens,
-        flops=spec.flops * trainer.done / spec.steps,
+        flops=spec.flops * ended.steps / spec.steps,
         seconds=folder.seconds(),
         processor=folder.seconds("processor"),
         epochs=tokens / there,
@@ -117,9 +139,10 @@ def _end(folder: RunFolder, trainer: Trainer, status: str, branched: int) -> Res
         threads=torch.get_num_threads(),
         branched_at=branched,
     )
-    plain = trainer.plain()
-    if trainer.world.rank == 0:
-        if status == "done":
-            export_model(plain, spec, folder.path / "model", corpus.folder / "tokenizer.json")
-        folder.end(result)
-    return result
+
+
+def keep(folder: RunFolder, result: Result, model: Decoder, corpus: Corpus) -> None:
+    """Write the model of a run that is done, then its result."""
+    if result.status == "done":
+        export_model(model, folder.spec, folder.path / "model", corpus.folder / "tokenizer.json")
+    folder.end(result)

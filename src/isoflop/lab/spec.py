@@ -97,7 +97,8 @@ class RunSpec:
     """One run. `batch` sequences of `sequence` tokens a step, in `pieces` before the optimizer; `data` is the corpus.
 
     `validation`: held-out sequences that its loss is measured on. `bits`: weights of inner matrices are quantized to so
-    many with learned step sizes while training (QAT), 0 for not at all. `recompute`: activations are made again.
+    many with learned step sizes while training (QAT), 0 for not at all. `recompute`: activations are made again in the
+    backward pass. `compiled`: layers go through torch.compile, which takes a C++ compiler on a CPU.
     """
 
     shape: Shape
@@ -114,6 +115,7 @@ class RunSpec:
     validation: int = 512
     bits: int = 0
     recompute: bool = False
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "sequence", "batch", "pieces", "validation"):
@@ -173,8 +175,13 @@ class RunSpec:
         return {"hash": self.hash, **asdict(self)}
 
 
+LATER = {"compiled": False}
+"""Fields that came after runs had been named: a run that has them at these values keeps the name it had."""
+
+
 def _digest(held: Mapping[str, object]) -> str:
-    text = json.dumps(held, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    counted = {name: value for name, value in held.items() if name not in LATER or value != LATER[name]}
+    text = json.dumps(counted, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -27,6 +27,9 @@ WIDEST = 4096
 SPACING = 1.5
 """Parameters of a size over those of the next smaller one, at least."""
 
+MOST = 12
+"""Runs of one process where a study does not say: with more, what they share is small against what each takes."""
+
 FEWEST_STEPS = 60
 """A run of fewer steps says more about its warm-up than about its size."""
 
@@ -85,7 +88,8 @@ class Study:
 
     `allowance`: FLOP of all runs together that "auto" may not pass; 0 is three times what is planned first.
     `tokens_per_param`: where "auto" begins to look. `seeds` runs of each, `learning_rates` for a sweep. `price`: USD an
-    hour of this machine, 0 where nobody is to be told. The rest as in `RunSpec`.
+    hour of this machine, 0 where nobody is to be told. `together`: small runs that differ in seed and learning rate
+    alone that one process trains side by side at most, 1 for none, 0 for as many as pays. The rest as in `RunSpec`.
     """
 
     name: str
@@ -102,6 +106,9 @@ class Study:
     bits: int = 0
     validation: int = 512
     price: float = 0.0
+    together: int = 0
+    recompute: bool = False
+    compiled: bool = False
     learning_rates: tuple[float, ...] = (0.01,)
     model: Family = field(default_factory=Family)
     optimizer: Optimizer = field(default_factory=Optimizer)
@@ -116,12 +123,19 @@ class Study:
             raise BadInput("seeds: give 1 to 100; learning_rates: give at least one")
         if self.sizes != "auto" and (not self.sizes or any(one < 1 for one in self.sizes)):
             raise BadInput('sizes: give widths, such as [16, 32, 64], or "auto"')
+        if not 0 <= self.together <= 1000:
+            raise BadInput("together: give runs of one process at most, 1 for one, 0 for as many as pays")
         if self.sizes != "auto" and len(set(self.sizes)) < len(self.sizes):
             raise BadInput("sizes: one stands there twice; runs of it would count twice. For more runs raise seeds.")
         if len(set(self.learning_rates)) < len(self.learning_rates):
             raise BadInput("learning_rates: one stands there twice; runs of it would count twice. Raise seeds instead.")
         if not 0.1 <= self.tokens_per_param <= 1e5 or self.allowance < 0 or self.price < 0:
             raise BadInput("tokens_per_param is from 0.1 to 100,000; allowance and price are not negative")
+
+    @property
+    def most(self) -> int:
+        """Runs that one process trains side by side at most."""
+        return self.together or MOST
 
     def specs(self, budget: float, width: int, *, vocabulary: int, data: str) -> tuple[RunSpec, ...]:
         """The runs of one size at one budget, a seed and a learning rate each."""
@@ -140,6 +154,8 @@ class Study:
             precision=self.precision,
             validation=self.validation,
             bits=self.bits,
+            recompute=self.recompute,
+            compiled=self.compiled,
         )
         return tuple(
             replace(first, seed=seed, optimizer=replace(self.optimizer, learning_rate=rate))

@@ -134,7 +134,12 @@ class Trainer:
 
     def lost(self, loss: float, norm: float) -> bool:
         """Whether the run has diverged."""
-        return not isfinite(loss) or not isfinite(norm) or loss > LOST * log(self.spec.shape.vocabulary)
+        return diverged(self.spec, loss, norm)
+
+
+def diverged(spec: RunSpec, loss: float, norm: float) -> bool:
+    """Whether a run with this loss and norm of the gradient has diverged."""
+    return not isfinite(loss) or not isfinite(norm) or loss > LOST * log(spec.shape.vocabulary)
 
 
 def _optimizer(model: Decoder, spec: RunSpec) -> torch.optim.Optimizer:

@@ -1,23 +1,27 @@
 """A process that trains one run after the other: `python -m isoflop.lab.worker STUDY`, runs in, results out.
 
-A line on stdin: {"run": hash, "branch_at": [...], "log_every": n, "checkpoint_every": n}. A line on stdout: {"run":
-hash, "status": ...}; "failed" has a message with it. SIGTERM, or a parent that is gone, ends the process after at most
-`log_every` steps, with a checkpoint.
+A line on stdin is a `pool.Task`; a line on stdout a list of `pool.Outcome`, one of each of its runs that was not over.
+SIGTERM, or a parent that is gone, ends the process after at most `log_every` steps, with a checkpoint.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
+
+    from isoflop.lab.data import Corpus
+    from isoflop.lab.pool import Outcome, Task
 
 
 class Ending:
@@ -38,34 +42,48 @@ class Ending:
         return self.told or os.getppid() != self.parent
 
 
+def do_task(
+    study: Path, corpus: Corpus, task: Task, stopping: Callable[[], bool] = lambda: False
+) -> tuple[Outcome, ...]:
+    """Train what is left of a task's runs; what came of each."""
+    from isoflop.lab.party import Places, perform_together
+    from isoflop.lab.pool import Outcome
+    from isoflop.lab.run import Stopped, perform
+    from isoflop.lab.store import RunFolder
+    from isoflop.lab.train import Habits
+
+    habits = Habits(log_every=task.log_every, checkpoint_every=task.checkpoint_every, branch_at=task.branch_at)
+    places = Places(trunks=study / "trunks", together=study / "together")
+    runs: tuple[str, ...] = task.runs
+    try:
+        folders = [RunFolder(study / "runs" / run) for run in runs]
+        left = [one for one in folders if one.result is None]
+        runs = tuple(one.spec.hash for one in left) or runs
+        if len(folders) > 1:
+            found = perform_together(folders, corpus, habits, places=places, stopping=stopping)
+        else:
+            result = perform(folders[0], corpus, habits, trunks=places.trunks, stopping=stopping)
+            found = {result.hash: result.status}
+        return tuple(Outcome(run=run, status=found[run]) for run in runs)
+    except Stopped:
+        return tuple(Outcome(run=run, status="stopped") for run in runs)
+    except (IsoflopError, OSError, RuntimeError) as error:  # RuntimeError: what torch raises, memory too
+        said = f"{type(error).__name__}: {error}"[:500]
+        return tuple(Outcome(run=run, status="failed", message=said) for run in runs)
+
+
 def main(study: Path) -> None:
     """Serve until stdin ends."""
     import torch
 
     from isoflop.lab.data import Corpus
-    from isoflop.lab.run import Stopped, perform
-    from isoflop.lab.store import RunFolder
-    from isoflop.lab.train import Habits
+    from isoflop.lab.pool import Task
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     ending, corpus = Ending(), Corpus(study / "corpus")
     for line in sys.stdin:
-        task = json.loads(line)
-        habits = Habits(
-            log_every=task["log_every"],
-            checkpoint_every=task["checkpoint_every"],
-            branch_at=tuple(task["branch_at"]),
-        )
-        said: dict[str, object] = {"run": task["run"]}
-        try:
-            folder = RunFolder(study / "runs" / task["run"])
-            result = perform(folder, corpus, habits, trunks=study / "trunks", stopping=ending)
-            said |= {"status": result.status, "loss": result.loss, "flops": result.flops, "seconds": result.seconds}
-        except Stopped:
-            said["status"] = "stopped"
-        except (IsoflopError, OSError, RuntimeError) as error:  # RuntimeError: what torch raises, memory too
-            said |= {"status": "failed", "message": f"{type(error).__name__}: {error}"[:500]}
-        sys.stdout.buffer.write(json.dumps(said).encode() + b"\n")  # to the pool, not to a person
+        said = do_task(study, corpus, msgspec.json.decode(line, type=Task), ending)
+        sys.stdout.buffer.write(msgspec.json.encode(said) + b"\n")  # to the pool, not to a person
         sys.stdout.buffer.flush()
         if ending():
             return
