@@ -5,10 +5,10 @@
     '$'
 
 Questions: `solve(target, **knowns)` for one unknown, `plan(**knowns)` for a whole training run; both end in an `Answer`
-(or a `Ledger` of terms that add up). `describe(name)`: a model, read and counted. Catalogues: `device`, `devices`,
-`prices`, `quantities`. Words: `read` and `write` turn text into values and back. Rooms, for everything else:
-`isoflop.quantity`, `isoflop.relation`, `isoflop.book`, `isoflop.model`, `isoflop.hardware`, `isoflop.laws`,
-`isoflop.serving`. What can go wrong: `isoflop.errors`.
+(or a `Ledger` of terms that add up). `plans(vary, **knowns)` are several plans side by side. `describe(name)`: a model,
+read and counted. Catalogues: `device`, `devices`, `prices`, `quantities`. Words: `read` and `write` turn text into
+values and back. Rooms, for everything else: `isoflop.quantity`, `isoflop.relation`, `isoflop.book`, `isoflop.model`,
+`isoflop.hardware`, `isoflop.laws`, `isoflop.serving`. What can go wrong: `isoflop.errors`.
 
 Importing this package loads nothing; a name is loaded when it is first used (PEP 562).
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from isoflop import book, errors, hardware, laws, model, quantity, relation, serving, training
-    from isoflop.ask import check, plan, solve
+    from isoflop.ask import check, plan, plans, solve
     from isoflop.audit import audit
     from isoflop.errors import (
         AmbiguousInput,
@@ -69,6 +69,7 @@ __all__ = [
     "laws",
     "model",
     "plan",
+    "plans",
     "prices",
     "quantities",
     "quantity",
@@ -101,7 +102,7 @@ _DRAWN = frozenset({"ask", "audit", "laws", "model", "quantize", "relation", "se
 """Rooms whose answers people look at: with them come the drawings for notebooks and `str()`, which `report` owns."""
 
 _HOMES = {
-    "isoflop.ask": ("check", "plan", "solve"),
+    "isoflop.ask": ("check", "plan", "plans", "solve"),
     "isoflop.errors": (
         "AmbiguousInput",
         "BadFile",

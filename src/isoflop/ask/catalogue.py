@@ -9,8 +9,9 @@ import numpy as np
 
 from isoflop import hardware, laws
 from isoflop.errors import BadInput, MissingData, shorten
+from isoflop.hardware.system_power import system_power
 from isoflop.laws.surface import Surface
-from isoflop.quantity import Interval, Point, quantity, read
+from isoflop.quantity import Centred, Interval, Point, quantity, read
 from isoflop.relation import Fact, Relation
 
 if TYPE_CHECKING:
@@ -55,6 +56,15 @@ def device_facts(name: str | None, dtype: str | None) -> tuple[Device | None, st
     ):
         if figure is not None:
             facts.append(_figure(key, figure, device.title))
+    measured = system_power(device)
+    if measured is not None:
+        spread = Centred(measured.ratio, measured.low, measured.high, "lognormal")
+        facts.append(
+            Fact(
+                quantity="power_ratio", spread=spread, rank="default", source=measured.source,
+                note=f"measured: {measured.note}",
+            )
+        )  # fmt: skip
     return device, chosen, facts
 
 

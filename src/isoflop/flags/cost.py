@@ -26,7 +26,7 @@ WORDS = {
     "utilisation": ("utilisation", "Share of that in which it works: 80%."),
     "electricity_price": ("electricity_price", "'$0.08/kWh'."),
     "pue": ("pue", "Building over machines: 1.1."),
-    "power_ratio": ("power_ratio", "Machines over the board's TDP at full load: 1.1."),
+    "power_ratio": ("power_ratio", "Machines over the board's TDP at full load; as measured, else 1.1."),
     "storage_price": ("storage_price", "'$0.02/GB/month'."),
     "text": ("text_bytes", "Text there is: '2 TB'; else as much as the epochs need."),
     "checkpoint_rate": ("checkpoint_rate", "What a chip writes: '0.25 GB/s'."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from isoflop import hardware
 from isoflop.book import energy, money
 from isoflop.errors import MissingData
+from isoflop.hardware.system_power import system_power
 from isoflop.training.terms import KWH, Line
 
 if TYPE_CHECKING:
@@ -17,10 +18,24 @@ LLAMA_PUE, LLAMA_GRID = 1.1, 0.385 / KWH
 """LLaMA's convention: TDP times chip-hours times this PUE, at this intensity, wherever the run was."""
 
 
+USUAL_RATIO = 1.1
+"""Machines over the board's TDP where nobody has measured it: hosts and network. An estimate."""
+
+
+def ratio_of(device: Device, terms: Terms) -> tuple[float, str]:
+    """Power of the machines over the board's TDP at full load, and in words whose it is."""
+    if terms.power_ratio is not None:
+        return terms.power_ratio, "as given"
+    measured = system_power(device)
+    if measured is not None:
+        return measured.ratio, f"measured: {measured.note}"
+    return USUAL_RATIO, "assumed"
+
+
 def machine_power(device: Device, terms: Terms, draw: float) -> float:
     """Watts of the machines for each chip: its board at this utilisation, host and network on top."""
     tdp = device.power().value
-    return float(energy.chip_power(tdp, terms.power_ratio - 1 + draw))
+    return float(energy.chip_power(tdp, ratio_of(device, terms)[0] - 1 + draw))
 
 
 def energy_lines(chip_time: float, device: Device, terms: Terms, draw: float) -> tuple[Line, ...]:
@@ -32,13 +47,14 @@ def energy_lines(chip_time: float, device: Device, terms: Terms, draw: float) ->
         tdp = device.power().value
     except MissingData as error:
         return (Line(name="energy", value=0.0, words="not known", note=str(error)),)
+    ratio, said = ratio_of(device, terms)
     power = machine_power(device, terms, draw)
     machines = float(energy.machine_energy(chip_time, power))
     whole = float(energy.train_energy(machines, terms.pue))
     lines = [
         Line(
             name="power of the machines", value=power, quantity="chip_power",
-            note=f"board at {draw:.0%} of {tdp:g} W, host and network {terms.power_ratio - 1:.0%} of it, assumed",
+            note=f"board at {draw:.0%} of {tdp:g} W, host and network {ratio - 1:.0%} of it, {said}",
         ),
         Line(name="energy", value=whole, quantity="train_energy", note=f"at the meter, PUE {terms.pue:g}"),
         Line(

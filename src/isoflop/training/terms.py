@@ -15,12 +15,13 @@ MONTH = 730.5 * HOUR
 class Terms:
     """What an account takes for granted where nobody says, each an assumption of that name.
 
-    `development` is the work before the run that counted over its own (half again in one open project
-    [morrison2025]); `evaluation` the time of evaluations over that of steps; `checkpoint_rate` bytes a second that a
-    chip writes; `kept` checkpoints kept to the end. `wue` is litres of water a kWh of the machines, on site. Prices of
-    electricity [USD/J] and storage [USD/byte/s], capital [USD/chip, None: unknown], lifetime [s]. `text` is the text
-    there is [bytes; None: as much as `epochs` needs], in a `language`; "" takes the measured `tokenizer` whose
-    vocabulary is nearest to the model's.
+    `power_ratio` is the machines' power over the board's TDP at full load; None: as measured, where an owner of such
+    chips has (TPU v3, v4, V100), else 1.1. `development` is the work before the run that counted over its own (half
+    again in one open project [morrison2025]); `evaluation` the time of evaluations over that of steps;
+    `checkpoint_rate` bytes a second that a chip writes; `kept` checkpoints kept to the end. `wue` is litres of water a
+    kWh of the machines, on site. Prices of electricity [USD/J] and storage [USD/byte/s], capital [USD/chip, None:
+    unknown], lifetime [s]. `text` is the text there is [bytes; None: as much as `epochs` needs], in a `language`; ""
+    takes the measured `tokenizer` whose vocabulary is nearest to the model's.
     """
 
     chip_mtbf: float = 50_000 * HOUR
@@ -29,7 +30,7 @@ class Terms:
     kept: int = 20
     evaluation: float = 0.02
     development: float = 0.5
-    power_ratio: float = 1.1
+    power_ratio: float | None = None
     pue: float = 1.1
     grid: str = "us"
     wue: float = 1.8
