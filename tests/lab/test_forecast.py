@@ -16,12 +16,13 @@ pytest.importorskip("torch")
 from tests.lab.test_train import SHAPE, spec
 
 from isoflop.errors import BadInput, MissingData
-from isoflop.lab import Corpus, RunFolder, forecast
+from isoflop.lab import Corpus, Means, RunFolder, forecast
 from isoflop.lab.forecast import _makespan, _widths, left_of
 from isoflop.lab.pace import Heard, Pace, held_bytes, machine_at, profile_text
 from isoflop.lab.pool import Task
 from isoflop.lab.probe import probe
 from isoflop.lab.spec import RunSpec
+from isoflop.lab.tasks import tasks_of
 
 
 def of_width(corpus: Corpus, width: int, **changes: object) -> RunSpec:
@@ -32,7 +33,6 @@ def heard(pace: Pace, runs: list[RunSpec], factors: list[float], *, slowed: floa
     """A machine on which steps take these times what the training room says, and others slow them."""
     steps = {one.hash: [factor * pace.alone(one)] * 4 for one, factor in zip(runs, factors, strict=True)}
     return Heard(
-        rest=int(2e8),
         steps=steps,
         busy={name: [one / slowed for one in held] for name, held in steps.items()},
         validation={one.hash: pace.alone(one) / 10 for one in runs},
@@ -47,7 +47,7 @@ def heard(pace: Pace, runs: list[RunSpec], factors: list[float], *, slowed: floa
 def test_the_factor_of_the_probe_is_interpolated_between_its_sizes_and_kept_beyond(corpus: Corpus) -> None:
     runs = [of_width(corpus, width) for width in (8, 16, 32)]
     blank = Pace(corpus.folder, [], [])
-    pace = Pace(corpus.folder, runs, [heard(blank, runs, [1.0, 3.0, 4.0])])
+    pace = Pace(corpus.folder, [(one,) for one in runs], [heard(blank, runs, [1.0, 3.0, 4.0])])
     assert [pace.step(one) / pace.alone(one) for one in runs] == pytest.approx([1, 3, 4])
     assert pace.step(of_width(corpus, 64)) / pace.alone(of_width(corpus, 64)) == pytest.approx(4)
     between = of_width(corpus, 24)
@@ -66,7 +66,7 @@ def test_the_factor_of_the_probe_is_interpolated_between_its_sizes_and_kept_beyo
 def test_the_interval_holds_a_machine_whose_others_are_half_or_twice_as_many(corpus: Corpus, slowed: float) -> None:
     runs = [of_width(corpus, 8)]
     blank = Pace(corpus.folder, [], [])
-    pace = Pace(corpus.folder, runs, [heard(blank, runs, [slowed], slowed=slowed)])
+    pace = Pace(corpus.folder, [(one,) for one in runs], [heard(blank, runs, [slowed], slowed=slowed)])
     assert pace.slowed == pytest.approx(slowed)
     low, high = _widths(pace)
     assert low * slowed <= 1 + (slowed - 1) / 2
@@ -88,18 +88,18 @@ def test_a_probe_says_what_a_forecast_reads(corpus: Corpus, tmp_path: Path) -> N
 
     (tmp_path / "corpus").symlink_to(corpus.folder)
     run = of_width(corpus, 8, steps=10, schedule=replace(spec(corpus).schedule, warmup=2))
-    found = msgspec.json.decode(json.dumps(probe(tmp_path, [run.as_json()])), type=Heard)
+    found = msgspec.json.decode(json.dumps(probe(tmp_path, [[run.as_json()]])), type=Heard)
     assert len(found.steps[run.hash]) == len(found.busy[run.hash]) == 8
-    assert found.held[run.hash] >= found.rest > 5e7
+    assert found.held[run.hash] > 5e7
     assert {path.name for path in tmp_path.iterdir()} == {"corpus"}
 
 
 def test_without_a_probe_the_training_room_says_it_alone(corpus: Corpus, tmp_path: Path) -> None:
     runs = [spec(corpus, seed=seed) for seed in (1, 2)]
     with pytest.raises(MissingData, match=r"isoflop measure --threads 1 --out .*machine\.toml"):
-        forecast(tmp_path, runs, processes=2, probe=False)
+        forecast(tmp_path, runs, Means(probe=False))
     (tmp_path / "machine.toml").write_text(_own(), encoding="utf-8")
-    found = forecast(tmp_path, runs, processes=2, probe=False, price=3600.0)
+    found = forecast(tmp_path, runs, Means(probe=False, price=3600.0))
     alone = machine_at(tmp_path)
     assert found.own
     assert found.profile == alone.chip.name
@@ -113,12 +113,12 @@ def test_without_a_probe_the_training_room_says_it_alone(corpus: Corpus, tmp_pat
 def test_what_is_on_record_is_not_predicted_again(corpus: Corpus, tmp_path: Path) -> None:
     (tmp_path / "machine.toml").write_text(_own(), encoding="utf-8")
     run = spec(corpus)
-    whole = forecast(tmp_path, [run], processes=1, probe=False)
+    whole = forecast(tmp_path, [run], Means(processes=1, probe=False))
     folder = RunFolder.made(tmp_path / "runs", run)
     assert left_of(tmp_path, run.hash) == 1.0
     folder.log.add({"step": 30, "losses": [2.0] * 30, "grad_norm": 1.0, "seconds": 0.1})
     assert left_of(tmp_path, run.hash) == 0.25
-    rest = forecast(tmp_path, [run], processes=1, probe=False)
+    rest = forecast(tmp_path, [run], Means(processes=1, probe=False))
     assert rest.busy.value == pytest.approx(whole.busy.value / 4)
     assert rest.seconds == whole.seconds
 
@@ -142,3 +142,29 @@ def _own() -> str:
     from importlib.resources import files
 
     return files("isoflop.lab").joinpath("machine.toml").read_text(encoding="utf-8")
+
+
+def test_runs_trained_together_share_the_time_of_starting_operations(corpus: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "machine.toml").write_text(_own(), encoding="utf-8")
+    runs = [spec(corpus, seed=seed) for seed in range(4)]
+    pace = Pace(tmp_path, [], [])
+    launch = pace.machine.profile.launch.step
+    one, four = pace.alone(runs[0]), pace.alone(runs[0], 4)
+    assert one - four > 0.75 * launch
+    assert four > (one - launch) / 4
+    means = Means(processes=1, probe=False)
+    apart = forecast(tmp_path, runs, means)
+    party = forecast(tmp_path, runs, means, tasks_of(runs, together=4))
+    assert party.busy.value == pytest.approx(4 * 40 * four)
+    assert party.busy.value < apart.busy.value
+    assert party.memory.value > apart.memory.value
+    assert set(party.seconds) == {one.hash for one in runs}
+
+
+def test_a_party_is_probed_together(corpus: Corpus, tmp_path: Path) -> None:
+    import msgspec
+
+    (tmp_path / "corpus").symlink_to(corpus.folder)
+    runs = [of_width(corpus, 8, seed=seed, steps=30) for seed in (1, 2)]
+    found = msgspec.json.decode(json.dumps(probe(tmp_path, [[one.as_json() for one in runs]])), type=Heard)
+    assert set(found.steps) == set(found.validation) == set(found.held) == {runs[0].hash}

@@ -57,9 +57,9 @@ def new(folder: Path, study: Path, processes: int, probe: bool, device: Path | N
     )
     _print_plan(held)
     if probe or device is not None:
-        price = held.study.price
+        todo, means = held.todo(), room.Means(processes=processes, price=held.study.price, probe=probe)
         try:
-            found = room.forecast(folder, held.todo(), processes=processes, price=price, probe=probe)
+            found = room.forecast(folder, todo, means, held.tasks(todo))
         except KeyboardInterrupt:
             click.echo(f"\nstopped; the study is made: isoflop lab run {folder}", err=True)
             raise

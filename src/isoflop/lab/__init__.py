@@ -10,7 +10,7 @@ from __future__ import annotations
 from isoflop.lab.bracket import Bracket, bracket
 from isoflop.lab.data import Corpus, DataSpec, build_corpus
 from isoflop.lab.export import line_of_study, rows, runs_of_study, write_export, write_model
-from isoflop.lab.forecast import Forecast, forecast
+from isoflop.lab.forecast import Forecast, Means, forecast
 from isoflop.lab.operate import StudyFolder, make_study, run_study
 from isoflop.lab.progress import Progress, progress
 from isoflop.lab.query import query
@@ -25,6 +25,7 @@ __all__ = [
     "DataSpec",
     "Family",
     "Forecast",
+    "Means",
     "Optimizer",
     "Progress",
     "Result",

@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 
 from isoflop.errors import Infeasible, MissingData
-from isoflop.lab.pace import OWN, Heard, Pace, held_bytes
+from isoflop.lab.pace import OWN, Heard, Pace, party_bytes
 from isoflop.lab.store import RunFolder
 from isoflop.lab.tasks import SHARED, tasks_of
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from isoflop.lab.pace import Party
     from isoflop.lab.pool import Task
     from isoflop.lab.spec import RunSpec
 
@@ -92,51 +93,55 @@ class Forecast:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-def forecast(
-    study: Path,
-    specs: Sequence[RunSpec],
-    *,
-    processes: int,
-    threads: int = 1,
-    price: float = 0.0,
-    probe: bool = True,
-) -> Forecast:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What a study is run with: processes of `threads` each, USD an hour of the machine; whether to probe it first."""
+
+    processes: int = 2
+    threads: int = 1
+    price: float = 0.0
+    probe: bool = True
+
+
+def forecast(study: Path, specs: Sequence[RunSpec], means: Means, tasks: Sequence[Task] = ()) -> Forecast:
     """Predict these runs on this machine, after probing it for some seconds with as many processes as will train.
 
-    What the study's folder has on record of a run is not predicted again. Without a probe the training room says it
-    alone. Raises: MissingData then where the study holds no `machine.toml`.
+    `tasks`: how they will be done, where runs are trained together. What the study's folder has on record of a run is
+    not predicted again. Without a probe the training room says it alone. Raises: MissingData then where the study holds
+    no `machine.toml`.
     """
-    if not probe and not (study / OWN).is_file():
+    if not means.probe and not (study / OWN).is_file():
         raise MissingData(
-            f"without a probe a forecast needs a profile of this machine: isoflop measure --threads {threads} --out"
-            f" {study / OWN}; or leave --no-probe out."
+            f"without a probe a forecast needs a profile of this machine: isoflop measure --threads {means.threads}"
+            f" --out {study / OWN}; or leave --no-probe out."
         )
     if not specs:
-        nothing = Span(value=0.0, low=0.0, high=0.0)
-        return Forecast(
-            runs=0, flops=0.0, tokens=0, wall=nothing, busy=nothing, memory=nothing, disk=0.0, cost=0.0, load=0.0
-        )
-    load = os.getloadavg()[0]
-    probed = _probed(specs) if probe else []
-    begun = time()
-    pace = Pace(study, probed, _probe(study, probed, processes, threads) if probe else [])
-    tasks = tasks_of(specs)
-    seconds, around = _seconds(pace, tasks, {one.hash: one for one in specs})
+        return _nothing()
+    load, begun = os.getloadavg()[0], time()
+    tasks = tasks or tasks_of(specs)
+    by_hash = {one.hash: one for one in specs}
+    parties = [tuple(by_hash[run] for run in task.runs if run in by_hash) for task in tasks]
+    probed = _probed(parties) if means.probe else []
+    pace = Pace(study, probed, _probe(study, probed, means) if means.probe else [])
+    together = {one.hash: len(party) for party in parties for one in party}
+    seconds, around = _seconds(pace, tasks, by_hash, together)
     left = {name: left_of(study, name) for name in seconds}
-    busy = sum(value * left[name] for name, value in seconds.items())
-    down, up = _widths(pace)
+    rest = {name: value * left[name] for name, value in seconds.items()}
+    busy, (down, up) = sum(rest.values()), _widths(pace)
     start = max((one.ready - begun for one in pace.heard), default=START_UP)
-    wall = _makespan(tasks, {name: seconds[name] * left[name] + around[name] for name in seconds}, processes)
-    alone = sum(pace.alone(one) / pace.step(one) * seconds[one.hash] * left[one.hash] for one in specs)
+    wall = _makespan(tasks, {name: rest[name] + around[name] for name in rest}, means.processes)
+    alone = sum(
+        pace.alone(one, together[name]) / pace.step(one, together[name]) * rest[name] for name, one in by_hash.items()
+    )
     return Forecast(
         runs=len(specs),
         flops=sum(one.flops for one in specs),
         tokens=sum(one.tokens for one in specs),
         wall=Span(value=wall + start, low=wall * down + start / 2, high=wall * up + 2 * start),
         busy=Span(value=busy, low=busy * down, high=busy * up),
-        memory=_memory(specs, pace),
-        disk=disk_bytes(specs, processes),
-        cost=(wall + start) / 3600 * price,
+        memory=_memory(parties, pace),
+        disk=disk_bytes(specs, means.processes),
+        cost=(wall + start) / 3600 * means.price,
         load=load,
         slowed=pace.slowed,
         alone=Span(value=alone, low=alone / pace.spread, high=alone * pace.spread),
@@ -144,6 +149,12 @@ def forecast(
         own=pace.own,
         seconds=seconds,
     )
+
+
+def _nothing() -> Forecast:
+    """Of no runs at all."""
+    none = Span(value=0.0, low=0.0, high=0.0)
+    return Forecast(runs=0, flops=0.0, tokens=0, wall=none, busy=none, memory=none, disk=0.0, cost=0.0, load=0.0)
 
 
 def left_of(study: Path, run: str) -> float:
@@ -171,7 +182,7 @@ def _widths(pace: Pace) -> tuple[float, float]:
 
 
 def _seconds(
-    pace: Pace, tasks: Sequence[Task], specs: Mapping[str, RunSpec]
+    pace: Pace, tasks: Sequence[Task], specs: Mapping[str, RunSpec], together: Mapping[str, int]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Of each run's own steps (those of a trunk belong to the run that trains it), and of what comes around them."""
     seconds: dict[str, float] = {}
@@ -181,13 +192,16 @@ def _seconds(
         float(np.mean([getattr(one, name) for one in found])) if found else 0.0 for name in ("begin", "keep", "record")
     )
     for task in tasks:
-        spec = specs[task.run]
-        leaves = spec.schedule.decline_from(spec.steps) if task.after and spec.schedule.kind in SHARED else 0
-        own = spec.steps - leaves
-        seconds[task.run] = own * pace.step(spec)
-        kept = own // task.checkpoint_every + len(task.branch_at) + 2  # the model and the result are written too
-        around[task.run] = begin + kept * keep + own // task.log_every * record
-        around[task.run] += spec.validation * pace.validation(spec)
+        for name in task.runs:
+            if name not in specs:
+                continue
+            spec, many = specs[name], together[name]
+            leaves = spec.schedule.decline_from(spec.steps) if task.after and spec.schedule.kind in SHARED else 0
+            own = spec.steps - leaves
+            seconds[name] = own * pace.step(spec, many)
+            kept = (own // task.checkpoint_every + len(task.branch_at)) / many + 2  # the model and the result as well
+            around[name] = begin / many + kept * keep + own // task.log_every * record
+            around[name] += spec.validation * pace.validation(spec, many)
     return seconds, around
 
 
@@ -203,23 +217,28 @@ def _makespan(tasks: Sequence[Task], seconds: Mapping[str, float], processes: in
             now = min(ended[one.after] for one in waiting if one.after in ended)
             ready = [one for one in waiting if ended.get(one.after, float("inf")) <= now]
         waiting.remove(ready[0])
-        ended[ready[0].run] = now + seconds[ready[0].run]
+        ended[ready[0].run] = now + sum(seconds.get(run, 0.0) for run in ready[0].runs)
         heapq.heappush(free, ended[ready[0].run])
     return max(ended.values())
 
 
-def _probed(specs: Sequence[RunSpec]) -> list[RunSpec]:
-    """Some of the sizes, smallest to largest."""
-    by_size = {one.params: one for one in sorted(specs, key=lambda one: -one.steps)}
+def _probed(parties: Sequence[Party]) -> list[Party]:
+    """Some of the sizes, smallest to largest; of each the runs that are trained together most."""
+    by_size: dict[int, Party] = {}
+    for party in parties:
+        size = party[0].params
+        if len(party) > len(by_size.get(size, ())):
+            by_size[size] = party
     sizes = sorted(by_size)
     places = np.unique(np.linspace(0, len(sizes) - 1, PROBED).round().astype(int))
     return [by_size[sizes[place]] for place in places]
 
 
-def _probe(study: Path, specs: Sequence[RunSpec], processes: int, threads: int) -> list[Heard]:
+def _probe(study: Path, parties: Sequence[Party], means: Means) -> list[Heard]:
     """What `processes` processes at once say of the same steps."""
-    given = json.dumps([one.as_json() for one in specs]).encode()
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    given = json.dumps([[one.as_json() for one in party] for party in parties]).encode()
+    threads = str(means.threads)
+    environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     running = [
         subprocess.Popen(  # noqa: S603 - this very Python
             [sys.executable, "-m", "isoflop.lab.probe", str(study)],
@@ -228,7 +247,7 @@ def _probe(study: Path, specs: Sequence[RunSpec], processes: int, threads: int) 
             env=environment,
             start_new_session=True,  # Ctrl-C is for this process, which ends them
         )
-        for _ in range(processes)
+        for _ in range(means.processes)
     ]
     try:
         for one in running:
@@ -246,9 +265,9 @@ def _probe(study: Path, specs: Sequence[RunSpec], processes: int, threads: int) 
     return [msgspec.json.decode(one, type=Heard) for one in said]
 
 
-def _memory(specs: Sequence[RunSpec], pace: Pace) -> Span:
-    """Of the largest process: tensors of its largest run, and what libraries hold beside them."""
-    tensors = max(held_bytes(one) for one in specs)
+def _memory(parties: Sequence[Party], pace: Pace) -> Span:
+    """Of the largest process: tensors of its largest party, and what libraries hold beside them."""
+    tensors = max(party_bytes(one) for one in parties)
     rest = pace.rest() if pace.heard else REST
     low, high = REST_DOUBT
     least, most = (0.9, 1.5) if pace.heard else (0.7, 2.0)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from isoflop.errors import BadInput, shorten
 from isoflop.lab.data import Corpus, build_corpus
 from isoflop.lab.files import Records, write_atomically
-from isoflop.lab.forecast import check_disk, disk_bytes, forecast, summary
+from isoflop.lab.forecast import Means, check_disk, disk_bytes, forecast, summary
 from isoflop.lab.pace import OWN, profile_text
 from isoflop.lab.pool import Pool
 from isoflop.lab.ray_pool import RayPool
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from isoflop.lab.forecast import Forecast
-    from isoflop.lab.pool import Outcome
+    from isoflop.lab.pool import Outcome, Task
     from isoflop.lab.spec import RunSpec
     from isoflop.lab.store import Result
     from isoflop.lab.study import Study
@@ -76,6 +76,10 @@ class StudyFolder:
         """Runs that are to be done next."""
         done = self.results()
         return tuple(one for one in self.wanted().specs if one.hash not in done)
+
+    def tasks(self, todo: Sequence[RunSpec]) -> list[Task]:
+        """These runs in the order in which they are done, with what they share."""
+        return tasks_of(todo, self.wanted().specs, together=self.study.most)
 
     def expect(self, before: Forecast, processes: int) -> None:
         """Keep the seconds predicted of each run, for those who look on while they are done."""
@@ -180,8 +184,8 @@ def run_study(
             spent = sum(RunFolder.made(held.runs, spec).seconds() for spec in todo)
             before = None
             if probe or (held.path / OWN).is_file():
-                price = held.study.price
-                before = forecast(held.path, todo, processes=processes, threads=threads, price=price, probe=probe)
+                means = Means(processes=processes, threads=threads, price=held.study.price, probe=probe)
+                before = forecast(held.path, todo, means, held.tasks(todo))
                 held.expect(before, processes)
                 tell(before)
 
@@ -191,7 +195,7 @@ def run_study(
                 tell(outcome)
 
             began = perf_counter()
-            pool.do(tasks_of(todo), heard)
+            pool.do(held.tasks(todo), heard)
             with suppress(OSError):  # a full disk, which the runs that failed tell of; only what was measured is lost
                 _note(held, todo, before, Spent(wall=perf_counter() - began, before=spent))
             held.compact()

@@ -6,6 +6,7 @@ of a few real steps at a few sizes gives measured over modelled; between the siz
 logarithm of parameters, beyond them it stays. Where the profile is the machine's own, the factor is near 1 and the
 training room alone says the same; the probe is better where the machine is busy, threads are shared, or the profile is
 another's. Memory alike: tensors as the training room has them, and what libraries hold beside them by the probe.
+Runs that one process trains together share the time of starting operations, and are probed together.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ import numpy as np
 from isoflop.errors import BadInput, shorten
 from isoflop.hardware import device
 from isoflop.quantity.toml_file import read_text
-from isoflop.training import Layout, Recipe, Run, machine_of, pace_of, peak
+from isoflop.training import Layout, Recipe, Run, machine_of, peak, step_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from isoflop.lab.spec import RunSpec
     from isoflop.training import Machine
+
+Party = tuple["RunSpec", ...]
+"""Runs that one process trains together, of one shape and length; mostly one."""
 
 OWN = "machine.toml"
 """The profile of this machine in a study's folder."""
@@ -48,12 +52,12 @@ FEWEST_DOUBT = 0.05
 class Heard:
     """What one process of a probe found.
 
-    By the hash of the run: seconds of each step on the clock (`steps`) and of the process's own processor (`busy`), of
-    one validated sequence, and the most bytes `held` so far. `rest`: bytes after the first two steps. `ready`: when its
-    first run began (seconds since 1970); seconds to make a run, to keep a checkpoint, to keep a record.
+    By the hash of the first run of a party (runs trained together, or one): seconds of each step on the clock (`steps`)
+    and of the process's own processor (`busy`), of one validated sequence, all divided by the runs of the party; and
+    the most bytes `held` so far. `ready`: when its first run began (seconds since 1970); seconds to make a party, to
+    keep a checkpoint, to keep a record.
     """
 
-    rest: int
     steps: dict[str, list[float]]
     validation: dict[str, float]
     busy: dict[str, list[float]]
@@ -65,54 +69,67 @@ class Heard:
 
 
 class Pace:
-    """What steps of a study take on this machine."""
+    """What steps of a study take on this machine. `probed`: parties, smallest runs first."""
 
-    def __init__(self, study: Path, probed: Sequence[RunSpec], heard: Sequence[Heard]) -> None:
+    def __init__(self, study: Path, probed: Sequence[Party], heard: Sequence[Heard]) -> None:
         self.own = (study / OWN).is_file()
         self.machine = machine_at(study)
         self.probed, self.heard = probed, heard
 
-    def alone(self, spec: RunSpec) -> float:
-        """Seconds of a step by the training room alone."""
+    def alone(self, spec: RunSpec, many: int = 1) -> float:
+        """Seconds of a step of one run by the training room alone, where `many` are trained together.
+
+        Together they share the time of starting operations, and nothing else.
+        """
         run, layout = as_run(spec)
-        return pace_of(run, layout, self.machine).step
+        found = step_time(run, layout, self.machine.chip, self.machine.profile)
+        shared = float(found.terms["launch"].item()) + self.machine.profile.launch.step
+        return float(found.total.item()) - shared * (1 - 1 / many)
 
     @property
     def spread(self) -> float:
         """What the profile says of itself: 5 and 95 % points are the time over and times this."""
         return self.machine.profile.spread
 
-    def step(self, spec: RunSpec) -> float:
-        """Seconds of a step."""
-        return self.alone(spec) * self._factor(spec, self._factors)
+    def step(self, spec: RunSpec, many: int = 1) -> float:
+        """Seconds of a step of one run."""
+        return self.alone(spec, many) * self._factor(spec, self._factors)
 
-    def validation(self, spec: RunSpec) -> float:
-        """Seconds to validate one sequence."""
-        return self.alone(spec) * self._factor(spec, self._checks)
+    def validation(self, spec: RunSpec, many: int = 1) -> float:
+        """Seconds to validate one sequence with one run."""
+        return self.alone(spec, many) * self._factor(spec, self._checks)
 
     def _factor(self, spec: RunSpec, factors: Sequence[float]) -> float:
         if not self.probed:
             return 1.0
-        return float(np.exp(np.interp(log(spec.params), [log(one.params) for one in self.probed], np.log(factors))))
+        return float(np.exp(np.interp(log(spec.params), self._sizes, np.log(factors))))
+
+    @property
+    def _sizes(self) -> list[float]:
+        return [log(party[0].params) for party in self.probed]
+
+    def _over(self, party: Party, measured: float) -> float:
+        return measured / self.alone(party[0], len(party))
 
     @cached_property
     def _factors(self) -> list[float]:
-        return [self._mean(one.hash) / self.alone(one) for one in self.probed]
+        return [self._over(party, self._mean(party)) for party in self.probed]
 
     @cached_property
     def _checks(self) -> list[float]:
         return [
-            float(np.mean([held.validation[one.hash] for held in self.heard])) / self.alone(one) for one in self.probed
+            self._over(party, float(np.mean([held.validation[party[0].hash] for held in self.heard])))
+            for party in self.probed
         ]
 
-    def _mean(self, run: str) -> float:
-        return float(np.mean(np.concatenate([held.steps[run] for held in self.heard])))
+    def _mean(self, party: Party) -> float:
+        return float(np.mean(np.concatenate([held.steps[party[0].hash] for held in self.heard])))
 
     @property
     def slowed(self) -> float:
         """Times on the clock over times of the process's own processor: what others took; 1 where nobody did."""
-        clock = sum(sum(held.steps[one.hash]) for held in self.heard for one in self.probed)
-        busy = sum(sum(held.busy[one.hash]) for held in self.heard for one in self.probed)
+        clock = sum(sum(held.steps[party[0].hash]) for held in self.heard for party in self.probed)
+        busy = sum(sum(held.busy[party[0].hash]) for held in self.heard for party in self.probed)
         return max(1.0, clock / busy) if busy else 1.0
 
     @property
@@ -122,24 +139,22 @@ class Pace:
         How far a probed size in the middle is off what its neighbours say of it.
         """
         found = [FEWEST_DOUBT]
-        for place in range(1, len(self.probed) - 1):
-            at = [log(self.probed[near].params) for near in (place - 1, place, place + 1)]
-            low, here, high = (log(self._factors[near]) for near in (place - 1, place, place + 1))
-            found.append(abs(here - float(np.interp(at[1], [at[0], at[2]], [low, high]))))
+        at, said = self._sizes, [log(one) for one in self._factors]
+        for place in range(1, len(at) - 1):
+            ends = (place - 1, place + 1)
+            found.append(abs(said[place] - float(np.interp(at[place], [at[x] for x in ends], [said[x] for x in ends]))))
         return max(found)
 
     @property
     def differing(self) -> float:
         """Half-width (90 %) of the logarithm of the mean step, from how far processes and sizes of the probe differ."""
-        ratios = [
-            np.log(np.mean(held.steps[one.hash]) / self._mean(one.hash)) for held in self.heard for one in self.probed
-        ]
-        return 1.645 * float(np.std(ratios)) if ratios else 0.0
+        means = [(np.mean(held.steps[one[0].hash]), self._mean(one)) for held in self.heard for one in self.probed]
+        return 1.645 * float(np.std([log(here / every) for here, every in means])) if means else 0.0
 
     def rest(self) -> float:
-        """Bytes beside tensors: of the largest probed size, in the process that held most."""
-        largest = self.probed[-1]
-        return max(held.held[largest.hash] for held in self.heard) - held_bytes(largest)
+        """Bytes beside tensors: of the largest party probed, in the process that held most."""
+        largest = max(self.probed, key=party_bytes)
+        return max(held.held[largest[0].hash] for held in self.heard) - party_bytes(largest)
 
 
 def machine_at(study: Path) -> Machine:
@@ -176,6 +191,11 @@ def as_run(spec: RunSpec) -> tuple[Run, Layout]:
     )
     run = Run(model=spec.model, sequence=spec.sequence, batch=spec.batch, recipe=recipe)
     return run, Layout(micro_batch=spec.batch // spec.pieces)
+
+
+def party_bytes(party: Party) -> float:
+    """The most that the tensors of runs trained together take."""
+    return len(party) * held_bytes(party[0])
 
 
 def held_bytes(spec: RunSpec) -> float:
