@@ -127,6 +127,14 @@ def test_grids_of_the_tables_go_by_code_and_title() -> None:
     assert len(grids("us")) == 2
 
 
+def test_a_grid_that_two_sources_know_has_both() -> None:
+    everything: dict[str, set[str]] = {}
+    for entry in grids():
+        everything.setdefault(entry.name, set()).add(entry.source)
+    for name, sources in everything.items():
+        assert {entry.source for entry in grids(name)} == sources, name
+
+
 def test_no_grid_stands_twice_from_one_source() -> None:
     entries = [(entry.name, entry.source) for entry in grids()]
     assert len(entries) == len(set(entries))
