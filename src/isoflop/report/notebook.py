@@ -18,8 +18,10 @@ CLASSES = {
     "laws": ("isoflop.laws.result:Fit", "isoflop.laws.decide.compare:Comparison", "isoflop.laws.decide.design:Design"),
     "model": ("isoflop.model.names:Description",),
     "quantize": ("isoflop.quantize.report:Report",),
-    "serving": ("isoflop.serving.advice:Service",),
-    "training": ("isoflop.training.advice:Advice", "isoflop.training.account:Account"),
+    "serving": ("isoflop.relation.answer:Ledger", "isoflop.serving.advice:Service"),
+    "training": (
+        "isoflop.relation.answer:Ledger", "isoflop.training.advice:Advice", "isoflop.training.account:Account",
+    ),
 }  # fmt: skip
 """Answers that people look at, by the room that they come from; a fit and a model with
 the questions, which load their rooms."""
