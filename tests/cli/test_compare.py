@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isoflop.cli import main
-from isoflop.report.beside import Beside, Line, beside_json, beside_text
+from isoflop.report.beside import Beside, beside_json, beside_text
+from isoflop.report.lines import Line
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

@@ -8,7 +8,7 @@ import click
 
 from isoflop.cli.knowns import terminal_width
 from isoflop.cli.output import print_table
-from isoflop.report.beside import Line
+from isoflop.report.lines import Line
 
 __all__ = ["Line", "echo_wrapped", "print_beside", "text_line"]
 

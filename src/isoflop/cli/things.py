@@ -13,7 +13,7 @@ from isoflop.report.beside import Beside
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from isoflop.report.beside import Line
+    from isoflop.report.lines import Line
     from isoflop.training import Advice
 
 MOST = 4

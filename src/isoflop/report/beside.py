@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from math import isclose, isfinite, isnan
+from math import isclose
 from typing import TYPE_CHECKING
 
 from isoflop.report.json import SCHEMA_VERSION
+from isoflop.report.lines import SAME, Line
 from isoflop.report.table import Column, table_html, table_markdown, table_text
 
 if TYPE_CHECKING:
@@ -16,36 +17,6 @@ if TYPE_CHECKING:
     from isoflop.report.table import Cell
 
     Table = tuple[list[Column | str], list[tuple[Cell, ...]]]
-
-SAME = 1e-9
-"""Figures nearer than this, relative to each other, are the same."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One figure of all things: `cells` for scripts, in the base `unit`, and `texts` for people."""
-
-    name: str
-    title: str
-    unit: str
-    cells: tuple[Cell, ...]
-    texts: tuple[str, ...]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing has this figure."""
-        return all(cell is None or cell == "" for cell in self.cells)
-
-    @property
-    def is_same(self) -> bool:
-        """Whether all things have it alike."""
-        first = self.cells[0]
-        return all(_alike(first, cell) for cell in self.cells)
-
-    @property
-    def ratios(self) -> tuple[float | None, ...]:
-        """Each over the first; None where either is no positive number."""
-        return tuple(_ratio(cell, self.cells[0]) for cell in self.cells)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,19 +41,6 @@ class Beside:
     def alike(self) -> tuple[Line, ...]:
         """The others."""
         return tuple(line for line in self.lines if line.is_same and not self.all_rows)
-
-
-def _alike(first: Cell, other: Cell) -> bool:
-    if isinstance(first, float) and isinstance(other, float):
-        return isclose(first, other, rel_tol=SAME) or (isnan(first) and isnan(other))
-    return (first or None) == (other or None)
-
-
-def _ratio(cell: Cell, first: Cell) -> float | None:
-    if not (isinstance(cell, float) and isinstance(first, float) and cell > 0.0 and first > 0.0):
-        return None
-    ratio = cell / first
-    return ratio if isfinite(ratio) else None
 
 
 def beside_text(found: Beside, *, width: int = 80, color: bool = False, ascii_only: bool = False) -> str:

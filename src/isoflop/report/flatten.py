@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.errors import BadInput
 from isoflop.quantity import quantities, unit, write, write_centred
-from isoflop.report.beside import Line
+from isoflop.report.lines import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
