@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +11,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from isoflop.errors import BadInput  # noqa: E402
+from isoflop.errors import BadInput, MissingData  # noqa: E402
 from isoflop.lab import Corpus  # noqa: E402
 from isoflop.lab.spec import Optimizer, RunSpec, Schedule, run_spec  # noqa: E402
-from isoflop.lab.train import Habits, Trainer, advance  # noqa: E402
+from isoflop.lab.train import Habits, Trainer, advance, device_of  # noqa: E402
 from isoflop.torchmodel import Shape  # noqa: E402
 
 SHAPE = Shape(layers=2, width=16, heads=2, kv_heads=2, head_width=8, inner=40, vocabulary=256)
@@ -78,6 +80,39 @@ def test_bf16_learns_the_same_within_its_precision(corpus: Corpus) -> None:
     mixed = trained(spec(corpus, precision="bf16"), corpus)
     assert mixed == pytest.approx(trained(spec(corpus), corpus), rel=0.03)
     assert mixed != trained(spec(corpus), corpus)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="torch.compile needs a C++ compiler")
+def test_compiled_layers_train_the_same(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    run = spec(corpus, compiled=True, steps=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, of parts of itself that will go
+        assert trained(run, corpus) == pytest.approx(trained(replace(run, compiled=False), corpus), rel=1e-5)
+    assert any(tmp_path.rglob("*.so"))
+
+
+def test_without_a_compiler_that_is_said(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(MissingData, match="apt-get install g"):
+        Trainer(spec(corpus, compiled=True), corpus)
+
+
+def test_a_device_that_is_not_there_is_refused(corpus: Corpus) -> None:
+    with pytest.raises(BadInput, match="give cpu, cuda"):
+        Trainer(spec(corpus), corpus, device="tpu")
+    assert device_of("cpu").type == "cpu"
+    if not torch.cuda.is_available():
+        assert device_of("auto").type == "cpu"
+        with pytest.raises(BadInput, match="torch sees none"):
+            device_of("cuda")
+
+
+def test_a_run_keeps_the_name_it_had_before_later_fields(corpus: Corpus) -> None:
+    run = replace(spec(corpus), data="0" * 64)
+    assert run.hash == "86f5186a489e"
+    assert replace(run, compiled=True).hash != "86f5186a489e"
 
 
 def test_divergence_is_seen_and_kept(corpus: Corpus) -> None:

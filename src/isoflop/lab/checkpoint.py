@@ -31,6 +31,8 @@ def state_of(named: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> d
         for key, value in optimizer.state[one].items():
             found[f"optimizer.{key}.{name}"] = whole(value.detach()).contiguous().clone()
     found["random"] = torch.get_rng_state()
+    if any(one.device.type == "cuda" for one in named.values()):
+        found["random.cuda"] = torch.cuda.get_rng_state()
     return found
 
 
@@ -45,6 +47,8 @@ def load_state(held: Mapping[str, Tensor], named: Mapping[str, Tensor], optimize
             if keys:
                 optimizer.state[one] = {key: _like(held[f"optimizer.{key}.{name}"], one) for key in keys}
     torch.set_rng_state(held["random"])
+    if "random.cuda" in held and any(one.device.type == "cuda" for one in named.values()):
+        torch.cuda.set_rng_state(held["random.cuda"])
 
 
 def _of(key: str) -> str:
@@ -52,9 +56,9 @@ def _of(key: str) -> str:
 
 
 def _like(value: Tensor, one: Tensor) -> Tensor:
-    """The value sharded as the parameter is."""
+    """The value where the parameter is, and sharded as it is."""
     if not hasattr(one, "full_tensor") or value.ndim == 0:
-        return value.clone()
+        return value.clone().to(one.device)
     from torch.distributed.tensor import distribute_tensor
 
     return distribute_tensor(value, one.device_mesh, one.placements)

@@ -48,7 +48,7 @@ class Format:
 
 def compare_formats(run: RunSpec, corpus: Corpus, *, bits: Sequence[int] = (8, 4, 3)) -> tuple[Format, ...]:
     """Train the run in fp32, then measure it in fp32, fp16, bf16, and in few bits, rounded after and trained so."""
-    trainer = Trainer(run, corpus)
+    trainer = Trainer(run, corpus, device="cpu")
     for _ in range(run.steps):
         trainer.step()
     base = deepcopy(trainer.model)
@@ -71,7 +71,7 @@ def _trained_on(run: RunSpec, corpus: Corpus, base: Decoder, bits: int) -> Forma
     schedule = replace(run.schedule, kind="linear", warmup=0)
     # Text that the run before has not seen: the order of another seed would repeat some of it, which is no harm here.
     spec = replace(run, steps=more, optimizer=slower, schedule=schedule, seed=run.seed + 1, bits=bits)
-    trainer = Trainer(spec, corpus)
+    trainer = Trainer(spec, corpus, device="cpu")
     with torch.no_grad():
         for (_, one), (_, value) in zip(_weights(trainer.model), base.named_parameters(), strict=True):
             one.copy_(value)

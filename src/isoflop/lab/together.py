@@ -17,7 +17,7 @@ import torch
 from isoflop.errors import BadInput
 from isoflop.lab.checkpoint import load_state, read_checkpoint, state_of, write_checkpoint
 from isoflop.lab.tasks import alone, kin
-from isoflop.lab.train import diverged
+from isoflop.lab.train import device_of, diverged
 from isoflop.torchmodel.decoder import Decoder, turns_of
 from isoflop.torchmodel.stacked import learns, stack, stacked_gradients, stacked_losses, unstack
 from isoflop.torchmodel.start import start
@@ -38,8 +38,8 @@ class Fleet:
     Raises: BadInput where they differ in more, or `alone` says that they are to be trained alone.
     """
 
-    def __init__(self, specs: Sequence[RunSpec], corpus: Corpus) -> None:
-        self.corpus = corpus
+    def __init__(self, specs: Sequence[RunSpec], corpus: Corpus, device: str = "auto") -> None:
+        self.corpus, self.device = corpus, device_of(device)
         self.specs = tuple(sorted(specs, key=lambda one: (one.optimizer.learning_rate, one.seed)))
         self.spec = spec = self.specs[0]
         if len({kin(one) for one in specs}) > 1:
@@ -50,9 +50,10 @@ class Fleet:
         models = [Decoder(spec.shape) for _ in specs]
         for model, one in zip(models, self.specs, strict=True):
             start(model, one.seed)
-        self.weights = stack(spec.shape, [dict(model.named_parameters()) for model in models])
+        stacked = stack(spec.shape, [dict(model.named_parameters()) for model in models])
+        self.weights = {name: one.to(self.device) for name, one in stacked.items()}
         self.named, self.optimizer = self._optimizer()
-        self.turns = turns_of(spec.shape, spec.sequence, like=torch.empty(0))
+        self.turns = turns_of(spec.shape, spec.sequence, like=torch.empty(0, device=self.device))
         self.done = 0
 
     @property
@@ -86,7 +87,7 @@ class Fleet:
         """One step of every run: the loss of each before its update, and the norm of its gradient before clipping."""
         spec = self.spec
         batch = self._batch()
-        total = torch.zeros(len(self.specs))
+        total = torch.zeros(len(self.specs), device=self.device)
         every: dict[str, Tensor] = {}
         for number, piece in enumerate(batch.chunk(spec.pieces, dim=1)):
             losses, found = stacked_gradients(spec.shape, self.weights, piece[..., :-1], piece[..., 1:], self.turns)
@@ -113,7 +114,7 @@ class Fleet:
             seed: torch.from_numpy(self.corpus.batch(self.done, sequences=spec.batch, length=spec.sequence, seed=seed))
             for seed in {one.seed for one in self.specs}
         }
-        return torch.stack([seeds[one.seed] for one in self.specs])
+        return torch.stack([seeds[one.seed] for one in self.specs]).to(self.device)
 
     def _clip(self, gradients: dict[str, Tensor]) -> Tensor:
         """Each run's gradient to its own norm, as `clip_grad_norm_` does it."""
@@ -128,9 +129,9 @@ class Fleet:
     def validate(self, sequences: int = 0) -> list[float]:
         """Loss of each run on held-out text."""
         spec = self.spec
-        held = torch.from_numpy(self.corpus.validation(sequences=sequences or spec.validation, length=spec.sequence))
-        total = torch.zeros(len(self.specs))
-        for piece in held.split(64):
+        held = self.corpus.validation(sequences=sequences or spec.validation, length=spec.sequence)
+        total = torch.zeros(len(self.specs), device=self.device)
+        for piece in torch.from_numpy(held).to(self.device).split(64):
             many = piece.expand(len(self.specs), *piece.shape)
             losses = stacked_losses(spec.shape, self.weights, many[..., :-1], many[..., 1:], self.turns)
             total += losses * len(piece)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from contextlib import nullcontext
 from dataclasses import dataclass
 from math import isfinite, log
+from shutil import which
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from isoflop.errors import BadInput
+from isoflop.errors import BadInput, MissingData, shorten
 from isoflop.lab.checkpoint import load_state, read_checkpoint, state_of, whole, write_checkpoint
 from isoflop.lab.quantized import quantize_aware
 from isoflop.lab.world import World
-from isoflop.torchmodel.decoder import Decoder, turns_of
+from isoflop.torchmodel.decoder import Decoder, compiled, turns_of
 from isoflop.torchmodel.start import paces, start
 
 if TYPE_CHECKING:
@@ -50,8 +52,9 @@ class Habits:
 class Trainer:
     """A run as far as it has come: model, optimizer, and the number of steps done."""
 
-    def __init__(self, spec: RunSpec, corpus: Corpus, world: World | None = None) -> None:
+    def __init__(self, spec: RunSpec, corpus: Corpus, world: World | None = None, device: str = "auto") -> None:
         self.spec, self.corpus, self.world = spec, corpus, world or World()
+        self.device = device_of(device)
         corpus.check(spec.tokens, length=spec.sequence, epochs=spec.epochs, vocabulary=spec.shape.vocabulary)
         if spec.batch // spec.pieces % self.world.size:
             raise BadInput(f"pieces of {spec.batch // spec.pieces} sequences do not divide over {self.world.size}")
@@ -60,11 +63,15 @@ class Trainer:
         start(self.model, spec.seed)
         if spec.bits:
             quantize_aware(self.model, spec.bits)
+        self.model.to(self.device)
+        if spec.compiled:
+            need_compiler(self.device)
+            compiled(self.model.layers)
         self.called = self.world.wrapped(self.model)
         self.named = dict(self.model.named_parameters())  # after sharding, which replaces them
         self.optimizer = _optimizer(self.model, spec)
         work = torch.bfloat16 if spec.precision == "bf16" else torch.float32
-        self.turns = turns_of(spec.shape, spec.sequence, like=torch.empty(0, dtype=work))
+        self.turns = turns_of(spec.shape, spec.sequence, like=torch.empty(0, dtype=work, device=self.device))
         self.done = 0
 
     def step(self) -> tuple[float, float]:
@@ -72,8 +79,8 @@ class Trainer:
         spec = self.spec
         batch = torch.from_numpy(
             self.corpus.batch(self.done, sequences=spec.batch, length=spec.sequence, seed=spec.seed)
-        )
-        total = torch.zeros(())
+        ).to(self.device)
+        total = torch.zeros((), device=self.device)
         for piece in batch.chunk(spec.pieces):
             loss = self._loss(self.called, piece[self.world.rank :: self.world.size]) / spec.pieces
             loss.backward()
@@ -92,8 +99,9 @@ class Trainer:
         """Loss on held-out text, in nats per token."""
         held = self.corpus.validation(sequences=sequences or self.spec.validation, length=self.spec.sequence)
         total = 0.0
-        for piece in torch.from_numpy(held).split(64):
-            total += float(self._loss(self.called, piece)) * len(piece)
+        with torch.compiler.set_stance("force_eager" if self.spec.compiled else "default"):  # nothing to make for it
+            for piece in torch.from_numpy(held).to(self.device).split(64):
+                total += float(self._loss(self.called, piece)) * len(piece)
         return total / len(held)
 
     def _loss(self, model: Decoder, batch: Tensor) -> Tensor:
@@ -104,7 +112,7 @@ class Trainer:
     def _autocast(self) -> AbstractContextManager[object]:
         if self.spec.precision == "fp32":
             return nullcontext()
-        return torch.autocast("cpu", dtype=torch.bfloat16)  # type: ignore[no-any-return]
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)  # type: ignore[no-any-return]
 
     def save(self, path: Path) -> None:
         """Everything the next step depends on, atomically; the first process writes."""
@@ -135,6 +143,31 @@ class Trainer:
     def lost(self, loss: float, norm: float) -> bool:
         """Whether the run has diverged."""
         return diverged(self.spec, loss, norm)
+
+
+def device_of(choice: str) -> torch.device:
+    """Where to train: "auto" is the GPU that this process was given, where torch sees one, else the processor.
+
+    Raises: BadInput for a device that is not there.
+    """
+    gpu = torch.cuda.is_available()
+    if choice == "auto":
+        choice = "cuda" if gpu else "cpu"
+    if choice not in {"cpu", "cuda"} or (choice == "cuda" and not gpu):
+        raise BadInput(f"device = '{shorten(choice)}': give cpu, cuda (torch sees {'one' if gpu else 'none'}), or auto")
+    return torch.device("cpu") if choice == "cpu" else torch.device("cuda", torch.cuda.current_device())
+
+
+def need_compiler(device: torch.device) -> None:
+    """Refuse torch.compile where it would find no compiler, which it says in a hundred lines.
+
+    Raises: MissingData.
+    """
+    if device.type == "cpu" and not any(map(which, (os.environ.get("CXX", "g++"), "g++", "clang++"))):
+        raise MissingData(
+            "compiled = true needs a C++ compiler and none was found (g++, clang++, or $CXX): install one, such as with"
+            " apt-get install g++, or leave compiled out."
+        )
 
 
 def diverged(spec: RunSpec, loss: float, norm: float) -> bool:

@@ -74,6 +74,8 @@ def do_task(
 
 def main(study: Path) -> None:
     """Serve until stdin ends."""
+    # What torch.compile makes is kept for the next run of that shape; nothing is written outside the study's folder.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(study.resolve() / "compiled"))
     import torch
 
     from isoflop.lab.data import Corpus

@@ -63,10 +63,14 @@ def join(sharing: Sharing) -> World:
         raise BadInput(
             f"{sharing} takes processes that torchrun started: torchrun --nproc-per-node 2 -m isoflop.lab.one"
         )
+    import torch
     import torch.distributed as dist
 
     if not dist.is_initialized():
-        dist.init_process_group("gloo")
+        gpu = torch.cuda.is_available()
+        if gpu:
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
     return World(rank=dist.get_rank(), size=dist.get_world_size(), sharing=sharing)
 
 
