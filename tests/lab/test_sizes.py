@@ -154,3 +154,21 @@ def test_what_cannot_be_trained_is_refused_before_the_first_step(corpus: Corpus)
         wanted(read_study("sizes = [512]\n" + text, "s.toml"), corpus, {})
     with pytest.raises(Infeasible, match="no size can be trained"):
         wanted(read_study(text.replace('"2e9 FLOP"', "2e4"), "s.toml"), corpus, {})
+
+
+def test_of_a_sweep_the_best_rate_of_each_size_counts_and_is_named(corpus: Corpus) -> None:
+    from dataclasses import replace
+
+    swept = replace(study(2.0, 1e13), learning_rates=(0.005, 0.02), sizes=(8, 16, 24), seeds=2)
+    results: dict[str, Result] = {}
+    better = {}
+    for spec in wanted(swept, corpus, {}).specs:
+        rate = spec.optimizer.learning_rate
+        worse = (rate == 0.02) if spec.params > 5000 else (rate == 0.005)
+        results[spec.hash] = result(spec, surface(spec, best=8000) + (0.3 if worse else 0.0))
+        better[spec.hash] = not worse
+    found = wanted(swept, corpus, results)
+    assert found.best == {name for name, kept in better.items() if kept}
+    assert 0 < len(found.best) == len(results) // 2
+    for one in found.brackets:
+        assert max(one.losses) < 3.3

@@ -91,7 +91,9 @@ def runs_of_study(held: StudyFolder) -> Runs:
 def line_of_study(held: StudyFolder, *, method: str = "parabola", resamples: int = 1000) -> Line:
     """How the best size grows with compute, from the budgets whose bottom is enclosed.
 
-    Raises: UntrustworthyFit below three such budgets: no exponent comes from fewer, and none from noise.
+    Of several learning rates the runs of each size's best count, as for the verdict; that they were chosen by the same
+    runs is not in the interval. Raises: UntrustworthyFit below three such budgets: no exponent comes from fewer, and
+    none from noise.
     """
     from isoflop.laws.approach2 import isoflop_line
 
@@ -109,6 +111,7 @@ def line_of_study(held: StudyFolder, *, method: str = "parabola", resamples: int
     near = np.array([one.budget for one in enclosed])
     flops = runs.columns["flops"]
     inside = (np.abs(np.log(flops[:, None] / near[None])) < 0.06).any(axis=1)
+    inside &= np.isin([str(one["Name"]) for one in rows(held)], sorted(asked.best))
     return isoflop_line(runs.where(inside), method, resamples=resamples)  # type: ignore[arg-type]  # checked there
 
 

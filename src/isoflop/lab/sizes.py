@@ -25,11 +25,15 @@ FIRST = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Runs that a study asks for as far as its results go, and what is known of each budget."""
+    """Runs that a study asks for as far as its results go, and what is known of each budget.
+
+    `best`: hashes of the runs that its verdict is from: of each size those of its best learning rate.
+    """
 
     specs: tuple[RunSpec, ...]
     brackets: tuple[Bracket, ...]
     stopped: tuple[str, ...]
+    best: frozenset[str] = frozenset()
 
     @property
     def flops(self) -> float:
@@ -44,7 +48,7 @@ def wanted(study: Study, corpus: Corpus, results: Mapping[str, Result]) -> Wante
     """
     planner = _Planner(study, corpus, results)
     specs: list[RunSpec] = []
-    brackets, stopped = [], []
+    brackets, stopped, best = [], [], set()
     limit = study.allowance or 3 * sum(one.flops for budget in study.budgets for one in planner.first(budget))
     spent = 0.0
     open_ = {budget: planner.start(budget) for budget in study.budgets}
@@ -62,9 +66,10 @@ def wanted(study: Study, corpus: Corpus, results: Mapping[str, Result]) -> Wante
         found = planner.judge(budget, widths)
         if found is not None:
             brackets.append(found)
+            best |= planner.best(budget, widths)
             if not found.enclosed:
                 stopped.append(f"{found.why}; {planner.obstacle(budget, widths, found, limit - spent)}")
-    return Wanted(specs=tuple(specs), brackets=tuple(brackets), stopped=tuple(stopped))
+    return Wanted(specs=tuple(specs), brackets=tuple(brackets), stopped=tuple(stopped), best=frozenset(best))
 
 
 class _Planner:
@@ -117,19 +122,27 @@ class _Planner:
 
     def losses(self, budget: float, widths: Sequence[int]) -> dict[int, list[float]] | None:
         """Final losses by parameters, the best learning rate of each size; None while a run is missing."""
-        found: dict[int, list[float]] = {}
-        for width in widths:
-            by_rate: dict[float, list[float]] = {}
-            for spec in self.runs(budget, (width,)):
-                result = self.results.get(spec.hash)
-                if result is None:
-                    return None
-                fine = result.status == "done" and result.loss is not None
-                loss = result.loss if fine and result.loss is not None else inf
-                by_rate.setdefault(spec.optimizer.learning_rate, []).append(loss)
-            best = min(by_rate.values(), key=lambda held: float(np.mean(held)))
-            found[self.study.params(width, self.vocabulary)] = best
-        return found
+        if any(one.hash not in self.results for one in self.runs(budget, widths)):
+            return None
+        return {
+            self.study.params(width, self.vocabulary): [self._loss(one) for one in self._best(budget, width)]
+            for width in widths
+        }
+
+    def best(self, budget: float, widths: Sequence[int]) -> set[str]:
+        """The runs that those are of."""
+        return {one.hash for width in widths for one in self._best(budget, width)}
+
+    def _best(self, budget: float, width: int) -> list[RunSpec]:
+        """The runs of one size at the learning rate with the lowest mean over its seeds."""
+        by_rate: dict[float, list[RunSpec]] = {}
+        for spec in self.runs(budget, (width,)):
+            by_rate.setdefault(spec.optimizer.learning_rate, []).append(spec)
+        return min(by_rate.values(), key=lambda held: float(np.mean([self._loss(one) for one in held])))
+
+    def _loss(self, spec: RunSpec) -> float:
+        result = self.results[spec.hash]
+        return result.loss if result.status == "done" and result.loss is not None else inf
 
     def judge(self, budget: float, widths: Sequence[int]) -> Bracket | None:
         """The budget's verdict; None while it has runs to do."""
