@@ -15,6 +15,7 @@ Importing this package loads nothing; a name is loaded when it is first used (PE
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -126,7 +127,8 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     """Load the room that a public name lives in, the first time the name is used."""
     if name in _ROOMS:
-        shown(name)
+        if not _asked_by_the_house():
+            shown(name)
         return import_module(f"isoflop.{name}")
     for home, names in _HOMES.items():
         if name in names:
@@ -135,6 +137,14 @@ def __getattr__(name: str) -> object:
             return value
     message = f"module 'isoflop' has no attribute {name!r}; the public names are: {', '.join(__all__)}"
     raise AttributeError(message)
+
+
+def _asked_by_the_house() -> bool:
+    """Whether a module of this package imports a room: it shows nothing, and what draws takes a while to load."""
+    frame = sys._getframe(2)  # noqa: SLF001 - whoever looks the name up
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("importlib."):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__")).startswith("isoflop.")
 
 
 def shown(room: str) -> None:
