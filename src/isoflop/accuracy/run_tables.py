@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from isoflop.accuracy.costs import METHODS, costs_beside, rumour
 from isoflop.accuracy.hours_scores import best_constant, by_device, constant_errors, errors, scores
 from isoflop.accuracy.hours_scores import stated as stated_of
 from isoflop.accuracy.practised import practised, reached, scatters
 from isoflop.accuracy.published_energy import energies
-from isoflop.accuracy.published_hours import all_hours, costs
+from isoflop.accuracy.published_hours import all_hours
 from isoflop.accuracy.rows import committed_rows, read_rows
 from isoflop.accuracy.tables import table
 from isoflop.accuracy.validate import time_pair, validate_training
-from isoflop.book.money import owned_price
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -177,35 +177,31 @@ def energy_tables() -> str:
     return table(("energy", "n", *_HEAD), lines) + "\n\n" + table(head, rows)
 
 
-GPT4 = {"active_params": 280e9, "tokens": 13e12, "chips": 25_000, "cost": 63e6, "peak": 312e12}
-"""The figures that were rumoured of GPT-4 together: whether they close, not whether they are true."""
-
-
 def rumour_table() -> str:
     """GPT-4's rumoured set: what 90 and 100 days on 25,000 A100 come to."""
-    work = 6 * GPT4["active_params"] * GPT4["tokens"]
-    lines = []
-    for days in (90, 95, 100):
-        chip_time = GPT4["chips"] * days * 86400.0
-        share = work / chip_time / GPT4["peak"]
-        price = GPT4["cost"] / (chip_time / HOUR)
-        lines.append((f"{days} days", f"{work:.3g}", f"{chip_time / HOUR / 1e6:.0f}M", f"{share:.1%}", f"${price:.2f}"))
-    return table(("on 25,000 A100", "6 N D", "chip-hours", "MFU", "$63M come to, a chip-hour"), lines)
+    found = rumour()
+    lines = [
+        (
+            f"{one.time / 86400:.0f} days", f"{found.flops:.3g}", f"{one.chip_time / HOUR / 1e6:.0f}M",
+            f"{one.mfu:.1%}", f"${one.price * HOUR:.2f}", f"{found.implied_active / 1e9:.0f}B",
+        )
+        for one in found.closings
+    ]  # fmt: skip
+    head = ("on 25,000 A100", "FLOP, as rumoured", "chip-hours", "MFU", "$63M come to, a chip-hour", "FLOP / 6 D")
+    return table(head, lines)
 
 
 def epoch_table() -> str:
-    """Epoch AI's three methods beside the same two of ours, on stated chip-hours."""
-    hours = {one.name: (one.stated or 0) / HOUR for one in all_hours()}
-    year, kwh = 8766 * HOUR, 3.6e6
+    """Epoch AI's three methods beside ours, on stated chip-hours and chips."""
+    every = costs_beside()
     lines = []
-    for one in costs():
-        owned = float(owned_price(one.chip_capital, 4 * year, 0.8, one.chip_power, 0.08 / kwh)) * HOUR
-        spent = hours[one.run]
-        run = f"{one.run}, {spent / 1e6:.1f}M h of {one.device}"
-        ours = f"{_money(spent * owned)} (${owned:.2f} an hour)"
-        rented = f"{_money(spent * one.rent)} (${one.rent:.2f} an hour)"
-        lines.append((run, _money(one.capital), ours, _money(one.cloud), rented, _money(one.purchase)))
-    head = ("run", "Epoch: capital + energy", "ours", "Epoch: cloud", "ours", "Epoch: buying all chips")
+    for place in range(0, len(every), len(METHODS)):
+        three = every[place : place + len(METHODS)]
+        first = three[0]
+        run = f"{first.run}, {first.chip_time / HOUR / 1e6:.1f}M h of {first.device}"
+        pairs = [(_money(one.published), f"{_money(one.ours)} ({one.taken})") for one in three]
+        lines.append((run, *(text for pair in pairs for text in pair)))
+    head = ("run", "Epoch: capital + energy", "ours", "Epoch: cloud", "ours", "Epoch: buying all chips", "ours")
     return table(head, lines)
 
 
