@@ -21,6 +21,7 @@ USUAL_WIDTH = 720
 NARROW_WIDTH = 350
 
 _COLOUR = re.compile(r"(#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b)")
+_CLIP = re.compile(r"\bclip\d+\b")
 _NAMED = re.compile(r'(\bid="|url\(#|href="#)')
 
 
@@ -36,7 +37,7 @@ def figure(draw: Draw, name: str, caption: str = "") -> str:
 
 def _both(draw: Draw, name: str, width: int) -> str:
     """One SVG for both modes."""
-    light, dark = (_COLOUR.split(chart_svg(draw(width, mode))) for mode in ("light", "dark"))
+    light, dark = (_COLOUR.split(_numbered(chart_svg(draw(width, mode)))) for mode in ("light", "dark"))
     if len(light) != len(dark) or light[::2] != dark[::2]:  # a chart that says more in one mode than in the other
         return f'<div class="in-light">{"".join(light)}</div><div class="in-dark">{"".join(dark)}</div>'
     met = dict.fromkeys(zip(light[1::2], dark[1::2], strict=True))
@@ -44,6 +45,12 @@ def _both(draw: Draw, name: str, width: int) -> str:
     parts = [f"var({pairs[part, dark[place]]})" if place % 2 else part for place, part in enumerate(light)]
     svg = _NAMED.sub(rf"\g<1>{name}-", "".join(parts)).replace("<svg ", f'<svg id="{name}-svg" ', 1)
     return f"<style>{_variables(name, pairs)}</style>{svg}"
+
+
+def _numbered(svg: str) -> str:
+    """The same with its clips numbered from 0: Vega counts on from drawing to drawing."""
+    found: dict[str, str] = {}
+    return _CLIP.sub(lambda met: found.setdefault(met.group(), f"clip{len(found)}"), svg)
 
 
 def _variables(name: str, pairs: Mapping[tuple[str, str], str]) -> str:

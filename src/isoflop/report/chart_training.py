@@ -144,7 +144,7 @@ def scale_chart(advice: Advice, *, width: int = 720, mode: Mode = "light") -> al
     from isoflop.training import at_scales
 
     rows: list[Datum] = []
-    for one in at_scales(advice):
+    for one in advice.scales or at_scales(advice):
         mfu, low, high = (100 * value for value in floats([one.mfu, one.low, one.high], "mfu"))
         said = one.need.layout.words()
         rows.append({"chips": float(one.chips), "mfu": mfu, "low": low, "high": high, "layout": said})

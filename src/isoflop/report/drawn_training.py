@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -31,13 +32,24 @@ def drawn(advice: Advice) -> Drawn:
     """Every form of an advice."""
     from isoflop.report.methods import methods_forms
 
+    @cache
+    def with_scales() -> Advice:  # what other numbers of chips would do takes the longest, and each drawing asks for it
+        from isoflop.training import at_scales
+
+        return replace(advice, scales=advice.scales or tuple(at_scales(advice)))
+
     return Drawn(
         text=partial(pages.training_text, advice),
         json=partial(pages.training_json, advice),
         markdown=lambda _: pages.training_markdown(advice),
         story=partial(_story, advice),
         table=partial(pages.layout_table, advice),
-        charts=MappingProxyType({kind: partial(_chart, advice, kind) for kind in CHARTS}),
+        charts=MappingProxyType(
+            {
+                **{kind: partial(_chart, advice, kind) for kind in CHARTS},
+                "scale": lambda width, mode: _chart(with_scales(), "scale", width, mode),
+            }
+        ),
         more=MappingProxyType(methods_forms(partial(_methods, advice), partial(pages.layout_table, advice))),
     )
 

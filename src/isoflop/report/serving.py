@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.report.blocks import Blocks, Row, Section, blocks_markdown, blocks_text
+from isoflop.report.layout import Paper, hang
 from isoflop.report.serving_steps import derivation
 from isoflop.report.table import Column, table_markdown, table_text
 from isoflop.report.words import number, percent, say, say_around
@@ -369,7 +370,8 @@ def serving_text(
         parts.append("Devices that hold all requests, the cheapest first")
         parts.append(table_text(*device_table(service), width=width, color=color, ascii_only=ascii_only))
     if explain:
-        parts.append("\n\n".join(derivation(service)))
+        paper = Paper(width=width, color=color, ascii_only=ascii_only)
+        parts += ["\n".join(hang(paper.text(step), paper.columns, "", "    ")) for step in derivation(service)]
     return "\n\n".join(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoflop.report.blocks import Blocks, Row, Section, blocks_markdown, blocks_text
+from isoflop.report.layout import Paper, wrap
 from isoflop.report.table import Column, table_markdown, table_text
 from isoflop.report.training_time import (
     pace_json,
@@ -186,7 +187,9 @@ def training_text(
         parts.append("The best layouts of fewer and of more chips, at the same batch")
         parts.append(table_text(*scale_table(advice), width=width, color=color, ascii_only=ascii_only))
     if explain:
-        parts += [_explained(advice), *_activations(advice, width=width, color=color, ascii_only=ascii_only)]
+        paper = Paper(width=width, color=color, ascii_only=ascii_only)
+        parts += ["\n".join(wrap(paper.text(text), paper.columns)) for text in _explained(advice)]
+        parts += _activations(advice, width=width, color=color, ascii_only=ascii_only)
     return "\n\n".join(parts)
 
 
@@ -195,29 +198,32 @@ def _more(advice: Advice) -> str:
     return f" ({hidden} more kinds: --json)" if hidden > 0 else ""
 
 
-def _explained(advice: Advice) -> str:
+def _explained(advice: Advice) -> tuple[str, ...]:
+    """What the prediction stands on, a paragraph each."""
     from isoflop.training import engine
 
     made = engine(advice.run.recipe.engine)
     fitted = f" Fitted: {made.fitted}." if made.fitted else " No constant of it was fitted to a measurement."
-    return _profile_words(advice) + (
+    words = (
         f"Engine {advice.run.recipe.engine}: {made.title}; {made.kernels} kernels; allocator overhead "
         f"{made.overhead[0]:g} ({made.overhead[1]:g} to {made.overhead[2]:g}); spread of measured over predicted "
         f"x/÷ {made.spread:g}.{fitted}"
     )
+    return (*_profile_words(advice), words)
 
 
-def _profile_words(advice: Advice) -> str:
+def _profile_words(advice: Advice) -> tuple[str, ...]:
     machine = advice.place.machine
     if machine is None:
-        return ""
+        return ()
     profile, chip = machine.profile, machine.chip
-    return (
+    words = (
         f"Profile {machine.name}: {profile.title}; step times within x/÷ {profile.spread:g} (5 to 95 %). "
         f"{profile.fitted} Chip: {chip.rate('16') / 1e12:,.0f} TFLOP/s in 16 bits, memory {chip.bandwidth / 1e9:,.0f} "
         f"GB/s, links {chip.link / 1e9:,.0f} GB/s one way, network {chip.network / 1e9:,.1f} GB/s a chip, "
-        f"{chip.domain} chips near.\n\n"
+        f"{chip.domain} chips near."
     )
+    return (words,)
 
 
 def _activations(advice: Advice, *, width: int, color: bool, ascii_only: bool) -> list[str]:
