@@ -14,6 +14,8 @@ from tests.web.pages import address
 
 import isoflop
 from isoflop.report import dumps, plan_json, schema
+from isoflop.report.schemas import schema_of
+from isoflop.web.api import KINDS
 from isoflop.web.views import all_views
 
 VIEWS = all_views()
@@ -32,6 +34,18 @@ def test_answers_follow_the_published_schema(page: TestClient) -> None:
     answer = page.get(address("/api/v1/solve", target="train_flops", knowns="params=7B\ntokens=2T")).json()
     jsonschema.validate(answer, schema())
     assert answer["value"] == 8.4e22
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_answers_are_of_the_kind_that_the_description_names(page: TestClient, name: str) -> None:
+    words = dict(VIEWS[name].examples[0][1])
+    answer = (
+        page.get(f"/api/v1/{name}?{urlencode(words)}")
+        if not VIEWS[name].posts
+        else page.post(f"/api/v1/{name}", json=words)
+    )
+    assert answer.status_code == 200
+    jsonschema.validate(answer.json(), schema_of(KINDS[name][0]))
 
 
 def test_a_post_says_what_a_get_says(page: TestClient) -> None:

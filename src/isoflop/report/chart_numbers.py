@@ -46,7 +46,7 @@ def stored_chart(found: Sequence[Stored], *, width: int = 720, mode: Mode = "lig
         legend=alt.Legend(orient="bottom", title=None, columns=2),
     )
     layers = [
-        base.mark_rule(opacity=0.4).encode(x=x, x2="start:Q", y=y),
+        base.mark_rule(opacity=0.35).encode(x=x, x2="start:Q", y=y, color=tint),
         base.mark_point(filled=True, size=70).encode(x=x, y=y, color=tint, tooltip=tip),
         base.mark_text(align="left", dx=8).encode(x=x, y=y, text="said:N"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING
 
 from fastapi.responses import Response
@@ -10,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 
 from isoflop.errors import IsoflopError, UnknownName
-from isoflop.report import dumps
+from isoflop.report import dumps, schema
 from isoflop.web.kitchen import TooSlow
 from isoflop.web.request import words_of
 
@@ -42,6 +43,38 @@ _ERROR = {
 }
 
 
+KINDS: dict[str, tuple[str, ...]] = {
+    "plan": ("answers",), "solve": ("answer",), "check": ("reconciliation",), "model": ("model",),
+    "dtype": ("stored", "formats"), "training": ("training",), "cost": ("cost", "table"), "serving": ("serving",),
+    "audit": ("audit",), "laws/allocate": ("laws-allocate",), "laws/compare": ("laws-compare",),
+    "laws/design": ("laws-design",), "laws/running": ("laws-running",), "devices": ("table",), "prices": ("table",),
+}  # fmt: skip
+"""What a call answers with, of the kinds of `isoflop schema`: the same objects as --json prints."""
+
+
+def describe(app: FastAPI) -> None:
+    """Put the published schemas of answers into the description of the API."""
+    plain = app.openapi
+
+    def whole() -> dict[str, object]:
+        made = plain()
+        held = made.setdefault("components", {}).setdefault("schemas", {})
+        held.update(_published())
+        return made
+
+    app.openapi = whole  # type: ignore[method-assign]  # FastAPI says to
+
+
+@cache
+def _published() -> dict[str, Json]:
+    """Every kind of answer, with references as OpenAPI has them."""
+    kinds = schema()["$defs"]
+    assert isinstance(kinds, dict)
+    text = json.dumps(kinds).replace('"#/$defs/', '"#/components/schemas/')
+    made: dict[str, Json] = json.loads(text)
+    return made
+
+
 def add_call(app: FastAPI, view: View, kitchen: Kitchen) -> None:
     """The call of a view."""
 
@@ -58,14 +91,16 @@ def add_call(app: FastAPI, view: View, kitchen: Kitchen) -> None:
             summary=view.lead,
             operation_id=f"{method.lower()}_{view.name.replace('/', '_')}",
             response_class=Response,
-            responses=_responses(),
+            responses=_responses(view),
             openapi_extra=_described(view, method),
         )
 
 
-def _responses() -> dict[int | str, dict[str, object]]:
+def _responses(view: View) -> dict[int | str, dict[str, object]]:
     error = {"content": {"application/json": {"schema": _ERROR}}}
-    plain = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    kinds = [{"$ref": f"#/components/schemas/{name}"} for name in KINDS.get(view.name, ())]
+    one_of: object = {"anyOf": kinds} if len(kinds) > 1 else kinds[0] if kinds else {"type": "object"}
+    plain = {"content": {"application/json": {"schema": one_of}}}
     return {
         200: {"description": "The answer, in base units.", **plain},
         400: {"description": "Something cannot be read; the message says what would be.", **error},
@@ -84,8 +119,9 @@ def _described(view: View, method: str) -> dict[str, object]:
             "properties": {one.name: {**_schema(one), "description": _words(one)} for one in fields},
             "additionalProperties": False,
         }
-        content = {"application/json": {"schema": schema, "example": dict(view.first)}}
+        content = {"application/json": {"schema": schema, "examples": _examples(view)}}
         return {"requestBody": {"required": True, "content": content}}
+    example = view.first or dict(view.examples[0][1])
     parameters = [
         {
             "name": one.name,
@@ -93,11 +129,19 @@ def _described(view: View, method: str) -> dict[str, object]:
             "required": False,
             "description": _words(one),
             "schema": _schema(one),
-            **({"example": view.first[one.name]} if one.name in view.first else {}),
+            **({"example": example[one.name]} if one.name in example else {}),
         }
         for one in fields
     ]
     return {"parameters": parameters}
+
+
+def _examples(view: View) -> dict[str, object]:
+    """Every example of the page, by its number."""
+    return {
+        f"example-{place}": {"summary": label, "value": dict(words)}
+        for place, (label, words) in enumerate(view.examples, start=1)
+    }
 
 
 def _schema(one: Field) -> dict[str, object]:
@@ -133,8 +177,3 @@ def error_object(error: Exception) -> dict[str, Json]:
     if isinstance(error, UnknownName):
         found["matches"] = list(error.matches)
     return {"error": found}
-
-
-def example_of(view: View) -> str:
-    """The words of the first example, as JSON."""
-    return json.dumps(dict(view.first), ensure_ascii=False)

@@ -57,6 +57,7 @@ def create_app(door: Door | None = None, *, seconds: float = SECONDS) -> FastAPI
         _route(app, f"/chart/{view.name}/{{kind}}.{{form}}", partial(_chart, view, kitchen), methods)
         _route(app, f"/download/{view.name}.{{form}}", partial(_download, view, kitchen), methods)
         api.add_call(app, view, kitchen)
+    api.describe(app)
     _route(app, "/", _home, ["GET"])
     _route(app, "/api", _api, ["GET"])
     _route(app, "/static/{name}", _static, ["GET"])

@@ -88,7 +88,7 @@ def _compared(found: tuple[Offer, ...], title: str) -> Shown:
     best = offers_rows(tuple(one for one in found if one.best) or found)
     return Shown(
         blocks=(Blocks(title=title, rows=rows),),
-        json=lambda: {"schema_version": 1, "offers": table_json(*table)},
+        json=lambda: table_json(*table),
         parts=(
             table_part("What no other beats in both time and money", "best", best, unfolded=True),
             table_part("Everything that was priced", "offers", table),

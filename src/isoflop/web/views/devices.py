@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from isoflop.hardware import Device, Figure
     from isoflop.report import Cell
-    from isoflop.report.json import Json
 
 SORTS = ("year", "name", "peak", "memory", "bandwidth", "tdp")
 _PLACES = {"name": 0, "year": 2, "peak": 3, "memory": 4, "bandwidth": 5, "tdp": 6}
@@ -46,7 +45,7 @@ def _one(chip: Device) -> Shown:
     blocks = Blocks(title=f"{chip.title} ({chip.vendor}, {chip.year})", rows=tuple(rows))
     return Shown(
         blocks=(blocks,),
-        json=lambda: {"schema_version": 1, "name": chip.name, "title": chip.title, "figures": table_json(*table)},
+        json=partial(table_json, *table),
         parts=(table_part("Sources of every figure", "sources", table),),
         links=linked(blocks, {}, usual="sources"),
         says={name: _said(figure) for name, figure in found},
@@ -82,17 +81,13 @@ def _all(given: Mapping[str, str]) -> Shown:
     count = Row(label="devices", value=f"{len(table[1])}", remark="peaks are dense; a dash: no source gives it")
     return Shown(
         blocks=(Blocks(rows=(count,)),),
-        json=partial(_listed, table),
+        json=partial(table_json, *table),
         parts=(table_part("Devices", "list", table, unfolded=True),),
         links={"devices": "list"},
         says={"devices": "Every figure has a source and a date: name one device for all of them."},
         page=lambda: page("Devices", table_html(*table)),
         csv=partial(table_csv, *table),
     )
-
-
-def _listed(table: Table) -> dict[str, Json]:
-    return {"schema_version": 1, "devices": table_json(*table)}
 
 
 def _table(dtype: str, sort: str, given: Mapping[str, str]) -> Table:

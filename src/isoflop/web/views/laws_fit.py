@@ -15,6 +15,7 @@ from isoflop.report import Blocks, Column, Row, Section, page, say, table_csv, t
 from isoflop.report.chart_compare import ahead_chart, follows_compute
 from isoflop.report.chart_laws import runs_chart
 from isoflop.report.laws_backtest import backtest_json
+from isoflop.report.words import percent
 from isoflop.web import law_words
 from isoflop.web.fields import Shown
 from isoflop.web.law_words import LEVEL
@@ -133,13 +134,13 @@ def _rows(fit: Fit, held: Backtest | None) -> list[Row]:
         ]
     else:
         rows += [
-            Row(label=str(name), value=str(value), remark=f"{low} to {high} ({LEVEL:.0%})")
+            Row(label=str(name), value=str(value), remark=f"{low} to {high} ({percent(LEVEL)})")
             for name, value, low, high in _constants(fit)[1]
         ]
     if follows_compute(fit):
         rows += [
             Row(label=label, value=f"{say(params, 'params')} on {say(tokens, 'tokens')}: loss {middle:.4g}",
-                remark=f"{low:.4g} to {high:.4g} ({LEVEL:.0%}) at {say(flops, 'train_flops')}")
+                remark=f"{low:.4g} to {high:.4g} ({percent(LEVEL)}) at {say(flops, 'train_flops')}")
             for label, (flops, params, tokens, middle, low, high) in zip(FURTHER, _splits(fit), strict=True)
         ]  # fmt: skip
     if held is not None:
@@ -178,7 +179,7 @@ def _ahead(fit: Fit) -> Table:
         Column(name="train_flops", title="compute", quantity="train_flops"),
         Column(name="params", quantity="params", title="best parameters"), Column(name="tokens", quantity="tokens"),
         Column(name="loss", right=True, written=lambda x: f"{x:.4f}"),
-        Column(name="low", title=f"low ({LEVEL:.0%})", right=True, written=lambda x: f"{x:.4f}"),
+        Column(name="low", title=f"low ({percent(LEVEL)})", right=True, written=lambda x: f"{x:.4f}"),
         Column(name="high", right=True, written=lambda x: f"{x:.4f}"),
     ]  # fmt: skip
     return columns, [*_splits(fit)]
@@ -206,6 +207,7 @@ def _held(held: Backtest) -> Table:
 
 def _object(fit: Fit, held: Backtest | None) -> dict[str, Json]:
     found: dict[str, Json] = fit_object(fit, level=LEVEL)  # type: ignore[assignment]  # plain data
+    found["profiles"] = []
     if held is not None:
         found["backtest"] = backtest_json(held)
     return found

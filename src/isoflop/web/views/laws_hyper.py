@@ -87,7 +87,7 @@ def _form_words(law: Published) -> str:
 def _fitted(fit: HyperFit) -> Shown:
     ends, values = fit.interval(law_words.LEVEL), list(fit.constants.values())
     rows = [
-        Row(label=name, value=f"{value:.4g}", remark=f"{low:.4g} to {high:.4g} ({law_words.LEVEL:.0%})")
+        Row(label=name, value=f"{value:.4g}", remark=f"{low:.4g} to {high:.4g} (80 %)")
         for name, value, (low, high) in zip(NAMES, values, ends.values(), strict=True)
     ]
     rows.insert(0, Row(label="fitted to", value=f"{fit.rows} rows", remark=f"near the best of {fit.cells} grids"))

@@ -35,7 +35,8 @@ def answer(given: Mapping[str, str]) -> Shown:
     columns: list[Column | str] = [
         "device",
         Column(name="price", title="$/chip/h", quantity="price", shown="$/chip/h"),
-        "commitment", "date", "provider", "region", Column(name="sold", title="sold for"), "source",
+        "commitment", Column(name="date", right=True), "provider", "region",
+        Column(name="sold", title="sold for"), "source",
     ]  # fmt: skip
     table: Table = (columns, [_cells(price) for price in found])
     low, high = (pick(found, key=lambda one: one.amount) for pick in (min, max))
@@ -46,7 +47,7 @@ def answer(given: Mapping[str, str]) -> Shown:
     )
     return Shown(
         blocks=(Blocks(rows=rows),),
-        json=lambda: {"schema_version": 1, "prices": table_json(*table)},
+        json=lambda: table_json(*table),
         parts=(table_part("Prices with their sources", "list", table, unfolded=True),),
         links={row.label: "list" for row in rows},
         says={

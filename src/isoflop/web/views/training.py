@@ -43,7 +43,7 @@ CHARTS = {
     "step": "Where the time of a step goes",
     "memory": "Memory of a chip",
     "pareto": "Time against memory",
-    "scale": "Fewer and more chips",
+    "scale": "Utilisation against the number of chips",
 }
 DEGREES = ("dp", "tp", "pp", "vpp", "cp", "ep", "zero", "micro-batch")
 PLACES = {"each chip": "memory", "at most": "memory", "rule of thumb": "memory", "layout": "layouts"}
