@@ -5,8 +5,9 @@
     '$'
 
 Questions: `solve(target, **knowns)` for one unknown, `plan(**knowns)` for a whole training run; both end in an `Answer`
-(or a `Ledger` of terms that add up). `plans(vary, **knowns)` are several plans side by side. `describe(name)`: a model,
-read and counted. Catalogues: `device`, `devices`, `prices`, `quantities`. Words: `read` and `write` turn text into
+(or a `Ledger` of terms that add up). `plans(vary, **knowns)` are several plans side by side.
+`training(model, on, ...)`, `serving(model, on, ...)`, `audit(file)`, `quantize(source, folder, to)`, `check(**claims)`;
+`describe(name)`, or `model(name)`: a model, read and counted. They draw themselves in notebooks. Catalogues: `device`, `devices`, `prices`, `quantities`. Words: `read` and `write` turn text into
 values and back. Rooms, for everything else: `isoflop.quantity`, `isoflop.relation`, `isoflop.book`, `isoflop.model`,
 `isoflop.hardware`, `isoflop.laws`, `isoflop.serving`. What can go wrong: `isoflop.errors`.
 
@@ -20,7 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from isoflop import book, errors, hardware, laws, model, quantity, relation, serving, training
+    from isoflop import book, errors, hardware, laws, model, quantity, relation, serving
     from isoflop.ask import check, plan, plans, solve
     from isoflop.audit import audit
     from isoflop.errors import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from isoflop.quantity import quantities, read, write
     from isoflop.quantize import quantize
     from isoflop.relation import Answer, Ledger
+    from isoflop.training.asked import training
 
 __version__ = "0.1.0"
 
