@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
 from isoflop.errors import BadFile, BadInput, Infeasible, IsoflopError, UnknownName
-from isoflop.lab import Corpus
+from isoflop.lab import Corpus, StudyFolder, extend_study
 from isoflop.lab.bracket import bracket
 from isoflop.lab.sizes import wanted
 from isoflop.lab.spec import RunSpec
@@ -172,3 +174,43 @@ def test_of_a_sweep_the_best_rate_of_each_size_counts_and_is_named(corpus: Corpu
     assert 0 < len(found.best) == len(results) // 2
     for one in found.brackets:
         assert max(one.losses) < 3.3
+
+
+def test_cells_are_runs_beside_the_budgets(corpus: Corpus) -> None:
+    text = TOML.format(ratio=2.0, allowance=0.0) + (
+        "[[cell]]\nparams = 5000.0\ntokens = 60000.0\nflops = 1e9\nseeds = 2.0\n"
+        "[[cell]]\nparams = 5000.0\ntokens = 600.0\n"
+    )
+    one = read_study(text, "study.toml")
+    found = wanted(one, corpus, {})
+    extra = [spec for spec in found.specs if spec not in wanted(study(), corpus, {}).specs]
+    assert len(extra) == 2
+    assert {spec.seed for spec in extra} == {0, 1}
+    assert extra[0].tokens == pytest.approx(60_000, rel=2e-3)
+    near = [one.params(width, corpus.vocabulary) for width in range(4, 65, 4)]
+    assert extra[0].params == min(near, key=lambda size: abs(np.log(size / 5000)))
+    assert len(found.skipped) == 1
+    assert "5 steps only" in found.skipped[0]
+    with pytest.raises(BadInput, match="no model of this family has about 9 parameters"):
+        wanted(read_study(text + "[[cell]]\nparams = 9\ntokens = 60000\n", "study.toml"), corpus, {})
+    with pytest.raises(BadInput, match="seeds, a whole number"):
+        read_study(text + "[[cell]]\nparams = 9\ntokens = 60000\nseeds = 1.5\n", "study.toml")
+
+
+def test_a_study_is_extended_by_what_the_laws_room_proposes(corpus: Corpus, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    (folder / "runs").mkdir(parents=True)
+    (folder / "corpus").symlink_to(corpus.folder)
+    assert corpus.made_of is not None
+    text = TOML.format(ratio=2.0, allowance=0.0).replace('"text"', f'"{corpus.made_of.source}"')
+    (folder / "study.toml").write_text(text, encoding="utf-8")
+    held = StudyFolder(folder)
+    before = len(held.wanted().specs)
+    cells = tmp_path / "cells.toml"
+    cells.write_text("[[cell]]\nparams = 5000.0\ntokens = 60000.0\nflops = 1e9\nseeds = 3\n", encoding="utf-8")
+    again, asked = extend_study(held, cells)
+    assert len(asked.specs) == len(again.wanted().specs) == before + 3
+    cells.write_text('name = "other"\n', encoding="utf-8")
+    with pytest.raises(BadInput, match="tables and nothing beside"):
+        extend_study(again, cells)
+    assert len(StudyFolder(folder).wanted().specs) == before + 3

@@ -68,6 +68,24 @@ def new(folder: Path, study: Path, processes: int, probe: bool, device: Path | N
     click.echo(f"Next: isoflop lab run {folder}")
 
 
+@command.command("extend")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("cells", type=click.Path(path_type=Path))
+def extend(folder: Path, cells: Path) -> None:
+    """Add CELLS.toml, runs that `isoflop laws design` proposes, to the study in FOLDER; an export then holds all.
+
+    \b
+    isoflop lab export my-study runs.csv
+    isoflop laws design runs.csv --target N=200k,D=30M --allowance 5e11 --format toml --out cells.toml
+    isoflop lab extend my-study cells.toml
+    """
+    held, asked = _room().extend_study(_room().StudyFolder(folder), cells)
+    _print_plan(held)
+    for one in asked.skipped:
+        click.echo(f"left out: {one}")
+    click.echo(f"Next: isoflop lab run {folder}")
+
+
 @command.command("run")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--processes", type=click.IntRange(1, 4096), default=2, show_default=True, help="Runs at once.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from isoflop.lab.bracket import Bracket, bracket
 from isoflop.lab.data import Corpus, DataSpec, build_corpus
 from isoflop.lab.export import line_of_study, rows, runs_of_study, write_export, write_model
+from isoflop.lab.extend import extend_study
 from isoflop.lab.forecast import Forecast, Means, forecast
 from isoflop.lab.operate import StudyFolder, make_study, run_study
 from isoflop.lab.progress import Progress, progress
@@ -36,6 +37,7 @@ __all__ = [
     "StudyFolder",
     "bracket",
     "build_corpus",
+    "extend_study",
     "forecast",
     "line_of_study",
     "make_study",

@@ -27,13 +27,15 @@ FIRST = 5
 class Wanted:
     """Runs that a study asks for as far as its results go, and what is known of each budget.
 
-    `best`: hashes of the runs that its verdict is from: of each size those of its best learning rate.
+    `best`: hashes of the runs that its verdict is from: of each size those of its best learning rate. `skipped`: cells
+    that cannot be trained, and why.
     """
 
     specs: tuple[RunSpec, ...]
     brackets: tuple[Bracket, ...]
     stopped: tuple[str, ...]
     best: frozenset[str] = frozenset()
+    skipped: tuple[str, ...] = ()
 
     @property
     def flops(self) -> float:
@@ -69,7 +71,15 @@ def wanted(study: Study, corpus: Corpus, results: Mapping[str, Result]) -> Wante
             best |= planner.best(budget, widths)
             if not found.enclosed:
                 stopped.append(f"{found.why}; {planner.obstacle(budget, widths, found, limit - spent)}")
-    return Wanted(specs=tuple(specs), brackets=tuple(brackets), stopped=tuple(stopped), best=frozenset(best))
+    cells, skipped = planner.cells()
+    specs = list(dict.fromkeys([*specs, *cells]))
+    return Wanted(
+        specs=tuple(specs),
+        brackets=tuple(brackets),
+        stopped=tuple(stopped),
+        best=frozenset(best),
+        skipped=tuple(skipped),
+    )
 
 
 class _Planner:
@@ -116,6 +126,21 @@ class _Planner:
                 self._specs[key] = self.study.specs(budget, width, vocabulary=self.vocabulary, data=data)
             found += self._specs[key]
         return tuple(found)
+
+    def cells(self) -> tuple[list[RunSpec], list[str]]:
+        """Runs of cells, and why some are none."""
+        found: list[RunSpec] = []
+        reasons = []
+        for cell in self.study.cell:
+            width = self.study.nearest(cell.params, self.vocabulary)
+            steps = round(cell.tokens / self.study.batch / self.study.sequence)
+            reason = self.study.too_much(steps, width, self.available)
+            if reason:
+                reasons.append(f"{cell.params:,.0f} parameters on {cell.tokens:,.0f} tokens: {reason}")
+            else:
+                data = self.corpus.fingerprint
+                found += self.study.cell_specs(cell, vocabulary=self.vocabulary, data=data)
+        return found, reasons
 
     def cost(self, budget: float, widths: Sequence[int]) -> float:
         return sum(one.flops for one in self.runs(budget, widths))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
-from math import ceil
+from math import ceil, log
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -83,8 +84,25 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Runs of one size and length, as `isoflop laws design` proposes them; `flops` is what it reckoned with."""
+
+    params: float
+    tokens: float
+    flops: float = 0.0
+    seeds: float = 1
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.params < 1e12 and 1 <= self.tokens < 1e15) or self.seeds not in range(1, 101):
+            raise BadInput("cell: give params and tokens from 1 up, and seeds, a whole number from 1 to 100")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """Everything a study says. `budgets` are training FLOP a run; `sizes` widths, or "auto".
+
+    `cell`: sizes and lengths beside the budgets, such as `isoflop laws design` proposes; they count for fits of all
+    runs, and not for whether a budget's best size is enclosed.
 
     `allowance`: FLOP of all runs together that "auto" may not pass; 0 is three times what is planned first.
     `tokens_per_param`: where "auto" begins to look. `seeds` runs of each, `learning_rates` for a sweep. `price`: USD an
@@ -93,8 +111,9 @@ class Study:
     """
 
     name: str
-    budgets: tuple[float, ...]
     data: DataSpec
+    budgets: tuple[float, ...] = ()
+    cell: tuple[Cell, ...] = ()
     sizes: Literal["auto"] | tuple[int, ...] = "auto"
     seeds: int = 3
     allowance: float = 0.0
@@ -115,7 +134,7 @@ class Study:
     schedule: Schedule = field(default_factory=Schedule)
 
     def __post_init__(self) -> None:
-        if not self.budgets or any(not 0 < one < 1e30 for one in self.budgets):
+        if not (self.budgets or self.cell) or any(not 0 < one < 1e30 for one in self.budgets):
             raise BadInput('budgets: give FLOP of a run, such as ["6e10 FLOP", "2e11 FLOP"]')
         if len(set(self.budgets)) < len(self.budgets):
             raise BadInput("budgets: one stands there twice")
@@ -140,10 +159,35 @@ class Study:
     def specs(self, budget: float, width: int, *, vocabulary: int, data: str) -> tuple[RunSpec, ...]:
         """The runs of one size at one budget, a seed and a learning rate each."""
         shape = self.model.shape(width, vocabulary)
+        return self._runs(shape, max(1, self.steps(budget, shape)), data, self.seeds)
+
+    def cell_specs(self, cell: Cell, *, vocabulary: int, data: str) -> tuple[RunSpec, ...]:
+        """The runs of a cell, at the width whose parameters are nearest.
+
+        Raises: BadInput where the family has none within a factor of two.
+        """
+        width = self.nearest(cell.params, vocabulary)
+        steps = max(1, round(cell.tokens / self.batch / self.sequence))
+        return self._runs(self.model.shape(width, vocabulary), steps, data, int(cell.seeds))
+
+    def nearest(self, params: float, vocabulary: int) -> int:
+        """The width whose parameters are nearest to this many."""
+        widths = range(self.model.multiple, WIDEST + 1, self.model.multiple)
+        at = min(bisect_left(widths, params, key=lambda one: self.params(one, vocabulary)), len(widths) - 1)
+        width = min(widths[max(at - 1, 0) : at + 1], key=lambda one: abs(log(self.params(one, vocabulary) / params)))
+        found = self.params(width, vocabulary)
+        if not 0.5 <= found / params <= 2:
+            raise BadInput(
+                f"cell: no model of this family has about {params:,.0f} parameters; the nearest is width {width} with"
+                f" {found:,}. Give other cells, or another [model]."
+            )
+        return width
+
+    def _runs(self, shape: Shape, steps: int, data: str, seeds: int) -> tuple[RunSpec, ...]:
         first = RunSpec(
             shape=shape,
             data=data,
-            steps=max(1, self.steps(budget, shape)),
+            steps=steps,
             sequence=self.sequence,
             batch=self.batch,
             seed=0,
@@ -160,7 +204,7 @@ class Study:
         return tuple(
             replace(first, seed=seed, optimizer=replace(self.optimizer, learning_rate=rate))
             for rate in self.learning_rates
-            for seed in range(self.seeds)
+            for seed in range(seeds)
         )
 
     def steps(self, budget: float, shape: Shape) -> int:
@@ -185,8 +229,10 @@ class Study:
 
     def impossible(self, budget: float, width: int, *, vocabulary: int, available: float) -> str:
         """Why this size cannot be trained on this budget with `available` tokens; "" where it can."""
-        shape = self.model.shape(width, vocabulary)
-        steps = self.steps(budget, shape)
+        return self.too_much(self.steps(budget, self.model.shape(width, vocabulary)), width, available)
+
+    def too_much(self, steps: int, width: int, available: float) -> str:
+        """Why a run of so many steps cannot be with `available` tokens; "" where it can."""
         fewest = max(FEWEST_STEPS, 2 * self.schedule.warmup)
         if steps < fewest:
             why = f" (twice the warm-up of {self.schedule.warmup})" if fewest > FEWEST_STEPS else ""
@@ -215,6 +261,10 @@ def read_study(text: str, said: str) -> Study:
             tables[name] = _flops(tables[name], f"{said}: {name}")
     if isinstance(tables.get("learning_rates"), int | float):
         tables["learning_rates"] = [tables["learning_rates"]]
+    cells = tables.pop("cell", [])
+    if not isinstance(cells, list):
+        raise BadFile(f"{said}: [[cell]] is due where [cell] stands")
+    tables["cell"] = tuple(_made(one, Cell, f"{said}: [[cell]]") for one in cells)
     parts: dict[str, type] = {"data": DataSpec, "model": Family, "optimizer": Optimizer, "schedule": Schedule}
     for name, kind in parts.items():
         if name in tables:
@@ -251,7 +301,7 @@ def _made(value: object, kind: type[Table], said: str) -> Table:
     found = {}
     for name, one in held.items():
         try:
-            found[name] = one if is_dataclass(one) else msgspec.convert(one, hints[name])
+            found[name] = one if is_dataclass(one) or isinstance(one, tuple) else msgspec.convert(one, hints[name])
         except msgspec.ValidationError as error:
             raise BadFile(f"{said}: {name}: {str(error).rstrip('.')}.{_accepted(hints[name])}") from error
     needed = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]  # type: ignore[arg-type]
