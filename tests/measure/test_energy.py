@@ -104,3 +104,28 @@ def test_a_grid_that_is_no_country_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "pycountry", country)
     with pytest.raises(MissingData, match="knows countries"):
         room.codecarbon_tracker("world")
+
+
+def test_the_command_prints_what_each_way_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    from click.testing import CliRunner
+    from tests.measure.recorded import measured
+
+    from isoflop import measure
+    from isoflop.cli import isoflop as cli
+
+    session = measure.finished(machine(), tuple(measured()), fast=True)
+    found = check_energy(look(CPU), fast=False, tdp=100.0, grid="fr", seconds=0.01, tracker=lambda _: Tracker())
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(measure, "measure", lambda *_: session)
+    monkeypatch.setattr(measure, "check_energy", lambda *_, **said: asked.update(said) or found)
+    words = ["measure", "--energy", "--grid", "france", "--tdp", "100 W"]
+    text = CliRunner().invoke(cli, words).output
+    assert asked["tdp"] == 100.0
+    assert asked["grid"] == "fr"
+    assert "CodeCarbon, memory" in text
+    assert "times what CodeCarbon 3.3.2 says" in text
+    held = json.loads(CliRunner().invoke(cli, [*words, "--json"]).output)["energy"]
+    assert held["theirs"] == "CodeCarbon 3.3.2"
+    assert len(held["readings"]) == 5

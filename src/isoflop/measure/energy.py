@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from isoflop import hardware
 from isoflop.errors import IsoflopError, MissingData
+from isoflop.measure.clock import synchronize
 from isoflop.measure.power import energy_meter
 from isoflop.measure.steps import Trainer
 from isoflop.measure.suite import fitting_steps
@@ -137,6 +138,7 @@ def check_energy(
     begun, before, steps = perf_counter(), counter(), 0
     while perf_counter() - begun < seconds:
         trainer.once()
+        synchronize(machine.device)  # else steps are only handed over, and none has to have been made
         steps += 1
     lasted, after = perf_counter() - begun, counter()
     if theirs is not None:
@@ -196,7 +198,9 @@ def _emissions(readings: list[Reading], spent: Spent | None, grid: str) -> tuple
     found = []
     ours = next((one.joules for one in readings if one.name == OURS), None)
     if ours is not None:
-        first = {one.source: one.intensity.value for one in reversed(hardware.grids(grid))}
+        first: dict[str, float] = {}
+        for one in hardware.grids(grid):
+            first.setdefault(one.source, one.intensity.value)
         found = [Emitted(name=OURS, mass=ours * value, source=source) for source, value in first.items()]
     if spent is not None:
         found.append(Emitted(name=THEIRS, mass=spent.emissions, source=f"its own table of {grid}"))
