@@ -516,7 +516,7 @@ $ isoflop calibrate training mine.csv --out mine.toml
 
 def commands() -> str:
     """The help of every command, as it is printed at 100 columns."""
-    context = click.Context(cli, info_name="isoflop", max_content_width=100, terminal_width=100)
+    context = click.Context(cli, info_name="isoflop", terminal_width=100, **cli.context_settings)
     parts = [f"```\n{cli.get_help(context).rstrip()}\n```"]
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
