@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import replace
 from math import log
 from pathlib import Path
@@ -17,7 +19,7 @@ from tests.lab.test_train import SHAPE, spec
 
 from isoflop.errors import BadInput, MissingData
 from isoflop.lab import Corpus, Means, RunFolder, forecast
-from isoflop.lab.forecast import _makespan, _widths, left_of
+from isoflop.lab.forecast import _makespan, _slowed, _widths, left_of
 from isoflop.lab.pace import Heard, Pace, held_bytes, machine_at, profile_text
 from isoflop.lab.pool import Task
 from isoflop.lab.probe import probe
@@ -68,11 +70,22 @@ def test_the_interval_holds_a_machine_whose_others_are_half_or_twice_as_many(cor
     blank = Pace(corpus.folder, [], [])
     pace = Pace(corpus.folder, [(one,) for one in runs], [heard(blank, runs, [slowed], slowed=slowed)])
     assert pace.slowed == pytest.approx(slowed)
-    low, high = _widths(pace)
+    low, high = _widths(pace, slowed)
     assert low * slowed <= 1 + (slowed - 1) / 2
     assert high * slowed >= 1 + 2 * (slowed - 1)
     assert low <= 1 / 1.12
     assert high >= 1.12
+
+
+def test_others_are_seen_by_the_probe_and_by_who_wants_a_processor(corpus: Corpus) -> None:
+    runs = [of_width(corpus, 8)]
+    blank = Pace(corpus.folder, [], [])
+    pace = Pace(corpus.folder, [(one,) for one in runs], [heard(blank, runs, [4.0], slowed=4.0)])
+    many = (os.cpu_count() or 1) * 9.0
+    assert _slowed(pace, many - 2, Means()) == pytest.approx((4 * 9) ** 0.5)
+    assert _slowed(pace, 0.0, Means(processes=1)) == pytest.approx(2.0)
+    assert _slowed(blank, many - 2, Means()) == pytest.approx(9.0)
+    assert _slowed(blank, 0.0, Means(processes=1)) == 1.0
 
 
 def test_runs_wait_for_their_trunks_and_for_a_free_process() -> None:
@@ -94,6 +107,14 @@ def test_a_probe_says_what_a_forecast_reads(corpus: Corpus, tmp_path: Path) -> N
     assert {path.name for path in tmp_path.iterdir()} == {"corpus"}
 
 
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that nobody else uses, with as many processors as there are processes."""
+    monkeypatch.setattr(sys.modules["isoflop.lab.forecast"], "_others", lambda: 0.0)  # the room's name is its function
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+@pytest.mark.usefixtures("quiet")
 def test_without_a_probe_the_training_room_says_it_alone(corpus: Corpus, tmp_path: Path) -> None:
     runs = [spec(corpus, seed=seed) for seed in (1, 2)]
     with pytest.raises(MissingData, match=r"isoflop measure --threads 1 --out .*machine\.toml"):
@@ -110,6 +131,7 @@ def test_without_a_probe_the_training_room_says_it_alone(corpus: Corpus, tmp_pat
     assert found.busy.low < found.busy.value < found.busy.high
 
 
+@pytest.mark.usefixtures("quiet")
 def test_what_is_on_record_is_not_predicted_again(corpus: Corpus, tmp_path: Path) -> None:
     (tmp_path / "machine.toml").write_text(_own(), encoding="utf-8")
     run = spec(corpus)
@@ -144,6 +166,7 @@ def _own() -> str:
     return files("isoflop.lab").joinpath("machine.toml").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("quiet")
 def test_runs_trained_together_share_the_time_of_starting_operations(corpus: Corpus, tmp_path: Path) -> None:
     (tmp_path / "machine.toml").write_text(_own(), encoding="utf-8")
     runs = [spec(corpus, seed=seed) for seed in range(4)]

@@ -112,10 +112,10 @@ def forecast_words(found: Forecast, processes: int) -> list[str]:
     if found.alone is not None and found.own:
         alone = span_words(found.alone, 1, "s")
         lines.append(f"  the training room alone, from machine.toml: {alone} of processor time for the steps")
-    if found.slowed > 1.1 or found.load > processes:
+    if found.slowed > 1.1:
         lines.append(
-            f"  mind: the machine is busy (load {found.load:.1f} before; a process gets {1 / found.slowed:.0%} of a"
-            " processor): the interval allows for others taking half or twice as much"
+            f"  mind: others keep the machine busy ({found.load:.1f} wanted a processor; a process is to get"
+            f" {1 / found.slowed:.0%} of one): the interval allows for others taking half or twice as much"
         )
     return lines
 

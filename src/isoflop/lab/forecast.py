@@ -1,11 +1,12 @@
 """What a study will take: time, memory, disk and money, with 90 % intervals, before it starts.
 
 A step's time and a process's memory are those of `isoflop.lab.pace` (the training room on this machine's profile, times
-what a probe found). The runs are then laid out over the processes as the pool will do them, trunks once. The interval
-of time is made of, as logarithms added in squares: what the training room may be off between probed sizes; how far
-processes and sizes of the probe differ; and what others on the machine may change: half or twice as much as they take
-while it is probed, at least 12 % (estimates). So a forecast on a busy machine is wide, and says what load it saw.
-Neglected: that the last process works alone; what others will do later beyond that.
+what a probe found). The runs are then laid out over the processes as the pool will do them, trunks once. What others on
+the machine take is the geometric mean of what the probe saw and of a fair share among all that want a processor. The
+interval of time is made of, as logarithms added in squares: what the training room may be off between probed sizes; how
+far processes and sizes of the probe differ; and others taking half or twice as much, at least 12 % (estimates). So a
+forecast on a busy machine is wide, and says what load it saw. Neglected: that the last process works alone; what others
+will do later beyond that.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
 from math import exp, hypot, log
-from time import time
+from pathlib import Path
+from time import sleep, time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,7 +32,6 @@ from isoflop.lab.tasks import SHARED, tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from isoflop.lab.pace import Party
     from isoflop.lab.pool import Task
@@ -44,6 +45,12 @@ START_UP = 6.0
 
 LEAST_DRIFT = log(1.12)
 """What a machine that nobody else uses changes by itself while a study runs: an estimate."""
+
+UNPROBED = 0.5
+"""Half-width of the logarithm of time without a probe: the profile's spread, and what small steps differ (estimate)."""
+
+LOOKS = 10
+"""Looks at who wants a processor, a twentieth of a second apart."""
 
 REST = 250e6
 """Bytes that Python and torch hold beside tensors where no probe measured them: an estimate."""
@@ -72,8 +79,8 @@ class Forecast:
     """Runs, FLOP, seconds of wall time and of all steps, bytes of the largest process and on disk, USD.
 
     `alone`: the steps by the training room alone, without the probe, for machine `profile`, which is this machine's
-    `own` or another's. `load`: processes that wanted a processor before the probe began; `slowed`: times on the clock
-    over times of the processor while it ran, 1 where nobody else was. `seconds`: of each run's steps by its
+    `own` or another's. `load`: processes of others that wanted a processor before the probe began; `slowed`: times on
+    the clock over times of a processor that are expected, 1 where nobody else is. `seconds`: of each run's steps by its
     hash, with those that are on record already.
     """
 
@@ -117,22 +124,19 @@ def forecast(study: Path, specs: Sequence[RunSpec], means: Means, tasks: Sequenc
         )
     if not specs:
         return _nothing()
-    load, begun = os.getloadavg()[0], time()
+    load, begun = _others(), time()
     tasks = tasks or tasks_of(specs)
     by_hash = {one.hash: one for one in specs}
     parties = [tuple(by_hash[run] for run in task.runs if run in by_hash) for task in tasks]
     probed = _probed(parties) if means.probe else []
     pace = Pace(study, probed, _probe(study, probed, means) if means.probe else [])
+    slowed = _slowed(pace, load, means)
     together = {one.hash: len(party) for party in parties for one in party}
-    seconds, around = _seconds(pace, tasks, by_hash, together)
-    left = {name: left_of(study, name) for name in seconds}
-    rest = {name: value * left[name] for name, value in seconds.items()}
-    busy, (down, up) = sum(rest.values()), _widths(pace)
+    seconds, around = _seconds(pace, tasks, by_hash, together, more=slowed / pace.slowed)
+    rest = {name: value * left_of(study, name) for name, value in seconds.items()}
+    busy, (down, up) = sum(rest.values()), _widths(pace, slowed)
     start = max((one.ready - begun for one in pace.heard), default=START_UP)
     wall = _makespan(tasks, {name: rest[name] + around[name] for name in rest}, means.processes)
-    alone = sum(
-        pace.alone(one, together[name]) / pace.step(one, together[name]) * rest[name] for name, one in by_hash.items()
-    )
     return Forecast(
         runs=len(specs),
         flops=sum(one.flops for one in specs),
@@ -143,8 +147,8 @@ def forecast(study: Path, specs: Sequence[RunSpec], means: Means, tasks: Sequenc
         disk=disk_bytes(specs, means.processes),
         cost=(wall + start) / 3600 * means.price,
         load=load,
-        slowed=pace.slowed,
-        alone=Span(value=alone, low=alone / pace.spread, high=alone * pace.spread),
+        slowed=slowed,
+        alone=_alone(pace, parties, {name: value / (slowed / pace.slowed) for name, value in rest.items()}),
         profile=pace.machine.chip.name,
         own=pace.own,
         seconds=seconds,
@@ -171,20 +175,53 @@ def summary(found: Forecast) -> dict[str, object]:
     return {name: value for name, value in asdict(found).items() if name != "seconds"}
 
 
-def _widths(pace: Pace) -> tuple[float, float]:
+def _others() -> float:
+    """Processes of others that want a processor now, the mean of some looks."""
+    place = Path("/proc/loadavg")
+    if not place.exists():
+        return os.getloadavg()[0]
+    total = 0
+    for _ in range(LOOKS):
+        total += int(place.read_text(encoding="utf-8").split()[3].partition("/")[0]) - 1  # this one is one of them
+        sleep(0.05)
+    return total / LOOKS
+
+
+def _slowed(pace: Pace, others: float, means: Means) -> float:
+    """Times on the clock over times of a processor, as it is to be expected while the study runs.
+
+    By the probe, which saw some seconds, and by a fair share among all that want a processor: their geometric mean.
+    """
+    fair = max(1.0, (others + means.processes * means.threads) / (os.cpu_count() or 1))
+    return float((pace.slowed * fair) ** 0.5) if pace.probed else fair
+
+
+def _widths(pace: Pace, slowed: float) -> tuple[float, float]:
     """Factors from the point to the ends of the interval of time."""
-    if not pace.probed:
-        return 1 / (pace.spread * exp(LEAST_DRIFT)), pace.spread * exp(LEAST_DRIFT)
-    others = pace.slowed - 1
-    fewer, more = log(pace.slowed / (1 + others / 2)), log((1 + 2 * others) / pace.slowed)
-    down, up = (hypot(pace.doubt, pace.differing, max(LEAST_DRIFT, drift)) for drift in (fewer, more))
+    others = slowed - 1
+    fewer, more = log(slowed / (1 + others / 2)), log((1 + 2 * others) / slowed)
+    doubt = hypot(pace.doubt, pace.differing) if pace.probed else UNPROBED
+    down, up = (hypot(doubt, max(LEAST_DRIFT, drift)) for drift in (fewer, more))
     return exp(-down), exp(up)
 
 
+def _alone(pace: Pace, parties: Sequence[Party], seconds: Mapping[str, float]) -> Span:
+    """Processor time of the steps by the training room alone."""
+    low = value = high = 0.0
+    for party in parties:
+        many, spread = len(party), pace.spread(party[0], len(party))
+        one = sum(seconds[spec.hash] / pace.step(spec, many) * pace.alone(spec, many) for spec in party)
+        low, value, high = low + one / spread, value + one, high + one * spread
+    return Span(value=value, low=low, high=high)
+
+
 def _seconds(
-    pace: Pace, tasks: Sequence[Task], specs: Mapping[str, RunSpec], together: Mapping[str, int]
+    pace: Pace, tasks: Sequence[Task], specs: Mapping[str, RunSpec], together: Mapping[str, int], *, more: float
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Of each run's own steps (those of a trunk belong to the run that trains it), and of what comes around them."""
+    """Of each run's own steps (those of a trunk belong to the run that trains it), and of what comes around them.
+
+    `more`: times what a probe found.
+    """
     seconds: dict[str, float] = {}
     around: dict[str, float] = {}
     found = pace.heard
@@ -198,10 +235,10 @@ def _seconds(
             spec, many = specs[name], together[name]
             leaves = spec.schedule.decline_from(spec.steps) if task.after and spec.schedule.kind in SHARED else 0
             own = spec.steps - leaves
-            seconds[name] = own * pace.step(spec, many)
+            seconds[name] = more * own * pace.step(spec, many)
             kept = (own // task.checkpoint_every + len(task.branch_at)) / many + 2  # the model and the result as well
-            around[name] = begin / many + kept * keep + own // task.log_every * record
-            around[name] += spec.validation * pace.validation(spec, many)
+            checked = spec.validation * pace.validation(spec, many)
+            around[name] = more * (begin / many + kept * keep + own // task.log_every * record + checked)
     return seconds, around
 
 
