@@ -13,6 +13,13 @@
     └── Infeasible                    4   no value can satisfy what is asked (carries the nearest that can)
 
 Each message says what was given, what would be accepted and the next thing to try.
+
+    >>> import isoflop
+    >>> try:
+    ...     isoflop.device("h100-sxn")
+    ... except isoflop.UnknownName as error:
+    ...     print(error.matches[0], error.exit_code)
+    h100-sxm-96gb 2
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import isoflop
@@ -48,3 +50,18 @@ def test_the_names_of_a_room_can_be_imported(room: str) -> None:
     assert len(names) == len(set(names))
     for name in names:
         assert hasattr(module, name), f"isoflop.{room}.__all__ lists {name}, which is not there"
+
+
+@pytest.mark.parametrize("name", [name for name in isoflop.__all__ if name != "__version__"])
+def test_help_of_a_public_name_shows_how(name: str) -> None:
+    """`help(isoflop.plan)`: what it is, and an example that the doctests run. Errors share the example of their tree."""
+    import inspect
+
+    from isoflop.errors import IsoflopError
+
+    value = getattr(isoflop, name)
+    text = inspect.getdoc(value) or ""
+    assert text, f"isoflop.{name} says nothing of itself"
+    if not (isinstance(value, type) and issubclass(value, IsoflopError)):
+        home = inspect.getdoc(sys.modules[value.__name__]) if inspect.ismodule(value) else text
+        assert ">>> " in (home or ""), f"isoflop.{name} shows no example"

@@ -4,6 +4,11 @@
 and on the command line. Layers, lowest first: document (the model), amounts and formula (what is written), napkin and
 prose (the readers), engine, judge and slips (recomputing), library, reconciled and world (what isoflop knows),
 corrected and drivers (the chain put right), run.
+
+    >>> from isoflop import audit
+    >>> found = audit.audit_text("A 7B model on 2T tokens takes 8.4e20 FLOP.", "note.md")
+    >>> [(one.level, round(one.factor, 3)) for one in found.findings if one.factor]
+    [('world', 0.01)]
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 work, rate, money, energy, memory, serving, scaling and running hold them; `BOOK` is all of them in that order.
 `source("kaplan2020")` says what a citation key stands for.
+
+    >>> from isoflop import book
+    >>> book.work.train_flops(7e9, 2e12)
+    8.4e+22
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 `device`, `node`, `grid` and `choose_price` look one entry up (by name, alias, unique beginning or own file);
 `devices`, `nodes`, `prices` and `grids` give all of them. One file an entry: devices/*.toml, nodes/*.toml,
 prices/*.toml; grids.toml holds all grids.
+
+    >>> from isoflop import hardware
+    >>> hardware.device("h100-sxm").memory_bandwidth().value, hardware.node("dgx-h100").chips
+    (3350000000000.0, 8)
 """
 
 from __future__ import annotations

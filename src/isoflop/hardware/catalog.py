@@ -60,7 +60,11 @@ def device_names() -> tuple[str, ...]:
 
 
 def devices() -> Mapping[str, Device]:
-    """Every catalogued device by name; a file is read when its device is looked up."""
+    """Every catalogued device by name; a file is read when its device is looked up.
+
+    >>> [name for name in devices() if name.startswith("tpu-v5")]
+    ['tpu-v5e', 'tpu-v5p']
+    """
     return Shelf(device_names(), _device)
 
 
@@ -102,6 +106,10 @@ def prices(name: str | Device, folder: str | Path = "") -> tuple[Price, ...]:
     """Every price of a device, or of a price file given by path: those that name it, then those that may mean it.
 
     `folder` may hold more price files of the same names, like those that `skypilot.price_files` makes.
+
+    >>> first = prices("tpu-v4")[0]
+    >>> first.commitment, round(first.amount * 3600, 2)
+    ('on-demand', 3.22)
     """
     if isinstance(name, str) and names.is_path(name):
         return own_prices(names.own_file(name, "price"))

@@ -1,6 +1,12 @@
 """Words: quantities, units, spreads, and the grammar in which people write values.
 
 Layers, lowest first: types, unit_words and unit_grammar, units, spread, glossary, read, write, toml_file.
+
+    >>> from isoflop.quantity import quantity, read, write
+    >>> read("3700 PF-days", quantity("train_flops")).spread.median
+    3.1968e+23
+    >>> write(3.1968e23, quantity("train_flops"))
+    '3.2e23 FLOP'
 """
 
 from __future__ import annotations

@@ -50,7 +50,11 @@ class Quantity:
 
 @cache
 def quantities() -> Mapping[str, Quantity]:
-    """All quantities by name, in the order of the glossary."""
+    """All quantities by name, in the order of the glossary.
+
+    >>> quantities()["train_flops"].unit_text
+    'FLOP'
+    """
     tables = tomli.loads(Path(__file__).with_name("glossary.toml").read_text(encoding="utf-8"))
     return MappingProxyType({name: _quantity(name, **entry) for name, entry in tables.items()})
 

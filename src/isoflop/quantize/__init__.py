@@ -1,6 +1,10 @@
 """Real checkpoints in fewer bits, with a report of what was lost; number formats, one value at a time.
 
 The room is called like what it does, and can be called: `isoflop.quantize(source, folder, "int4-g128")`.
+
+    >>> from isoflop import quantize
+    >>> quantize.scheme("int4-g128").name, quantize.number_format("bf16").bits
+    ('int4-g128', 16)
 """
 
 from __future__ import annotations

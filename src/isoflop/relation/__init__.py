@@ -1,4 +1,10 @@
-"""The grammar: relations read in many ways, solved in any direction, answered with a derivation; no physics here."""
+"""The grammar: relations read in many ways, solved in any direction, answered with a derivation; no physics here.
+
+>>> from isoflop import book, relation
+>>> from isoflop.relation.notation import text
+>>> text(relation.tree(book.work.train_flops))
+'flops_per_param_token · active_params · tokens'
+"""
 
 from __future__ import annotations
 

@@ -71,6 +71,11 @@ class Answer:
     All values are in base units of `quantity` (see the glossary). `low` and `high` are the 5 and 95 % points, or hard
     bounds where `hard` is true; a point answer has low == value == high. `elasticities[x]` is d ln(value) / d ln(x) at
     the point; `shares[x]` is the part of the variance that x brings. `alternatives` are other roots, in order.
+
+    >>> import isoflop
+    >>> answer = isoflop.solve("params", train_flops="6e22 to 6e22", tokens="1T")
+    >>> f"{answer.value:.0f}", [step.gives for step in answer.steps if step.kind == "default"]
+    ('10000000000', ['flops_per_param_token', 'active_share'])
     """
 
     quantity: str
@@ -117,6 +122,11 @@ class Ledger:
     """Ordered named terms that add up to `total`, a glossary quantity in base units.
 
     `limit` is what the total is held against (a device's memory), None where there is no such thing.
+
+    >>> terms = (Term(name="weights", value=16e9), Term(name="cache", value=4e9))
+    >>> memory = Ledger(quantity="memory", title="A chip", terms=terms, limit=80e9)
+    >>> memory.total, memory.limit - memory.total
+    (20000000000.0, 60000000000.0)
     """
 
     quantity: str
