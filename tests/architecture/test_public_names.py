@@ -54,7 +54,7 @@ def test_the_names_of_a_room_can_be_imported(room: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in isoflop.__all__ if name != "__version__"])
 def test_help_of_a_public_name_shows_how(name: str) -> None:
-    """`help(isoflop.plan)`: what it is, and an example that the doctests run. Errors share the example of their tree."""
+    """`help(isoflop.plan)`: what it is, and an example that runs; errors share their tree's."""
     import inspect
 
     from isoflop.errors import IsoflopError
