@@ -95,6 +95,9 @@ def _print(counted: Sequence[Hours], further: Sequence[Hours], form: str) -> Non
     listed = [*counted, *further]
     if form == "text":
         columns = [one for one in columns if one.name not in {"low", "high"}]
+    if form == "csv":
+        print_table(HEAD, [_line(one) for one in listed], form)
+        return
     if listed:
         print_table(columns, [_shown(one, [column.name for column in columns]) for one in listed], form)
     if form != "text":
