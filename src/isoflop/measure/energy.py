@@ -114,7 +114,7 @@ def codecarbon_tracker(grid: str) -> Tracker | None:
     if country is None:
         raise MissingData(f"CodeCarbon knows countries; '{grid}' is none. Give one: --grid fr")
     made = OfflineEmissionsTracker(
-        country_iso_code=country.alpha_3, save_to_file=False, log_level="critical", measure_power_secs=1,
+        country_iso_code=country.alpha_3, output_methods=[], log_level="critical", measure_power_secs=1,
         allow_multiple_runs=True,
     )  # fmt: skip
     return cast("Tracker", made)
@@ -147,7 +147,7 @@ def check_energy(
     readings = [_ours(machine, flops, lasted, tdp)]
     if before is not None and after is not None:
         readings.insert(0, Reading(name=COUNTED, joules=after - before, note="NVML: the board, no host"))
-    spent = theirs.final_emissions_data if theirs is not None else None
+    spent = getattr(theirs, "final_emissions_data", None)  # it has none where it could not start
     return EnergyCheck(
         seconds=lasted,
         steps=steps,
@@ -185,7 +185,7 @@ def _catalogued(machine: Machine) -> Device | None:
 
 def _parts(spent: Spent | None) -> tuple[Reading, ...]:
     if spent is None:
-        return (Reading(name=THEIRS, joules=None, note="not installed: pip install codecarbon"),)
+        return (Reading(name=THEIRS, joules=None, note="not installed, or it did not start: pip install codecarbon"),)
     return (
         Reading(name="CodeCarbon, processor", joules=spent.cpu_energy * KWH, note="RAPL where it may, else from a TDP"),
         Reading(name="CodeCarbon, GPU", joules=spent.gpu_energy * KWH, note="NVML, as the board counts"),
