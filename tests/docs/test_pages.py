@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from docs.console import Block, blocks, options_known, refreshed
+from docs.console import Block, blocks, empty_folder, options_known, refreshed
 from docs.generate import PAGES, written
 from docs.summary import Line, line_of, lines
 from tests.architecture.house import ROOT
@@ -53,7 +53,8 @@ def test_every_block_of_commands_is_run_or_says_why_not(name: str) -> None:
 def test_python_sessions_give_what_the_page_says(name: str) -> None:
     session = "\n".join(block.text for block in blocks(text(name)) if block.kind == "pycon")
     runner, said = doctest.DocTestRunner(verbose=False), StringIO()
-    runner.run(doctest.DocTestParser().get_doctest(session, {}, name, name, 0), out=said.write)
+    with empty_folder():
+        runner.run(doctest.DocTestParser().get_doctest(session, {}, name, name, 0), out=said.write)
     assert runner.tries > 0
     assert not runner.failures, said.getvalue()
 
