@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
-RUNS = Path(__file__).resolve().parents[1] / "tests" / "laws" / "runs" / "chinchilla_dots.csv"
+TAKEN = (  # file, view, which of its examples, by day or by night, scrolled so far
+    ("plan", "plan", 0, "light", 0),
+    ("solve", "solve", 0, "light", 0),
+    ("training", "training", 0, "dark", 860),
+    ("cost", "cost", 1, "dark", 0),
+    ("audit", "audit", 0, "light", 0),
+    ("laws", "laws", 1, "dark", 0),
+    ("compare", "laws/compare", 0, "light", 0),
+    ("running", "laws/running", 0, "light", 0),
+    ("serving", "serving", 0, "light", 700),
+)
 SIZE = {"width": 1280, "height": 1000}
 DRAWN = "[...document.querySelectorAll('figure.chart')].every((one) => one.dataset.drawn)"
 
@@ -37,16 +47,6 @@ def drawn(page: Page) -> None:
     raise SystemExit("a chart was not drawn")
 
 
-def opened(page: Page, view: str) -> None:
-    """A view with its first example, or with runs."""
-    found = all_views()[view]
-    page.goto(f"/{view}?{urlencode(found.first)}")
-    if view == "laws":
-        page.get_by_label("A table of runs").set_input_files(RUNS)
-        page.get_by_text("234 rows", exact=True).wait_for()
-    drawn(page)
-
-
 def take(where: str) -> None:
     """Every picture."""
     from playwright.sync_api import sync_playwright
@@ -56,18 +56,13 @@ def take(where: str) -> None:
         raise SystemExit("no Chromium here: apt-get install chromium, or name it in CHROMIUM")
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for view, mode, under in (
-            ("plan", "light", 0),
-            ("training", "dark", 860),
-            ("audit", "light", 0),
-            ("laws", "dark", 0),
-            ("serving", "light", 700),
-        ):
+        for name, view, example, mode, under in TAKEN:
             page = browser.new_page(base_url=where, color_scheme=mode, viewport=SIZE)  # type: ignore[arg-type]
-            opened(page, view)
+            page.goto(f"/{view}?{urlencode(all_views()[view].examples[example][1])}", timeout=120_000)
+            drawn(page)
             page.evaluate(f"window.scrollTo(0, {under})")
             page.wait_for_timeout(200)
-            page.screenshot(path=PICTURES / f"web-{view}.png")
+            page.screenshot(path=PICTURES / f"web-{name}.png")
             page.close()
         browser.close()
 

@@ -22,6 +22,6 @@ CHECKS = [schemathesis.checks.CHECKS.get_one(name) for name in NAMES]
 @SCHEMA.parametrize()
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_every_call_keeps_to_its_description(case: schemathesis.Case) -> None:
-    answer = case.call()
+    answer = case.call(timeout=120)
     assert answer.status_code != 421, "asked under a name that is let in"
     case.validate_response(answer, checks=CHECKS)

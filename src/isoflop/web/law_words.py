@@ -50,10 +50,10 @@ FORM = Field(
 )
 
 
-def runs_group(title: str = "Your runs", *further: Field) -> Group:
+def runs_group(title: str = "Your runs", *further: Field, unfolded: bool = True) -> Group:
     """Runs: a file, or pasted; and what its columns are."""
     file = Field(name="runs", label="A table of runs", kind="file", hint=FILE_HINT)
-    return Group(title=title, open=True, fields=(file, TABLE, COLUMNS, SAMPLE, *further))
+    return Group(title=title, open=unfolded, fields=(file, TABLE, COLUMNS, SAMPLE, *further))
 
 
 def has_runs(given: Mapping[str, str], table: str = "table") -> bool:

@@ -124,15 +124,15 @@ async function update(kind = "answer") {
 }
 
 const two = (value) => Number(value.toPrecision(2));
-const short = (value) => [[1e9, "B"], [1e6, "M"], [1e3, "k"]].map(([size, sign]) => value >= size && `${two(value / size)}${sign}`)
+const short = (value) => value >= 1e15 ? value.toExponential(1).replace(".0e", "e").replace("+", "") : [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]].map(([size, sign]) => value >= size && `${two(value / size)}${sign}`)
   .find(Boolean) || `${two(value)}`;
 
 function prepareSlider(slider) {
   const field = document.getElementById(slider.dataset.for);
   const log = "log" in slider.dataset;
-  const found = /([\d.]+)\s*([kmb]?)/i.exec(field.value);
+  const found = /([\d.]+(?:e[+-]?\d+)?)\s*([kmbt]?)/i.exec(field.value);
   if (found) {
-    const number = Number(found[1]) * ({k: 1e3, m: 1e6, b: 1e9}[found[2].toLowerCase()] || 1);
+    const number = Number(found[1]) * ({k: 1e3, m: 1e6, b: 1e9, t: 1e12}[found[2].toLowerCase()] || 1);
     slider.value = log ? Math.log10(number) : Number(found[1]);
   }
   slider.hidden = false;

@@ -101,7 +101,7 @@ VIEW = View(
             open=True,
             fields=(Field(name="law", label="Published law", listed="laws", example="besiroglu2024"),),
         ),
-        law_words.runs_group("or your own runs", law_words.FORM),
+        law_words.runs_group("or your own runs", law_words.FORM, unfolded=False),
         Group(
             title="Serving, and how much data there is",
             fields=(

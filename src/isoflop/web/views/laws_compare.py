@@ -124,6 +124,7 @@ VIEW = View(
             Field(name="first", label="One group", hint="A value of that column; the first two where none is said."),
             Field(name="second", label="Another group"),
             law_words.FORM,
+            unfolded=False,
         ),
         Group(
             title="Compared where",

@@ -124,7 +124,7 @@ VIEW = View(
                 Field(name="law", label="Law", kind="choice", choices=tuple(advisors())),
             ),
         ),
-        law_words.runs_group("or your sweeps"),
+        law_words.runs_group("or your sweeps", unfolded=False),
     ),
     answer=answer,
     first={"params": "7B", "tokens": "2T"},
