@@ -114,7 +114,9 @@ def _print(counted: Sequence[Hours], further: Sequence[Hours], form: str) -> Non
         click.echo("No row has both a prediction and stated chip-hours.")
 
 
-TITLES = {"stated": "stated h", "predicted": "predicted h", "low": "10 %", "high": "90 %", "off": "off", "inside": "80 %"}
+TITLES = {
+    "stated": "stated h", "predicted": "predicted h", "low": "10 %", "high": "90 %", "off": "off", "inside": "80 %",
+}  # fmt: skip
 """Columns of hours for people."""
 
 
