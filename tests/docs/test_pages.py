@@ -98,3 +98,10 @@ def test_the_summary_is_what_the_tables_say() -> None:
     )
     line = Line("said", "accuracy", {"rows": "a"}, "apart", "Step time")
     assert line_of(line, page) == ("[said](accuracy.md#step-time)", "3", "", "2 %", "80 %", "apart")
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_files_that_a_page_names_are_there(name: str) -> None:
+    named = set(re.findall(r"`((?:src|tests|examples|benchmarks|docs)/[\w./-]+)`", text(name)))
+    gone = [path for path in named if not (ROOT / path).exists() and not re.search(r"NAME|FILE|\.\.\.", path)]
+    assert not gone
