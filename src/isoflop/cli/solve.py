@@ -6,7 +6,7 @@ import click
 
 from isoflop.cli.knowns import sampling_options
 from isoflop.cli.manual import Command
-from isoflop.cli.output import Output, output_options, show
+from isoflop.cli.output import Output, output_options, show_drawn
 from isoflop.flags import ask, split
 
 
@@ -14,7 +14,7 @@ from isoflop.flags import ask, split
 @click.argument("target")
 @click.argument("knowns", nargs=-1, metavar="[NAME=VALUE]...")
 @sampling_options
-@output_options("mermaid", charts=("tornado",), explain="Print the numbered derivation.")
+@output_options("mermaid", charts=("tornado", "course", "shares"), explain="Print the numbered derivation.")
 def command(target: str, knowns: tuple[str, ...], samples: int, seed: int, *, output: Output) -> None:
     """Work out TARGET, any quantity, from whatever is known.
 
@@ -28,8 +28,9 @@ def command(target: str, knowns: tuple[str, ...], samples: int, seed: int, *, ou
     """
     from isoflop.ask import solve_question
     from isoflop.quantity import quantity
+    from isoflop.report.drawn_answer import drawn_solved
 
     entry = quantity(target.replace("-", "_"))
     question = ask(split(knowns), without=entry.name)
     answer = solve_question(question, entry.name, samples=samples, seed=seed)
-    show(answer, output)
+    show_drawn(drawn_solved(answer, question), output)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from isoflop.errors import MissingData
 from isoflop.relation.answer import Answer, Ledger
 from isoflop.report.drawings import Drawn, Story
 from isoflop.report.table import Column
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     import altair as alt
 
+    from isoflop.ask import Question
     from isoflop.relation.answer import Step
     from isoflop.report.chart_theme import Mode
     from isoflop.report.drawings import Table
@@ -39,12 +42,38 @@ def _answer(found: Answer) -> Drawn:
         markdown=partial(answer_markdown, found),
         story=partial(_story, found),
         table=partial(steps_table, found.steps),
-        charts=MappingProxyType({"tornado": partial(_tornado, found)}),
+        charts=MappingProxyType({"shares": partial(_shares, found)}),
         more=MappingProxyType({"latex": partial(answer_latex, found), "mermaid": partial(answer_mermaid, found)}),
     )
 
 
-def _tornado(found: Answer, width: int, mode: Mode) -> alt.TopLevelMixin:
+SOLVED = ("tornado", "course", "shares")
+"""Charts of an answer whose question is known."""
+
+
+def drawn_solved(found: Answer, question: Question) -> Drawn:
+    """The same of an answer whose question is known: it is solved anew at other values of the knowns."""
+    return replace(
+        _answer(found), charts=MappingProxyType({kind: partial(_moved, found, question, kind) for kind in SOLVED})
+    )
+
+
+def _moved(found: Answer, question: Question, kind: str, width: int, mode: Mode) -> alt.TopLevelMixin:
+    from isoflop.ask.sensitivity import courses, moved
+    from isoflop.report.chart_answer import course_chart, moved_chart
+
+    if found.alternatives:
+        raise MissingData("there are several answers, and one chart is of one of them: give a known more")
+    if kind == "tornado":
+        return moved_chart(found, moved(question, found), width=width, mode=mode)
+    if kind == "shares":
+        return _shares(found, width, mode)
+    weight = {key: abs(slope) for key, slope in found.elasticities.items()}
+    names = sorted(weight, key=lambda key: (-found.shares.get(key, 0.0), -weight[key]))
+    return course_chart(found, courses(question, found, names), width=width, mode=mode)
+
+
+def _shares(found: Answer, width: int, mode: Mode) -> alt.TopLevelMixin:
     from isoflop.report.chart_shares import answer_chart
 
     return answer_chart(found, width=width, mode=mode)

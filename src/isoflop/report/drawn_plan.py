@@ -43,11 +43,13 @@ def drawn(plan: Plan) -> Drawn:
 
 
 def _chart(plan: Plan, kind: str, width: int, mode: Mode) -> alt.TopLevelMixin:
+    from isoflop.ask.sensitivity import moved
+    from isoflop.report.chart_answer import moved_chart
     from isoflop.report.chart_plan import plan_chart
-    from isoflop.report.chart_shares import answer_chart
 
+    last = pages.last(plan)
     if kind == "tornado":
-        return answer_chart(pages.last(plan), width=width, mode=mode)
+        return moved_chart(last, moved(plan.question, last), width=width, mode=mode)
     return plan_chart(plan, "memory" if kind == "memory" else "loss", width=width, mode=mode)
 
 
