@@ -127,6 +127,8 @@ def _exported(held: StudyFolder, tmp_path: Path) -> None:
     assert page.count("<svg") >= 2 * 2
     assert "0 of 3 budgets" in page
     assert run in page
+    piped = command("export", str(held.path), "-").stdout
+    assert piped == (tmp_path / "runs.csv").read_text(encoding="utf-8")
     with pytest.raises(BadInput, match="ends in"):
         write_export(held, tmp_path / "runs.xls")
 

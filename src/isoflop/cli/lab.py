@@ -160,6 +160,9 @@ def export(folder: Path, to: Path, run_: str | None) -> None:
         room.write_model(held, run_, to)
         click.echo(f"{to}: read it with isoflop model {to}", err=True)
         return
+    if str(to) == "-":
+        click.echo(room.runs_csv(held), nl=False)
+        return
     if to.suffix == ".html":
         from isoflop.cli.lab_page import study_page
 

@@ -120,7 +120,19 @@ def write_export(held: StudyFolder, to: Path) -> int:
     if to.suffix == ".parquet":
         return _curves(held, to)
     if to.suffix != ".csv":
-        raise BadInput(f"{to.name}: give a name that ends in .csv (a row a run) or .parquet (a row a step)")
+        raise BadInput(
+            f"{to.name}: give a name that ends in .csv (a row a run), .parquet (a row a step) or .html (a page)"
+        )
+    text = runs_csv(held)
+    write_atomically(to, text.encode())
+    return text.count("\n") - 1
+
+
+def runs_csv(held: StudyFolder) -> str:
+    """A row a finished run, as W&B exports them: `isoflop laws fit` reads it as it is.
+
+    Raises: MissingData where there is none yet.
+    """
     found = rows(held)
     if not found:
         raise MissingData(f"{held.path} has no finished run yet; isoflop lab run {held.path}")
@@ -128,8 +140,7 @@ def write_export(held: StudyFolder, to: Path) -> int:
     writer = csv.DictWriter(text, fieldnames=list(found[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(found)
-    write_atomically(to, text.getvalue().encode())
-    return len(found)
+    return text.getvalue()
 
 
 def _curves(held: StudyFolder, to: Path) -> int:

@@ -52,8 +52,9 @@ UNPROBED = 0.5
 LOOKS = 10
 """Looks at who wants a processor, a twentieth of a second apart."""
 
-REST = 250e6
-"""Bytes that Python and torch hold beside tensors where no probe measured them: an estimate."""
+REST = 360e6
+"""Bytes that Python and torch hold beside tensors where no probe measured them: as here (torch 2.13 for the CPU); an
+estimate elsewhere."""
 
 REST_DOUBT = (0.9, 1.25)
 """How far they move over many runs of one process: an estimate."""
@@ -306,7 +307,7 @@ def _memory(parties: Sequence[Party], pace: Pace) -> Span:
     """Of the largest process: tensors of its largest party, and what libraries hold beside them."""
     tensors = max(party_bytes(one) for one in parties)
     rest = pace.rest() if pace.heard else REST
-    low, high = REST_DOUBT
+    low, high = REST_DOUBT if pace.heard else (0.6, 1.5)
     least, most = (0.9, 1.5) if pace.heard else (0.7, 2.0)
     return Span(value=rest + tensors, low=low * rest + least * tensors, high=high * rest + most * tensors)
 
