@@ -14,6 +14,7 @@ import numpy as np
 
 from isoflop.errors import BadInput, UnknownName
 from isoflop.model.storage.formats import BITS, dtype_of
+from isoflop.quantity.columns import check_range, check_whole, columns
 
 if TYPE_CHECKING:
     from isoflop.hardware import Device, Node
@@ -58,9 +59,7 @@ class Placement:
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            value = getattr(self, one.name)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**20:
-                raise BadInput(f"placement.{one.name} = {value!r}: give a whole number from 1 up")
+            check_whole(f"placement.{one.name}", getattr(self, one.name), below=2**20)
 
     @property
     def instance_chips(self) -> int:
@@ -93,13 +92,7 @@ class Placements:
     @classmethod
     def of(cls, **sizes: Real) -> Placements:
         """Placements from arrays (or numbers for all) by name; what is not named is 1."""
-        names = {one.name for one in fields(Placement)}
-        unknown = next(iter(set(sizes) - names), None)
-        if unknown is not None:
-            raise UnknownName("field of a placement", unknown, names)
-        given = {name: sizes.get(name, 1.0) for name in sorted(names)}
-        arrays = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in given.values()))
-        return cls(**dict(zip(given, arrays, strict=True)))
+        return cls(**columns(Placement(), sizes, "placement"))
 
     @classmethod
     def from_one(cls, placement: Placement | Placements) -> Placements:
@@ -165,11 +158,7 @@ class Settings:
     max_batched_tokens: Real = 0.0
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            value = np.asarray(getattr(self, one.name), dtype=np.float64)
-            most = 1.0 if one.name == "memory_fraction" else 2.0**40
-            if not bool(np.all((value >= 0) & (value <= most))):
-                raise BadInput(f"settings.{one.name} = {value}: give a number from 0 (the default) to {most:g}")
+        check_range(self, "settings", {"memory_fraction": 1.0}, 2.0**40, " (the default)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,11 +314,7 @@ class Traffic:
     depth: Real = 0.0
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            value = np.asarray(getattr(self, one.name), dtype=np.float64)
-            most = 1.0 if one.name in {"prefix_share", "hit_rate"} else 2.0**50
-            if not bool(np.all((value >= 0) & (value <= most))):
-                raise BadInput(f"traffic.{one.name} = {value}: give a number from 0 to {most:g}")
+        check_range(self, "traffic", {"prefix_share": 1.0, "hit_rate": 1.0}, 2.0**50)
         if bool(np.any((np.asarray(self.concurrency) > 0) & (np.asarray(self.request_rate) > 0))):
             raise BadInput("traffic: give concurrency or request_rate, not both")
 

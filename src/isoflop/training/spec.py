@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
-import numpy as np
-
 from isoflop.errors import BadInput, UnknownName
+from isoflop.quantity.columns import check_whole, columns
 
 if TYPE_CHECKING:
     from isoflop.model.spec import ModelSpec
@@ -70,11 +69,14 @@ class Layout:
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
-            least = 1 if one.name in _DEGREES else 0
-            whole = one.name != "offload_optimizer"
-            if isinstance(value, bool) or (whole and not isinstance(value, int)) or not least <= value < 2**31:
-                raise BadInput(f"layout.{one.name} = {value!r}: give a whole number from {least} up")
-        if self.zero > 3 or self.sequence_parallel > 1 or self.offload_optimizer > 1:
+            if one.name != "offload_optimizer":
+                check_whole(f"layout.{one.name}", value, least=1 if one.name in _DEGREES else 0)
+        if (
+            self.zero > 3
+            or self.sequence_parallel > 1
+            or not 0 <= self.offload_optimizer <= 1
+            or self.offload_optimizer is True
+        ):
             raise BadInput("layout: zero is 0 to 3, sequence_parallel 0 or 1, offload_optimizer a share from 0 to 1")
 
     @property
@@ -121,14 +123,7 @@ class Layouts:
     @classmethod
     def of(cls, **sizes: Real) -> Layouts:
         """Layouts from arrays (or numbers for all) by name; what is not named is as in `Layout`."""
-        names = {one.name for one in fields(Layout)}
-        unknown = next(iter(set(sizes) - names), None)
-        if unknown is not None:
-            raise UnknownName("field of a layout", unknown, names)
-        default = Layout()
-        given = {name: sizes.get(name, getattr(default, name)) for name in sorted(names)}
-        arrays = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in given.values()))
-        return cls(**dict(zip(given, arrays, strict=True)))
+        return cls(**columns(Layout(), sizes, "layout"))
 
     @classmethod
     def from_one(cls, layout: Layout | Layouts) -> Layouts:
@@ -279,9 +274,7 @@ class Run:
 
     def __post_init__(self) -> None:
         for name in ("sequence", "batch"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**40:
-                raise BadInput(f"{name} = {value!r}: give a whole number from 1 up")
+            check_whole(name, getattr(self, name), below=2**40)
 
     def with_recipe(self, **changes: object) -> Run:
         """The same run with parts of its recipe changed."""
