@@ -78,8 +78,8 @@ def leave() -> NoReturn:
     """End this process after the others have come as far; everything must be on the disk.
 
     Not by Python's own way out: gloo's threads outlive `destroy_process_group`, and one that lets go of its last tensor
-    while the interpreter is being taken down is ended by CPython inside a C++ destructor, which aborts the process (3 of
-    34 runs of two processes here, torch 2.13). So nothing is taken down.
+    while the interpreter is being taken down is ended by CPython inside a C++ destructor, which aborts the process (3
+    of 34 runs of two processes here, torch 2.13). So nothing is taken down.
     """
     import torch.distributed as dist
 
