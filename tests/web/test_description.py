@@ -6,7 +6,7 @@ import pytest
 
 schemathesis = pytest.importorskip("schemathesis", reason="asking all that the description allows needs schemathesis")
 
-from hypothesis import HealthCheck, settings  # noqa: E402 - where it is installed
+from hypothesis import HealthCheck, Phase, settings  # noqa: E402 - where it is installed
 
 from isoflop.web import Door, create_app  # noqa: E402 - where it is installed
 
@@ -20,7 +20,10 @@ CHECKS = [schemathesis.checks.CHECKS.get_one(name) for name in NAMES]
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True,
+    phases=(Phase.generate,),  # every example of the description is a test of test_pages.py
+)  # fmt: skip
 def test_every_call_keeps_to_its_description(case: schemathesis.Case) -> None:
     answer = case.call(timeout=120)
     assert answer.status_code != 421, "asked under a name that is let in"

@@ -208,6 +208,33 @@ def test_an_answer_comes_as_a_file(page: TestClient) -> None:
     )
 
 
+def test_a_layout_comes_as_settings_of_training_tools(page: TestClient) -> None:
+    words = {"model": "llama-3.1-8b", "on": "8xh100-sxm", "sequence": "8k"}
+    text = page.get(address("/training", **words), headers=FRAGMENT).text
+    assert "Settings for training tools" in text
+    for tool, said in (("megatron", "--tensor-model-parallel-size"), ("torchtitan", "["), ("deepspeed", "{")):
+        answer = page.get(address(f"/download/training.{tool}", **words))
+        assert answer.status_code == 200
+        assert said in answer.text
+    assert page.get(address("/download/training.nothing", **words)).status_code == 422
+
+
+def test_a_run_is_accounted_for_and_goes_into_a_model_card(page: TestClient) -> None:
+    words = {"model": "llama-3.1-8b", "on": "512xh100-sxm", "tokens": "1T"}
+    text = page.get(address("/cost", **words), headers=FRAGMENT).text
+    check(text)
+    assert "t CO2e" in text
+    assert "co2_eq_emissions" in page.get(address("/download/cost.card", **words)).text
+
+
+def test_while_a_slider_moves_the_rows_alone_come(page: TestClient) -> None:
+    path = address("/plan", budget="$4k", on="tpu-v4", commitment="3y")
+    rows, whole = (page.get(path, headers={"x-fragment": kind}).text for kind in ("rows", "answer"))
+    assert whole.startswith(rows.rstrip())
+    assert len(rows) < 0.5 * len(whole)
+    assert "<details" not in rows
+
+
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "'; --"])
 def test_what_is_sent_is_never_markup(page: TestClient, text: str) -> None:
     for path in (

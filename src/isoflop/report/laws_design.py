@@ -39,7 +39,8 @@ def design_blocks(found: Design) -> Blocks:
             remark=f"expected half-width at {percent(found.level)}: {_less(after, before)}",
         ),
     )
-    sections = [Section(heading="As much spent", lines=tuple(_other(name, found) for name in found.others))]
+    others = tuple(_other(name, found) for name in found.others)
+    sections = [Section(heading="As much spent", lines=others)] if others else []
     forms = ", ".join(f"{name} {percent(weight)}" for name, weight in found.forms.items())
     further = found.minima - len(found.forms)
     forms += f"; {further} further minim{'a' if further > 1 else 'um'} of these" if further > 0 else ""

@@ -228,7 +228,12 @@ def best_order(state: State, allowance: float, level: float, *, again: bool) -> 
 
 
 def otherwise(state: State, flops: float, level: float, *, seed: int = 0) -> dict[str, Track]:
-    """What the same compute does when spent at random (the mean of many), on the cheapest, on IsoFLOP budgets."""
+    """What the same compute does when spent at random (the mean of many), on the cheapest, on IsoFLOP budgets.
+
+    Nothing where nothing is spent: no cell was worth its compute.
+    """
+    if not flops > 0:
+        return {}
     rng = np.random.default_rng(seed)
     shuffles = [_spend(state, rng.permutation(len(state.flops)), flops, level) for _ in range(_SHUFFLES)]
     grid = np.linspace(0.0, flops, 41)
