@@ -59,7 +59,7 @@ def runs_table(found: Many) -> tuple[list[Column], list[tuple[Cell, ...]]]:
     columns = [
         Column(name="run"), Column(name="params", quantity="params"), Column(name="tokens", quantity="tokens"),
         Column(name="chips", right=True, written=lambda value: f"{value:,.0f}"),
-        Column(name="chip_time", title="chip-hours", quantity="chip_time"),
+        Column(name="chip_time", title="chip-hours", quantity="chip_time", shown="chip-hours"),
         Column(name="mfu", title="MFU", quantity="mfu"), Column(name="energy", quantity="train_energy"),
         Column(name="share", right=True, written=percent),
     ]  # fmt: skip

@@ -80,7 +80,9 @@ def energy_lines(chip_time: float, device: Device, terms: Terms, draw: float) ->
         )
     )
     water = machines / KWH * terms.wue
-    said = f"{water / 1e3:,.0f} m³" if water > 1e5 else f"{water / 1e3:.3g} m³"
+    said = (
+        f"{water / 1e3:,.0f} m³" if water > 1e5 else f"{water / 1e3:.3g} m³" if water > 1e3 else f"{water:.3g} litres"
+    )
     lines.append(Line(name="water on site", value=water, words=said, note=f"{terms.wue:g} litres a kWh, an estimate"))
     return tuple(lines)
 

@@ -6,7 +6,7 @@ with such runs. Failures count as on one run's chips. Values are in base units.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from isoflop import hardware
@@ -100,7 +100,12 @@ def account_of_many(
     if chips < 1:
         raise BadInput(f"{chips} chips: give 1 or more")
     taken = terms or Terms()
-    every = tuple(_each(one, device, chips, taken) for one in wanted)
+    known: dict[Wanted, Each] = {}
+    for one in wanted:  # a study makes the same run with several seeds
+        kind = replace(one, name="")
+        if kind not in known:
+            known[kind] = _each(one, device, chips, taken)
+    every = tuple(replace(known[replace(one, name="")], name=one.name) for one in wanted)
     chip_time = sum(one.chip_time for one in every)
     draws = sum(one.chip_time * board_share(one.mfu) for one in every) / chip_time
     made = Many(device=device.name, title=device.title, chips=chips, every=every, parts={}, terms=taken)
