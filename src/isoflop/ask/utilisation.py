@@ -15,7 +15,6 @@ from isoflop.ask import alternatives, resources
 from isoflop.ask.assumptions import MFU_SOURCE
 from isoflop.ask.solver import system
 from isoflop.errors import BadInput, MissingData
-from isoflop.model.count import counts
 from isoflop.quantity import Centred, Point
 from isoflop.relation import Fact, solve_point
 
@@ -157,6 +156,7 @@ def in_practice(question: Question, found: Predicted) -> tuple[Question, Predict
     The best layout stays the point: it is what the plan says how to run. Published runs whose settings nobody states
     take longer (`training.practice_of`): other layouts, smaller batches, steps that take longer than predicted.
     """
+    from isoflop.model import counts
     from isoflop.training.practice import Asked, practice_of
 
     best, place = question.fact("mfu"), place_of(question)
@@ -350,6 +350,8 @@ def _divisors(number: int) -> set[int]:
 
 def fact(question: Question, found: Predicted) -> Fact | None:
     """The utilisation as a default of the question; None where its peak is not known."""
+    from isoflop.model import counts
+
     peak = question.fact("peak_rate")
     if peak is None:
         return None
