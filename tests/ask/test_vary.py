@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from io import StringIO
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +13,7 @@ import isoflop
 from isoflop.ask import plans
 from isoflop.ask.vary import figures
 from isoflop.cli import isoflop as cli
-from isoflop.errors import BadInput
+from isoflop.errors import BadInput, Undetermined
 from isoflop.laws import published
 from isoflop.model import counts
 from isoflop.model.mixtures import mixture_for
@@ -127,3 +129,21 @@ def test_repeated_data_are_said_and_counted_by_the_law_that_knows() -> None:
     enough = isoflop.plan(budget="$1m", on="h100-sxm", mfu=0.4, unique_tokens="100T", samples=200)
     assert enough.repeats is not None
     assert enough.repeats.dearer == pytest.approx(0, abs=1e-9)
+
+
+def test_where_none_can_be_planned_the_first_says_why() -> None:
+    with pytest.raises(BadInput, match="cannot be read as a value"):
+        plans({"budget": ["x", "y"]}, on="h100-sxm")
+    with pytest.raises(Undetermined, match="does not fix the size"):
+        plans({"on": ["h100-sxm", "a100-80gb"]})
+
+
+def test_csv_is_in_base_units() -> None:
+    words = ["plan", "--budget", "$100k", "--on", "h100-sxm", "--vary", "dtype=bf16,fp8", "--format", "csv"]
+    rows = list(csv.DictReader(StringIO(CliRunner().invoke(cli, words).output)))
+    found = plans({"dtype": ["bf16", "fp8"]}, budget="$100k", on="h100-sxm")
+    for row, one in zip(rows, found.every, strict=True):
+        assert one.plan is not None
+        named = {name.partition(" ")[0]: value for name, value in row.items()}
+        assert float(named["params"]) == pytest.approx(one.plan.value("params"))
+        assert float(named["train_cost"]) == pytest.approx(1e5)

@@ -69,7 +69,8 @@ def plans(
 ) -> Beside:
     """Plan the same run with each of the values of `vary`; of two names, with each pair.
 
-    What cannot be planned stands there with its reason. Raises: BadInput for nothing to vary or more than 100 plans.
+    What cannot be planned stands there with its reason. Raises: BadInput for nothing to vary or more than 100 plans;
+    where none of them can be planned, what is wrong with the first.
 
     >>> found = plans({"dtype": ["bf16", "fp8"]}, budget="$100k", on="h100-sxm")
     >>> [round(one.plan.fleet.chips) for one in found.every]
@@ -93,16 +94,20 @@ def plans_of(
         **{key: Usual(value, "isoflop.plan") for key, value in (("law", DEFAULT_LAW), ("grid", DEFAULT_GRID))},
         **(settings or {}),
     }
-    every = []
+    every: list[Varied] = []
+    wrong: IsoflopError | None = None
     for values in product(*named.values()):
         chosen = dict(zip(named, values, strict=True))
         said = {name: str(value) for name, value in chosen.items()}
         try:
             found = plan_question(bind({**knowns, **chosen}, usual), samples=samples, seed=seed)
         except IsoflopError as error:
+            wrong = wrong or error
             every.append(Varied(values=said, plan=None, refused=str(error)))
         else:
             every.append(Varied(values=said, plan=found))
+    if wrong is not None and all(one.plan is None for one in every):
+        raise wrong
     differs = _loss_differs([one.plan for one in every if one.plan is not None])
     return Beside(names=tuple(named), every=_marked(every, with_loss=not differs), loss_differs=differs)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.errors import MissingData
 from isoflop.report.plan_words import say
-from isoflop.report.table import Column
+from isoflop.report.table import Column, cell_text
 from isoflop.report.words import percent
 
 if TYPE_CHECKING:
@@ -36,36 +36,39 @@ _WIDE = frozenset({"price", "energy", "emissions"})
 
 
 def beside_rows(found: Beside, *, every: bool) -> tuple[list[Column], list[tuple[Cell, ...]], tuple[str, ...]]:
-    """The table of those that could be planned: columns, rows, and in words what all of them share.
+    """The table of those that could be planned: columns, rows in base units, and in words what all of them share.
 
     `every` keeps columns that are the same in all, and those that a terminal has no room for.
     """
     made = [one for one in found.every if one.plan is not None]
-    if not made:
-        raise MissingData(f"none of these can be planned: {found.every[0].refused}")
     columns = [Column(name=name) for name in found.names]
-    cells: list[list[str]] = [[one.values[name] for name in found.names] for one in made]
+    cells: list[list[Cell]] = [[one.values[name] for name in found.names] for one in made]
     shared = []
     for title, name in _FIGURES:
+        column = _column(title, name)
         values = [_number(one, title) for one in made]
-        words = ["" if value is None else _written(value, name) for value in values]
-        if not any(words) or (not every and title in _WIDE):
+        words = [cell_text(value, column) for value in values]
+        if all(value is None for value in values) or (not every and title in _WIDE):
             continue
         if not every and len(made) > 1 and len(set(words)) == 1:
             shared.append(f"{title} {words[0]}")
             continue
-        columns.append(Column(name=title, right=True))
-        for row, word in zip(cells, words, strict=True):
-            row.append(word)
+        columns.append(column)
+        for row, value in zip(cells, values, strict=True):
+            row.append(value)
     columns.append(Column(name="best"))
     rows: list[tuple[Cell, ...]] = [(*row, "*" if one.best else "") for row, one in zip(cells, made, strict=True)]
     return columns, rows, tuple(shared)
 
 
-def _written(value: float, name: str) -> str:
+def _column(title: str, name: str) -> Column:
+    """A figure's column: scripts know it by its quantity, people by its title."""
+    if title == "chips":
+        return Column(name=title, right=True, written=lambda value: f"{value:,.0f}")
     if name == "loss":
-        return f"{value:.4g}"
-    return say(value, name) if name else f"{value:,.0f}"
+        key = "loss" if title == "loss" else "active_loss"
+        return Column(name=key, title=title, quantity=name, right=True, written=lambda value: f"{value:.4g}")
+    return Column(name=name, title=title, quantity=name, right=True)
 
 
 def _number(one: Varied, title: str) -> float | None:
