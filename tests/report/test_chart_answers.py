@@ -14,11 +14,13 @@ from isoflop.ask import bind, solve_question
 from isoflop.ask.sensitivity import courses, moved
 from isoflop.errors import BadInput, MissingData
 from isoflop.flags.numbers import stored_in
+from isoflop.hardware import devices
 from isoflop.model import describe
 from isoflop.model.sheet import lengths, sheet
 from isoflop.quantize import FORMATS
 from isoflop.report.chart_answer import course_chart, moved_chart
 from isoflop.report.chart_compare import ahead_chart, compare_chart
+from isoflop.report.chart_devices import roof_chart
 from isoflop.report.chart_model import component_chart
 from isoflop.report.chart_numbers import stored_chart
 
@@ -83,6 +85,15 @@ def test_a_value_is_drawn_in_every_format() -> None:
     assert {row["format"] for row in rows} >= {"BF16", "FP32"}
     with pytest.raises(MissingData, match="zero"):
         stored_chart(stored_in(0.0, FORMATS, 1.0))
+
+
+def test_devices_are_drawn_and_those_that_nothing_beats_are_named() -> None:
+    rows = rows_of(roof_chart(devices().values(), "bf16", width=400))
+    drawn = {str(row["device"]): row for row in rows if "device" in row}
+    assert drawn["h100-sxm-80gb"]["peak"] == pytest.approx(989.4, abs=0.6)
+    assert len({row["maker"] for row in drawn.values()}) <= 5
+    with pytest.raises(MissingData, match="no device"):
+        roof_chart([], "bf16")
 
 
 def test_two_laws_are_drawn_over_the_same_compute() -> None:

@@ -11,12 +11,13 @@ from isoflop.hardware.missing import figures
 from isoflop.hardware.spec import DTYPES
 from isoflop.quantity import unit, write
 from isoflop.report import Blocks, Column, Row, page, table_csv, table_html, table_json
+from isoflop.report.chart_devices import roof_chart
 from isoflop.web.fields import Field, Group, Shown, View
 from isoflop.web.names import guarded
 from isoflop.web.views.common import linked, table_part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from isoflop.hardware import Device, Figure
     from isoflop.report import Cell
@@ -77,20 +78,25 @@ def _all(given: Mapping[str, str]) -> Shown:
         raise UnknownName("number format", dtype, DTYPES, hint=f"There are: {', '.join(DTYPES)}.")
     if sort not in SORTS:
         raise UnknownName("order", sort, SORTS, hint=f"There are: {', '.join(SORTS)}.")
-    table = _table(dtype, sort, given)
+    wanted = {key: given[key].lower() for key in ("vendor", "kind") if key in given}
+    chips = [
+        one for one in devices().values() if all(getattr(one, key).lower() == text for key, text in wanted.items())
+    ]
+    table = _table(dtype, sort, chips)
     count = Row(label="devices", value=f"{len(table[1])}", remark="peaks are dense; a dash: no source gives it")
     return Shown(
         blocks=(Blocks(rows=(count,)),),
         json=partial(table_json, *table),
         parts=(table_part("Devices", "list", table, unfolded=True),),
         links={"devices": "list"},
+        charts={"roof": lambda mode, width: roof_chart(chips, dtype, width=width, mode=mode)} if table[1] else {},
         says={"devices": "Every figure has a source and a date: name one device for all of them."},
         page=lambda: page("Devices", table_html(*table)),
         csv=partial(table_csv, *table),
     )
 
 
-def _table(dtype: str, sort: str, given: Mapping[str, str]) -> Table:
+def _table(dtype: str, sort: str, chips: Sequence[Device]) -> Table:
     columns: list[Column | str] = [
         "device",
         "kind",
@@ -100,11 +106,9 @@ def _table(dtype: str, sort: str, given: Mapping[str, str]) -> Table:
         Column(name="bandwidth", title="GB/s", quantity="memory_bandwidth", shown="GB/s/chip"),
         Column(name="tdp", title="W", quantity="tdp", shown="W/chip"),
     ]
-    wanted = {key: given[key].lower() for key in ("vendor", "kind") if key in given}
     rows: list[tuple[Cell, ...]] = [
         (one.name, one.kind, str(one.year), *(None if figure is None else figure.value for figure in _main(one, dtype)))
-        for one in devices().values()
-        if all(getattr(one, key).lower() == text for key, text in wanted.items())
+        for one in chips
     ]
     place = _PLACES[sort]
     upward = place < 3
@@ -137,6 +141,7 @@ VIEW = View(
         ),
     ),
     answer=answer,
+    charts={"roof": "What they multiply, and what they read"},
     examples=(
         ("H100 with every source", {"device": "h100-sxm-80gb"}),
         ("By peak in fp8", {"dtype": "fp8", "sort": "peak"}),
