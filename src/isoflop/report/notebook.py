@@ -11,7 +11,8 @@ from importlib import import_module
 CLASSES = {
     "ask": (
         "isoflop.relation.answer:Answer", "isoflop.relation.answer:Ledger", "isoflop.ask.planner:Plan",
-        "isoflop.ask.checker:CheckResult", "isoflop.laws.result:Fit", "isoflop.model.names:Description",
+        "isoflop.ask.checker:CheckResult", "isoflop.ask.vary:Beside", "isoflop.laws.result:Fit",
+        "isoflop.model.names:Description",
     ),
     "relation": ("isoflop.relation.answer:Answer", "isoflop.relation.answer:Ledger"),
     "audit": ("isoflop.audit.run:Report",),
