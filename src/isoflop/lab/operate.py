@@ -12,9 +12,9 @@ import json
 import os
 import shutil
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from time import perf_counter, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import BadInput, shorten
 from isoflop.lab.data import Corpus, build_corpus
@@ -30,7 +30,7 @@ from isoflop.lab.tasks import tasks_of
 from isoflop.quantity.toml_file import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from isoflop.lab.forecast import Forecast
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from isoflop.lab.spec import RunSpec
     from isoflop.lab.store import Result
     from isoflop.lab.study import Study
+
+
+TIMES: tuple[Literal["seconds", "processor"], ...] = ("seconds", "processor")
+"""Kinds of time that runs keep: on the clock, and of their processor."""
 
 
 class StudyFolder:
@@ -181,7 +185,8 @@ def run_study(
             if not todo:
                 return held.wanted(), tuple(failed)
             check_disk(shutil.disk_usage(held.path).free, disk_bytes(todo, processes))
-            spent = sum(RunFolder.made(held.runs, spec).seconds() for spec in todo)
+            folders = [RunFolder.made(held.runs, spec) for spec in todo]
+            spent: dict[str, float] = {of: sum(one.seconds(of) for one in folders) for of in TIMES}
             before = None
             if probe or (held.path / OWN).is_file():
                 means = Means(processes=processes, threads=threads, price=held.study.price, probe=probe)
@@ -197,7 +202,7 @@ def run_study(
             began = perf_counter()
             pool.do(held.tasks(todo), heard)
             with suppress(OSError):  # a full disk, which the runs that failed tell of; only what was measured is lost
-                _note(held, todo, before, Spent(wall=perf_counter() - began, before=spent))
+                _note(held, todo, before, perf_counter() - began, spent)
             held.compact()
 
 
@@ -207,16 +212,10 @@ def _engine(study: Path, processes: int, threads: int, ray: str | None) -> Pool 
     return RayPool(study, processes=processes, threads=threads, address=ray)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """Seconds that a round took, and those that its runs had on record before it."""
-
-    wall: float
-    before: float
-
-
-def _note(held: StudyFolder, todo: Sequence[RunSpec], before: Forecast | None, spent: Spent) -> None:
-    """Keep what was predicted of a round beside what was measured."""
+def _note(
+    held: StudyFolder, todo: Sequence[RunSpec], before: Forecast | None, wall: float, spent: Mapping[str, float]
+) -> None:
+    """Keep what was predicted of a round beside what was measured; `spent` is what its runs had on record before it."""
     results = held.results()
     done = [results[one.hash] for one in todo if one.hash in results]
     held.history.add(
@@ -225,9 +224,9 @@ def _note(held: StudyFolder, todo: Sequence[RunSpec], before: Forecast | None, s
             "predicted": None if before is None else summary(before),
             "measured": {
                 "runs": len(done),
-                "wall": spent.wall,
-                "busy": sum(one.seconds for one in done) - spent.before,
-                "processor": 0.0 if spent.before else sum(one.processor for one in done),
+                "wall": wall,
+                "busy": sum(one.seconds for one in done) - spent["seconds"],
+                "processor": sum(one.processor for one in done) - spent["processor"],
                 "load": os.getloadavg()[0],
                 "memory": max((one.peak_memory for one in done), default=0),
                 "flops": sum(one.flops for one in done),
