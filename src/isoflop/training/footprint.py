@@ -71,20 +71,18 @@ def energy_lines(chip_time: float, device: Device, terms: Terms, draw: float) ->
         )
     )  # fmt: skip
     made = float(energy.embodied_emissions(chip_time, terms.lifetime, terms.utilisation))
-    lines.append(
-        Line(
-            name="making the machines",
-            value=made,
-            quantity="embodied_emissions",
-            note="BLOOM's method, 462.5 kg a chip",
-        )
-    )
-    water = machines / KWH * terms.wue
-    said = (
-        f"{water / 1e3:,.0f} m³" if water > 1e5 else f"{water / 1e3:.3g} m³" if water > 1e3 else f"{water:.3g} litres"
-    )
-    lines.append(Line(name="water on site", value=water, words=said, note=f"{terms.wue:g} litres a kWh, an estimate"))
+    said = "BLOOM's method, 462.5 kg a chip"
+    lines.append(Line(name="making the machines", value=made, quantity="embodied_emissions", note=said))
+    lines.append(_water(machines, terms))
     return tuple(lines)
+
+
+def _water(machines: float, terms: Terms) -> Line:
+    """Water on site for joules of the machines: litres, in words."""
+    water = machines / KWH * terms.wue
+    cubic = water / 1e3
+    said = f"{water:.3g} litres" if cubic < 1 else f"{cubic:.3g} m³" if cubic < 100 else f"{cubic:,.0f} m³"
+    return Line(name="water on site", value=water, words=said, note=f"{terms.wue:g} litres a kWh, an estimate")
 
 
 def _grids(name: str) -> tuple[Grid, ...]:
