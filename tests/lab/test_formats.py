@@ -12,6 +12,7 @@ from tests.lab.test_train import SHAPE, spec  # noqa: E402
 from isoflop.lab import Corpus  # noqa: E402
 from isoflop.lab.formats import compare_formats, print_lines  # noqa: E402
 from isoflop.lab.quantized import Rounded, quantize_aware, settled  # noqa: E402
+from isoflop.lab.train import Trainer  # noqa: E402
 from isoflop.torchmodel.decoder import Decoder  # noqa: E402
 
 
@@ -50,3 +51,12 @@ def test_settled_weights_are_the_rounded_ones() -> None:
     assert torch.equal(model.layers[0].q.weight, rounded)
     assert len(rounded.unique()) < rounded.numel() / 2
     assert all(len(row.unique()) <= 8 for row in rounded)
+
+
+def test_a_model_that_was_trained_is_measured_as_it_is(corpus: Corpus) -> None:
+    trainer = Trainer(spec(corpus, steps=30), corpus)
+    for _ in range(30):
+        trainer.step()
+    found = compare_formats(trainer.spec, corpus, bits=(8,), model=trainer.model)
+    assert found[0].loss == pytest.approx(trainer.validate(), rel=1e-6)
+    assert [one.name for one in found] == ["fp32", "fp16", "bf16", "fp32", "int8", "int8"]

@@ -86,6 +86,27 @@ def extend(folder: Path, cells: Path) -> None:
     click.echo(f"Next: isoflop lab run {folder}")
 
 
+@command.command("formats")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("run_", metavar="RUN")
+@click.option("--bits", type=click.IntRange(2, 8), multiple=True, default=(8, 4, 3), show_default=True, help="Widths.")
+def formats(folder: Path, run_: str, bits: tuple[int, ...]) -> None:
+    """Loss, bytes and speed of RUN's model by the format of its weights: fp32, fp16, bf16, rounded, trained rounded.
+
+    RUN is the beginning of its hash, as isoflop lab status lists it. Nothing is changed in the study.
+
+    \b
+    isoflop lab formats my-study c6dca14f
+    """
+    from isoflop.lab.formats import compare_formats, print_lines
+    from isoflop.lab.hugging_face import import_model
+
+    held = _room().StudyFolder(folder)
+    one = _room().run_of(held, run_)
+    for line in print_lines(compare_formats(one.spec, held.corpus, bits=bits, model=import_model(one.path / "model"))):
+        click.echo(line)
+
+
 @command.command("run")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--processes", type=click.IntRange(1, 4096), default=2, show_default=True, help="Runs at once.")

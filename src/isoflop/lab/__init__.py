@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from isoflop.lab.bracket import Bracket, bracket
 from isoflop.lab.data import Corpus, DataSpec, build_corpus
-from isoflop.lab.export import line_of_study, rows, runs_csv, runs_of_study, write_export, write_model
+from isoflop.lab.export import line_of_study, rows, run_of, runs_csv, runs_of_study, write_export, write_model
 from isoflop.lab.extend import extend_study
 from isoflop.lab.forecast import Forecast, Means, forecast
 from isoflop.lab.operate import StudyFolder, make_study, run_study
@@ -45,6 +45,7 @@ __all__ = [
     "query",
     "read_study",
     "rows",
+    "run_of",
     "run_study",
     "runs_csv",
     "runs_of_study",

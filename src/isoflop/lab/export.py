@@ -184,12 +184,21 @@ def _steps(run: str, losses: dict[int, float | None], tokens: int, flops: float)
     )
 
 
-def write_model(held: StudyFolder, run: str, to: Path) -> None:
-    """Copy a run's model (config.json, model.safetensors) to a folder; `run` may be the beginning of a hash."""
+def run_of(held: StudyFolder, run: str) -> RunFolder:
+    """The finished run whose hash begins so.
+
+    Raises: UnknownName where none does, or several do.
+    """
     there = {one.spec.hash: one for one in held.folders() if (one.path / "model").is_dir()}
     found = [name for name in there if name.startswith(run)] if run else []
     if len(found) != 1:
         raise UnknownName("finished run", run, there, listing=f"isoflop lab status {held.path}")
+    return there[found[0]]
+
+
+def write_model(held: StudyFolder, run: str, to: Path) -> None:
+    """Copy a run's model (config.json, model.safetensors) to a folder; `run` may be the beginning of a hash."""
+    one = run_of(held, run)
     if to.exists():
         raise BadInput(f"{to} is there already; name a folder that is not.")
-    shutil.copytree(there[found[0]].path / "model", to)
+    shutil.copytree(one.path / "model", to)

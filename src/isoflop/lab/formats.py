@@ -46,12 +46,17 @@ class Format:
     tokens_per_second: float
 
 
-def compare_formats(run: RunSpec, corpus: Corpus, *, bits: Sequence[int] = (8, 4, 3)) -> tuple[Format, ...]:
-    """Train the run in fp32, then measure it in fp32, fp16, bf16, and in few bits, rounded after and trained so."""
+def compare_formats(
+    run: RunSpec, corpus: Corpus, *, bits: Sequence[int] = (8, 4, 3), model: Decoder | None = None
+) -> tuple[Format, ...]:
+    """Measure a run's model in fp32, fp16, bf16, and in few bits, rounded after and trained so; on a processor.
+
+    `model` is what the run ended with; without it the run is trained first.
+    """
     trainer = Trainer(run, corpus, device="cpu")
-    for _ in range(run.steps):
+    for _ in range(0 if model else run.steps):
         trainer.step()
-    base = deepcopy(trainer.model)
+    base = deepcopy(model or trainer.model)
     found = [_format("fp32", "trained", base, trainer, 32)]
     for name, form in (("fp16", torch.float16), ("bf16", torch.bfloat16)):
         found.append(_format(name, "cast", deepcopy(base).to(form), trainer, 16))
