@@ -82,6 +82,8 @@ WORDS_OF_CHOICES: dict[str, str] = {
     "model": "7B gpt2 mixtral-8x7b t5-3b 100T 1M 0B / ..",
     "law": "besiroglu2024 hoffmann2022-rounded ratio20 kaplan2020 hoffmann x",
     "allocation": "optimal none 20 0 -1 x",
+    "tokenizer": "llama-3 o200k qwen x",
+    "language": "de german code x",
     "grid": "usa x",
     "provider": "google x",
     "commitment": "1y 3y spot x",
@@ -185,7 +187,7 @@ def some(flag: st.SearchStrategy[tuple[str, str]], least: int, most: int) -> st.
     return st.lists(flag, min_size=least, max_size=most).map(dict)
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(
     start=st.sampled_from([("--budget", "$4k"), ("--model", "7B"), ("--deadline", "3 days"), ("--loss", "2.5")]),
     more=some(GOOD_FLAG, 1, 4),
@@ -199,7 +201,7 @@ def test_plan_takes_likely_words(
     check(["plan", *FEW, *form, *checked, *(part for flag in given.items() for part in flag)])
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(good=some(GOOD_FLAG, 0, 3), bad=some(ANY_FLAG, 0, 2), words=st.lists(ANY_WORD, max_size=1), checked=CHECKED)
 def test_plan_takes_any_words(good: dict[str, str], bad: dict[str, str], words: list[str], checked: list[str]) -> None:
     check(["plan", *FEW, *checked, *(part for flag in {**good, **bad}.items() for part in flag), *words])

@@ -17,7 +17,7 @@ COMMAND_SECTIONS = {
 
 SUBCOMMANDS = {
     "calibrate": ("training", "serving"),
-    "lab": ("new", "run", "status", "export", "query"),
+    "lab": ("new", "run", "status", "export", "query", "extend"),
     "laws": (
         "fit", "predict", "check", "published", "forms", "compare", "history", "plot", "allocate", "backtest", "design",
         "running",
@@ -135,6 +135,7 @@ SEE: dict[str, tuple[str, ...]] = {
     "lab run": ("lab status", "lab export"),
     "lab status": ("lab run", "lab export"),
     "lab export": ("laws fit",),
+    "lab extend": ("laws design", "lab run"),
     "lab query": ("lab export", "laws fit"),
     "laws": ("plan", "lab", "runs"),
     "laws fit": ("laws check", "laws forms", "laws predict", "laws allocate"),
