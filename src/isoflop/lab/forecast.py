@@ -207,10 +207,10 @@ def _widths(pace: Pace, slowed: float) -> tuple[float, float]:
 
 
 def _alone(pace: Pace, parties: Sequence[Party], seconds: Mapping[str, float]) -> Span:
-    """Processor time of the steps by the training room alone."""
+    """Processor time of the steps by the training room alone; a processor that others share is slower by itself too."""
     low = value = high = 0.0
     for party in parties:
-        many, spread = len(party), pace.spread(party[0], len(party))
+        many, spread = len(party), pace.spread(party[0], len(party)) * exp(LEAST_DRIFT)
         one = sum(seconds[spec.hash] / pace.step(spec, many) * pace.alone(spec, many) for spec in party)
         low, value, high = low + one / spread, value + one, high + one * spread
     return Span(value=value, low=low, high=high)
