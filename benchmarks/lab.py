@@ -1,6 +1,6 @@
 """How fast the laboratory trains, as ratios: against the machine's own matmul, and runs together against one by one.
 
-    OMP_NUM_THREADS=1 python benchmarks/lab.py [peak|together|precision|coverage]
+    OMP_NUM_THREADS=1 python benchmarks/lab.py [peak|together|runs|precision|coverage]
 
 Times are processor time, so that other jobs of the machine weigh less; on a quiet machine both are the same.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ import numpy as np
 import torch
 
 from isoflop.lab import Corpus, DataSpec, RunSpec, Schedule, build_corpus
+from isoflop.lab.pool import Pool
+from isoflop.lab.store import RunFolder
+from isoflop.lab.tasks import gains, tasks_of
 from isoflop.lab.together import Fleet
 from isoflop.lab.train import Trainer
 from isoflop.model import train_flops_per_token
@@ -71,7 +75,7 @@ def spec(corpus: Corpus, width: int, *, layers: int, heads: int, sequence: int, 
         sequence=sequence,
         batch=batch,
         seed=0,
-        epochs=100,
+        epochs=100.0,
         schedule=Schedule(warmup=10),
     )
 
@@ -91,18 +95,50 @@ def peak(corpus: Corpus) -> None:
 
 
 def together(corpus: Corpus) -> None:
-    """Runs per processor minute of a fleet over those of one process a run."""
-    from dataclasses import replace
-
-    for width in (8, 16, 32):
+    """Steps of several runs in one process over those of the runs alone, start-up left out."""
+    for width in (8, 16, 32, 64):
         for sequence, batch in ((32, 4), (64, 8), (128, 8)):
             run = spec(corpus, width, layers=2, heads=1, sequence=sequence, batch=batch)
-            alone = best(Trainer(run, corpus).step, 12)
+            alone = best(Trainer(run, corpus).step, 40)
             said = []
             for many in FLEETS:
                 fleet = Fleet([replace(run, seed=seed) for seed in range(many)], corpus)
-                said.append(f"{many} together x{many * alone / best(fleet.step, 8):.2f}")
+                said.append(f"{many} together x{many * alone / best(fleet.step, 25):.2f}")
+            said.append("used" if gains(run) else "not used")
             print(f"width {width}, {sequence * batch} tokens a step: {1e3 * alone:.2f} ms alone; {', '.join(said)}")
+
+
+def runs(corpus: Corpus) -> None:
+    """Whole runs a processor minute, start-up and all: by a process each, one after the other, twelve together."""
+    for width, sequence, batch in ((8, 32, 4), (16, 32, 4), (32, 32, 4), (32, 64, 8)):
+        one = spec(corpus, width, layers=2, heads=1, sequence=sequence, batch=batch)
+        made = [replace(one, seed=seed, steps=600, validation=64) for seed in range(12)]
+        apart = _minutes(corpus, made[:2], apart=True, together=1) / 2
+        alone = _minutes(corpus, made[:4], apart=False, together=1) / 4
+        joined = _minutes(corpus, made, apart=False, together=12) / 12
+        print(
+            f"width {width}, {sequence * batch} tokens a step, 600 steps: {1 / apart:.1f} runs a processor minute by a"
+            f" process each, {1 / alone:.1f} one after the other in one (4 of them), {1 / joined:.1f} twelve together:"
+            f" x{apart / joined:.1f} and x{alone / joined:.1f}",
+            flush=True,
+        )
+
+
+def _minutes(corpus: Corpus, specs: list[RunSpec], *, apart: bool, together: int) -> float:
+    """Processor minutes of all processes that train these runs, from their start to their results."""
+    import resource
+
+    with tempfile.TemporaryDirectory() as name:
+        study = Path(name)
+        (study / "corpus").symlink_to(corpus.folder.resolve())
+        for one in specs:
+            RunFolder.made(study / "runs", one)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        for group in [[one] for one in specs] if apart else [specs]:
+            with Pool(study, processes=1) as pool:
+                pool.do(tasks_of(group, together=together), lambda _: None)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) / 60
 
 
 def precision(corpus: Corpus) -> None:
@@ -197,7 +233,7 @@ def corpus_of_words(folder: Path) -> Corpus:
 def main() -> None:
     """Everything, or what is named."""
     warnings.simplefilter("ignore")
-    named = {"peak": peak, "together": together, "precision": precision, "coverage": coverage}
+    named = {"peak": peak, "together": together, "runs": runs, "precision": precision, "coverage": coverage}
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of_words(Path(folder))
         for name in sys.argv[1:] or named:

@@ -214,3 +214,17 @@ def test_a_study_is_extended_by_what_the_laws_room_proposes(corpus: Corpus, tmp_
     with pytest.raises(BadInput, match="tables and nothing beside"):
         extend_study(again, cells)
     assert len(StudyFolder(folder).wanted().specs) == before + 3
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "examples" / "studies").glob("*.toml")))
+def test_the_studies_that_come_with_it_are_read(path: Path) -> None:
+    assert read_study(path.read_text(encoding="utf-8"), path.name).budgets
+
+
+def test_the_runs_that_come_with_it_give_the_law_that_is_documented() -> None:
+    from isoflop.laws import isoflop_line, read_runs
+
+    runs = read_runs(Path(__file__).parents[2] / "examples" / "laws" / "lab.csv", counts="total")
+    line = isoflop_line(runs, resamples=200)
+    assert len(line.profiles) == 4
+    assert line.exponent == pytest.approx(0.524, abs=2e-3)  # both learning rates; the better of each size gives 0.537
