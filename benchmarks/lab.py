@@ -1,12 +1,13 @@
 """How fast the laboratory trains, as ratios: against the machine's own matmul, and runs together against one by one.
 
-    OMP_NUM_THREADS=1 python benchmarks/lab.py [peak|together|runs|precision|coverage]
+    OMP_NUM_THREADS=1 python benchmarks/lab.py [peak|pair|together|runs|precision|coverage]
 
 Times are processor time, so that other jobs of the machine weigh less; on a quiet machine both are the same.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -92,6 +93,16 @@ def peak(corpus: Corpus) -> None:
             f"{run.params:,} parameters, {torch.get_num_threads()} thread: {work / seconds / 1e9:.1f} GFLOP/s,"
             f" {work / seconds / top:.2f} of {top / 1e9:.1f} (best matmul)"
         )
+
+
+def pair(corpus: Corpus) -> None:
+    """The same by two processes of one thread at once, each against a matmul that the other disturbs as much."""
+    del corpus
+    alone = [sys.executable, __file__, "peak"]
+    both = [subprocess.Popen(alone, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for number, one in enumerate(both, start=1):
+        for line in one.communicate()[0].splitlines():
+            print(f"process {number} of 2: {line}")
 
 
 def together(corpus: Corpus) -> None:
@@ -233,7 +244,14 @@ def corpus_of_words(folder: Path) -> Corpus:
 def main() -> None:
     """Everything, or what is named."""
     warnings.simplefilter("ignore")
-    named = {"peak": peak, "together": together, "runs": runs, "precision": precision, "coverage": coverage}
+    named = {
+        "peak": peak,
+        "pair": pair,
+        "together": together,
+        "runs": runs,
+        "precision": precision,
+        "coverage": coverage,
+    }
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of_words(Path(folder))
         for name in sys.argv[1:] or named:
