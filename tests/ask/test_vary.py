@@ -131,6 +131,18 @@ def test_repeated_data_are_said_and_counted_by_the_law_that_knows() -> None:
     assert enough.repeats.dearer == pytest.approx(0, abs=1e-9)
 
 
+def test_text_is_counted_in_tokens_of_its_language() -> None:
+    words = {"text_bytes": "400 GB", "tokenizer": "llama-3", "language": "de"}
+    plan = isoflop.plan(budget="$1m", on="h100-sxm", mfu=0.4, samples=200, **words)
+    there = isoflop.solve("unique_tokens", **words).value
+    assert plan.repeats is not None
+    assert plan.repeats.unique == pytest.approx(there, rel=1e-3)
+    own = isoflop.plan(budget="$1m", on="h100-sxm", mfu=0.4, samples=200, law="repeated2023", **words)
+    assert own.repeats is not None
+    assert own.repeats.counted
+    assert own.value("params") < plan.value("params")
+
+
 def test_where_none_can_be_planned_the_first_says_why() -> None:
     with pytest.raises(BadInput, match="cannot be read as a value"):
         plans({"budget": ["x", "y"]}, on="h100-sxm")

@@ -10,6 +10,7 @@ import numpy as np
 from isoflop import laws
 from isoflop.ask.bind import bind
 from isoflop.ask.solver import system
+from isoflop.book.running import tokens_of_text
 from isoflop.errors import BadInput, MissingData
 from isoflop.quantity import Point, quantity, write
 from isoflop.relation import Fact, solve_all, sweep
@@ -149,10 +150,9 @@ def repeats(question: Question, params: float, tokens: float, work: tuple[float,
 
     `work` is the FLOP and how many a parameter and token take.
     """
-    unique = question.fact("unique_tokens")
-    if unique is None or not question.given("unique_tokens"):
+    there = _different(question)
+    if there is None:
         return None
-    there = unique.spread.median
     law = laws.published(REPEATING)
     counted = question.law is not None and UNIQUE in laws.find_law(question.choices["law"]).further
     bound, free = (law.bound(unique_tokens=each) for each in (there, max(tokens, there)))
@@ -162,6 +162,16 @@ def repeats(question: Question, params: float, tokens: float, work: tuple[float,
         unique=there, epochs=tokens / there, counted=counted, dearer=dearer, params=float(split.params),
         tokens=float(split.tokens),
     )  # fmt: skip
+
+
+def _different(question: Question) -> float | None:
+    """Different tokens there are: as given, or of a text; None where neither is said."""
+    unique, text, dense = (question.fact(key) for key in ("unique_tokens", "text_bytes", "tokens_per_byte"))
+    if unique is not None and unique.rank == "given":
+        return unique.spread.median
+    if text is not None and dense is not None:
+        return float(tokens_of_text(text.spread.median, dense.spread.median))
+    return None
 
 
 def settings(of: ModelSpec, tokens: float, flops: float) -> Settings:
