@@ -36,7 +36,7 @@ _LISTED = (
 
 @click.command("runs", cls=Command)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--table", type=click.Choice((*TABLES, "costs", "gpt-4")), help="A published table and what recomputes it.")
+@click.option("--table", type=click.Choice((*TABLES, "costs", "gpt-4")), help="A published table, recomputed.")
 @click.option("--energy", is_flag=True, help="Short for --table energy.")
 @click.option("--org", help="Only this organisation's (any part of the name).")
 @click.option("--hardware", help="Only on this device (any part of the name).")
