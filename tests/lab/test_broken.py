@@ -138,6 +138,11 @@ def test_progress_counts_what_is_over_and_what_is_left(study: Path) -> None:
         (going,) = progress(held).going
     assert going.done == begun.spec.steps // 2
     assert going.tokens_per_second == pytest.approx(10 / 0.5 * 4 * 32)
+    begun.log.add({"attempt": 0, "together": 4})  # then a record's seconds are a fourth of those on the clock
+    with begun.held():
+        now = progress(held)
+    assert now.tokens_per_second == pytest.approx(going.tokens_per_second / 4)
+    assert now.left == pytest.approx((now.flops - now.flops_done) / now.flops_per_second)
     assert progress(held).flops_done == pytest.approx(found.flops_done + begun.spec.flops / 2, rel=0.01)
 
 

@@ -72,7 +72,8 @@ def progress(held: StudyFolder, *, now: float | None = None) -> Progress:
     steps = {name: one.steps_done() for name, one in begun.items()}
     partly = sum(one.flops * steps.get(one.hash, 0) / one.steps for one in todo)
     expected = _expected(held.path / "expected.json")
-    left = _left(todo, results, steps, expected) if todo else 0.0
+    rate = sum(one.flops_per_second for one in going)
+    left = _left(todo, results, steps, expected, rate=rate) if todo else 0.0
     running = _is_held(held.path / "lock")
     spent = _spent(held, (time() if now is None else now) if running else None, expected)
     price = held.study.price / 3600
@@ -89,9 +90,12 @@ def progress(held: StudyFolder, *, now: float | None = None) -> Progress:
 
 
 def _going(folder: RunFolder) -> Going:
-    records = [one for one in folder.log.lines.read() if isinstance(one.get("losses"), list)][-RECENT:]
+    lines = list(folder.log.lines.read())
+    # Runs trained together have their share of the time on record: on the clock they take that of all of them.
+    together = [int(str(one.get("together", 1))) for one in lines if "attempt" in one]
+    records = [one for one in lines if isinstance(one.get("losses"), list)][-RECENT:]
     steps = sum(len(_listed(one["losses"])) for one in records)
-    seconds = sum(float(str(one["seconds"])) for one in records)
+    seconds = sum(float(str(one["seconds"])) for one in records) * (together[-1] if together else 1)
     spec = folder.spec
     rate = steps / seconds if seconds else 0.0
     last = [one for record in records for one in _listed(record["losses"]) if one is not None]
@@ -146,16 +150,22 @@ def _expected(path: Path) -> _Expected | None:
 
 
 def _left(
-    todo: Sequence[RunSpec], results: Mapping[str, Result], steps: Mapping[str, int], expected: _Expected | None
+    todo: Sequence[RunSpec],
+    results: Mapping[str, Result],
+    steps: Mapping[str, int],
+    expected: _Expected | None,
+    *,
+    rate: float,
 ) -> float | None:
-    """Seconds for the rest: as predicted, times how measured compares with predicted so far."""
+    """Seconds for the rest: as predicted, times how measured compares with predicted so far.
+
+    Where nothing was predicted, at the FLOP/s of now (`rate`), else at that of one process so far.
+    """
     if expected is None or any(one.hash not in expected.seconds for one in todo):
-        done = sum(one.seconds for one in results.values())
-        work = sum(one.rate * one.seconds for one in results.values())
-        if not work:
-            return None
         rest = sum(one.flops * (1 - steps.get(one.hash, 0) / one.steps) for one in todo)
-        return rest * done / work / (expected.processes if expected else 1)
+        seconds = sum(one.seconds for one in results.values())
+        rate = rate or (sum(one.rate * one.seconds for one in results.values()) / seconds if seconds else 0.0)
+        return rest / rate if rate else None
     known = [name for name in expected.seconds if name in results and expected.seconds[name] > 0]
     measured, said = sum(results[name].seconds for name in known), sum(expected.seconds[name] for name in known)
     factor = measured / said if said else 1.0
