@@ -5,6 +5,7 @@ Nothing is loaded from outside and there is no script; light and dark follow the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from isoflop.report.drawings import Draw, Drawn, Story
+
+_WIDE = re.compile(r'<div class="((?:isoflop )?wide)">')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +49,20 @@ def document(drawn: Drawn, origin: Origin | None = None) -> str:
 
 
 def _part(heading: str, body: str) -> str:
-    name = heading.lower()
-    return f'<section id="{name}" class="part"><h2>{heading}</h2>{body}</section>' if body else ""
+    """A part under its heading: no level of headings is left out, and what scrolls sideways takes the keyboard."""
+    if not body:
+        return ""
+    if "<h3" not in body:
+        body = body.replace("<h4", "<h3").replace("</h4>", "</h3>")
+    places = 0
+
+    def reachable(found: re.Match[str]) -> str:
+        nonlocal places
+        places += 1
+        return f'<div class="{found[1]}" tabindex="0" role="region" aria-label="{heading}, table {places}">'
+
+    body = _WIDE.sub(reachable, body)
+    return f'<section id="{heading.lower()}" class="part"><h2>{heading}</h2>{body}</section>'
 
 
 def _question(story: Story) -> str:
