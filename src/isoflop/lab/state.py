@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from isoflop.errors import IsoflopError
 from isoflop.lab.export import line_of_study, rows
+from isoflop.lab.progress import progress
 
 if TYPE_CHECKING:
     from isoflop.lab.operate import StudyFolder
 
 
 def status_object(held: StudyFolder) -> dict[str, object]:
-    """Runs done and to do, every budget's verdict, the law or the refusal, predicted against measured."""
+    """Runs done and to do, how far, every budget's verdict, the law or the refusal, predicted against measured."""
     asked = held.wanted()
     done = held.results()
     brackets = [asdict(one) | {"losses": [x if isfinite(x) else None for x in one.losses]} for one in asked.brackets]
@@ -35,5 +36,6 @@ def status_object(held: StudyFolder) -> dict[str, object]:
         "budgets": brackets,
         "stopped": list(asked.stopped),
         "law": law,
+        "progress": asdict(progress(held)),
         "history": list(held.history.read()),
     }
