@@ -150,3 +150,28 @@ def test_any_figures_can_be_drawn(rows: list[tuple[float | str | None, ...]]) ->
     assert len(found.differing) + len(found.alike) == len(rows)
     for one in json.loads(json.dumps(beside_json(found)))["figures"]:
         assert one["ratios"][0] in {None, 1.0}
+
+
+def objects() -> st.SearchStrategy[dict[str, object]]:
+    """JSON objects like answers: figures with units, ledgers, and whatever else."""
+    leaf = st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=5) | st.integers()
+    keys = st.sampled_from("value unit low high total terms answers mfu name quantity x".split())
+        ["value", "unit", "low", "high", "total", "terms", "answers", "mfu", "name", "quantity", "x"]
+    )
+    values = leaf | st.sampled_from(["byte", "FLOP", "1", "s", "no unit"])
+    return st.recursive(
+        st.dictionaries(keys, values, max_size=5),
+        lambda inner: st.dictionaries(keys, values | inner | st.lists(inner | values, max_size=3), max_size=5),
+        max_leaves=8,
+    )
+
+
+@given(objects(), objects())
+def test_any_saved_object_is_read(first: dict[str, object], second: dict[str, object]) -> None:
+    from isoflop.report.flatten import lines_of
+
+    lines = lines_of([first, second])
+    assert len({line.name for line in lines}) == len(lines)
+    found = Beside(kind="answer", names=("a", "b"), lines=tuple(line for line in lines if not line.is_empty))
+    assert beside_text(found)
+    json.dumps(beside_json(found), allow_nan=False)
