@@ -8,8 +8,8 @@ from isoflop import hardware
 from isoflop.errors import BadInput
 from isoflop.model import model
 from isoflop.training import Account, Terms, account_of, advise, offers_of, tariff_of
-from isoflop.training.terms import KWH, YEAR, Line
 from isoflop.training.power import board_share
+from isoflop.training.terms import KWH, YEAR, Line
 
 TOKENS = 1e12
 H100 = hardware.device("h100-sxm-80gb")
