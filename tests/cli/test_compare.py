@@ -155,7 +155,7 @@ def test_any_figures_can_be_drawn(rows: list[tuple[float | str | None, ...]]) ->
 def objects() -> st.SearchStrategy[dict[str, object]]:
     """JSON objects like answers: figures with units, ledgers, and whatever else."""
     leaf = st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=5) | st.integers()
-    keys = st.sampled_from("value unit low high total terms answers mfu name quantity x".split())
+    keys = st.sampled_from(
         ["value", "unit", "low", "high", "total", "terms", "answers", "mfu", "name", "quantity", "x"]
     )
     values = leaf | st.sampled_from(["byte", "FLOP", "1", "s", "no unit"])
