@@ -44,7 +44,9 @@ def _word_options(function: click.decorators.FC) -> click.decorators.FC:
 @_word_options
 @click.argument("knowns", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option(
-    "--vary", multiple=True, metavar="NAME=A,B,...",
+    "--vary",
+    multiple=True,
+    metavar="NAME=A,B,...",
     help="Plans side by side: dtype=bf16,fp8; on=priced; 'deadline=30 days,60 days'; twice: every pair.",
 )
 @click.option("--check", is_flag=True, help="Exit with 1 where the run does not keep its budget or deadline.")
