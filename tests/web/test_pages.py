@@ -111,6 +111,13 @@ def test_the_address_is_the_state(page: TestClient) -> None:
     assert "/download/plan.json?budget=%245k&amp;mfu=40%25&amp;on=8xh100-sxm" in text
 
 
+def test_what_is_shown_unasked_has_its_charts_and_files_too(page: TestClient) -> None:
+    text = page.get("/devices").text
+    assert 'data-src="/chart/devices/roof.json?"' in text
+    assert page.get("/chart/devices/roof.json?").status_code == 200
+    assert '<a href="/download/devices.csv?">CSV</a>' in text
+
+
 def test_a_fragment_is_the_answer_of_the_page(page: TestClient) -> None:
     path = address("/solve", target="train_flops", knowns="params=7B\ntokens=2T")
     alone, whole = page.get(path, headers=FRAGMENT).text, page.get(path).text

@@ -41,7 +41,7 @@ async function drawOne(figure) {
     const spec = await answered.json();
     await draws();
     if (!figure.isConnected || turn !== figure.turn) return;
-    figure.redraw = () => window.isoflopDraw(place, spec, night.matches);
+    figure.redraw = (paper = false) => window.isoflopDraw(place, spec, night.matches && !paper);
     await figure.redraw();
     figure.drawnFrom = from;
     figure.dataset.drawn = "yes";
@@ -162,6 +162,9 @@ if (form) {
   answer.addEventListener("toggle", (event) => event.target.querySelectorAll("figure.chart").forEach(drawOne), true);
   answer.addEventListener("click", (event) => { if (event.target.closest('a[href^="#"]')) setTimeout(reveal); });
   night.addEventListener("change", () => answer.querySelectorAll("figure.chart").forEach((one) => one.redraw?.()));
+  for (const [event, paper] of [["beforeprint", true], ["afterprint", false]]) { // paper is light
+    window.addEventListener(event, () => answer.querySelectorAll("figure.chart").forEach((one) => one.redraw?.(paper)));
+  }
   reveal();
   settle();
 }
