@@ -95,7 +95,7 @@ def _says(plan: Plan) -> dict[str, str]:
     """What the rows without a numbered step are made of."""
     found = {
         "memory": ledger_words(plan.memory),
-        "shape": "The widest common shape near the size that the law asks for; open it for every component.",
+        "shape": "The named model, or a concrete shape of about the size that comes out; open it for every component.",
     }
     held = plan.predicted
     if held is not None:
