@@ -26,8 +26,6 @@ class ServiceWords(TypedDict, total=False):
     context: str | float
     input: str | float
     output: str | float
-    ttft: str | float
-    tpot: str | float
     price: str
     weights: str
     kv: str
@@ -36,9 +34,17 @@ class ServiceWords(TypedDict, total=False):
     placement: Placement
 
 
-def serving(model: str | float, on: str, **asked: Unpack[ServiceWords]) -> Service:
+def serving(
+    model: str | float,
+    on: str,
+    *,
+    ttft: str | float = float("inf"),
+    tpot: str | float = float("inf"),
+    **asked: Unpack[ServiceWords],
+) -> Service:
     """What fits, how fast, for how much: `model` served on the devices of `on`.
 
+    `ttft` and `tpot` are limits: time to the first token, and between tokens.
     Raises: UnknownName for a model or device; BadInput for what cannot be read; Infeasible for what cannot be placed.
 
     >>> serving("llama-3.1-8b", "1xh100-sxm", concurrency=16, input="2k", output=256).room.verdict
@@ -58,8 +64,8 @@ def serving(model: str | float, on: str, **asked: Unpack[ServiceWords]) -> Servi
         input_tokens=round(_value(asked.get("input", 0.0), "sequence_length")),
         output_tokens=round(_value(asked.get("output", 0.0), "sequence_length")),
         goal=Goal(
-            first=_value(asked.get("ttft", float("inf")), "time_to_first_token"),
-            token=_value(asked.get("tpot", float("inf")), "time_to_first_token"),
+            first=_value(ttft, "time_to_first_token"),
+            token=_value(tpot, "time_to_first_token"),
         ),
         tariff=tariff_of(deployment.device, price=asked.get("price", "")),
     )
