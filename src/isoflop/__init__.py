@@ -7,16 +7,16 @@
 Questions: `solve(target, **knowns)` for one unknown, `plan(**knowns)` for a whole training run; both end in an `Answer`
 (or a `Ledger` of terms that add up). `plans(vary, **knowns)` are several plans side by side.
 `training(model, on, ...)`, `serving(model, on, ...)`, `audit(file)`, `quantize(source, folder, to)`, `check(**claims)`;
-`describe(name)`, or `model(name)`: a model, read and counted. They draw themselves in notebooks. Catalogues: `device`, `devices`, `prices`, `quantities`. Words: `read` and `write` turn text into
-values and back. Rooms, for everything else: `isoflop.quantity`, `isoflop.relation`, `isoflop.book`, `isoflop.model`,
-`isoflop.hardware`, `isoflop.laws`, `isoflop.serving`. What can go wrong: `isoflop.errors`.
+`describe(name)`, or `model(name)`: a model, read and counted. They draw themselves in notebooks. Catalogues: `device`,
+`devices`, `prices`, `quantities`. Words: `read` and `write` turn text into values and back. Rooms, for
+everything else: `isoflop.quantity`, `isoflop.relation`, `isoflop.book`, `isoflop.model`, `isoflop.hardware`,
+`isoflop.laws`, `isoflop.serving`. What can go wrong: `isoflop.errors`.
 
 Importing this package loads nothing; a name is loaded when it is first used (PEP 562).
 """
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -101,9 +101,6 @@ _ROOMS = frozenset(
     }
 )
 
-_DRAWN = frozenset({"ask", "audit", "laws", "model", "quantize", "relation", "serving", "training"})
-"""Rooms whose answers people look at: with them come the drawings for notebooks and `str()`, which `report` owns."""
-
 _HOMES = {
     "isoflop.ask": ("check", "plan", "plans", "solve"),
     "isoflop.errors": (
@@ -129,30 +126,13 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     """Load the room that a public name lives in, the first time the name is used."""
     if name in _ROOMS:
-        if not _asked_by_the_house():
-            shown(name)
         return import_module(f"isoflop.{name}")
     for home, names in _HOMES.items():
         if name in names:
-            shown(home.rpartition(".")[2])
             value = globals()[name] = getattr(import_module(home), name)
             return value
     message = f"module 'isoflop' has no attribute {name!r}; the public names are: {', '.join(__all__)}"
     raise AttributeError(message)
-
-
-def _asked_by_the_house() -> bool:
-    """Whether a module of this package imports a room: it shows nothing, and what draws takes a while to load."""
-    frame = sys._getframe(2)  # noqa: SLF001 - whoever looks the name up
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("importlib."):
-        frame = frame.f_back
-    return str(frame.f_globals.get("__name__")).startswith("isoflop.")
-
-
-def shown(room: str) -> None:
-    """Give the answers of a room their drawings for notebooks and `str()`; rooms that can be called ask for it."""
-    if room in _DRAWN:
-        import_module("isoflop.report.notebook").register(room)
 
 
 def __dir__() -> list[str]:

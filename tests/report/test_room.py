@@ -6,7 +6,6 @@ import sys
 from tests.report.samples import ANSWER, MEMORY
 
 from isoflop import report
-from isoflop.report import notebook
 from isoflop.report.text import answer_text, ledger_text
 
 
@@ -22,11 +21,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_notebooks_draw_answers_and_ledgers() -> None:
-    notebook.register()
-    notebook.register()
     for thing, text in ((ANSWER, answer_text(ANSWER)), (MEMORY, ledger_text(MEMORY))):
-        assert "<style>" in thing._repr_html_()  # type: ignore[union-attr]
-        assert thing._repr_markdown_().startswith("**")  # type: ignore[union-attr]
+        assert "<style>" in thing._repr_html_()
+        assert thing._repr_markdown_().startswith("**")
         assert str(thing) == text
 
 

@@ -13,6 +13,7 @@ from isoflop.ask.solver import system
 from isoflop.errors import BadInput
 from isoflop.quantity import Centred, quantity, write
 from isoflop.relation.reconcile import reconcile
+from isoflop.relation.shown import Shown
 
 if TYPE_CHECKING:
     from isoflop.ask.bind import Known, Question
@@ -54,7 +55,7 @@ _ALLOWED = 1 + 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(Shown):
     """Claims and what became of them.
 
     `found` is the reconciliation, `reasons` are slips that would explain the factor ("likely ..."), `warnings` say what

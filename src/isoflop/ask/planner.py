@@ -15,6 +15,7 @@ from isoflop.ask.bind import Usual, bind
 from isoflop.ask.solver import check_draws, system
 from isoflop.errors import Undetermined
 from isoflop.relation import SAMPLES, solve_all
+from isoflop.relation.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ TARGETS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Shown):
     """A training run decided and predicted.
 
     `answers` holds TARGETS by name (those that could be reached), sharing one numbered derivation. `limit` is what

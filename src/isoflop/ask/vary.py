@@ -13,6 +13,7 @@ from isoflop import hardware
 from isoflop.ask.bind import Usual, bind
 from isoflop.ask.planner import DEFAULT_GRID, DEFAULT_LAW, plan_question
 from isoflop.errors import BadInput, IsoflopError
+from isoflop.relation.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ class Varied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class Beside(Shown):
     """Plans side by side, in the order asked for; `names` are what was varied.
 
     `loss_differs` says in words why their losses cannot be compared, "" where they can.

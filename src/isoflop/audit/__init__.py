@@ -104,10 +104,8 @@ class _Room(ModuleType):
         given: Mapping[str, str | float] | None = None,
     ) -> Report:
         """Audit a file: see `isoflop.audit.audit`."""
-        from isoflop import shown
         from isoflop.audit.run import audit as audit_file
 
-        shown("audit")
         return audit_file(path, mfu=mfu, given=given)
 
 

@@ -22,6 +22,7 @@ from isoflop.audit.reconciled import reconciled
 from isoflop.audit.subjects import check_subjects
 from isoflop.errors import BadFile, BadInput, UnitError, UnknownName, shorten
 from isoflop.quantity import quantity, read_text
+from isoflop.relation.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(Shown):
     """What an audit found.
 
     `findings` stand in the document's order; `evaluated` is every step recomputed; `chain` the document as one

@@ -12,6 +12,7 @@ import numpy as np
 from isoflop.errors import MissingData
 from isoflop.laws.forms import Chinchilla, TiedChinchilla
 from isoflop.laws.interface import Convention, Counts
+from isoflop.relation.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +86,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
+class Fit(Shown):
     """A law fitted to runs. `tried` and `notes` say how --law auto came to it."""
 
     shape: Shape

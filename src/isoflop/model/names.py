@@ -17,6 +17,7 @@ from isoflop.model.presets import LISTING, Preset, exact_preset, find_preset, mo
 from isoflop.model.sizes import shape_for
 from isoflop.model.spec import ModelSpec
 from isoflop.quantity import quantity, read
+from isoflop.relation.shown import Shown
 
 if TYPE_CHECKING:
     from isoflop.model.config import Reading
@@ -40,7 +41,7 @@ _ORG_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
+class Description(Shown):
     """A model, where it comes from, and whether what was read is known to be complete.
 
     `reading` is what was made of its config, None where it was not read from one. `tensors` are those that its files

@@ -53,9 +53,6 @@ class _Room(ModuleType):
         progress: Callable[[int, int], None] | None = None,
     ) -> Report:
         """Convert a checkpoint: see `isoflop.quantize.quantize`."""
-        from isoflop import shown
-
-        shown("quantize")
         return quantize(source, folder, to, options=options, progress=progress)
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from isoflop.relation.answer import Ledger, Term
+from isoflop.relation.shown import Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def decibel(squares: float, wrong: float) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Shown):
     """A whole checkpoint: `tensors` in file order, bytes of the files, and how it was made.
 
     `source` and `folder` are the paths as given. `seconds` is the wall time of this call, `resumed` the files that an

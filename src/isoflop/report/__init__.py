@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from isoflop.report.model_card import Footprint, account_footprint, card, plan_footprint
     from isoflop.report.model_derivation import model_steps, steps_table
     from isoflop.report.model_object import model_json, models_json, opinion_json, tensors_json
-    from isoflop.report.notebook import register
     from isoflop.report.plan import plan_blocks, plan_html, plan_json, plan_markdown, plan_text
     from isoflop.report.quantize import quantize_blocks, quantize_html, quantize_markdown, quantize_text
     from isoflop.report.report_page import Origin, document
@@ -144,7 +143,6 @@ __all__ = [
     "quantize_html",
     "quantize_markdown",
     "quantize_text",
-    "register",
     "row_table",
     "rows_text",
     "run_chart",
@@ -204,7 +202,6 @@ _HOMES = {
     "model": ("component_table", "model_html", "model_markdown", "model_text"),
     "model_object": ("model_json", "models_json", "opinion_json", "tensors_json"),
     "model_derivation": ("model_steps", "steps_table"),
-    "notebook": ("register",),
     "plan": ("plan_blocks", "plan_html", "plan_json", "plan_markdown", "plan_text"),
     "chart_offers": ("offers_chart",),
     "chart_plan": ("plan_chart",),

@@ -164,10 +164,8 @@ class _Room(ModuleType):
 
     def __call__(self, model: str | float, on: str, **asked: Unpack[ServiceWords]) -> Service:
         """What a deployment does: see `isoflop.serving.asked`."""
-        from isoflop import shown
         from isoflop.serving.asked import serving
 
-        shown("serving")
         return serving(model, on, **asked)
 
 

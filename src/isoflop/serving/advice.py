@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.errors import BadInput, Infeasible, MissingData
+from isoflop.relation.shown import Shown
 from isoflop.serving.caches import caches_of
 from isoflop.serving.case import USUAL_HOST
 from isoflop.serving.cost import Bill, Comparison, Offer, bill_of, compared
@@ -71,7 +72,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Shown):
     """The whole answer. `deployment` has the placement that was asked for, else the best found.
 
     `room` is what an instance holds, `memory` its ledger; `pace`, `step` and `bill` are None where not even one request

@@ -184,10 +184,8 @@ class _Room(ModuleType):
 
     def __call__(self, model: str | float | ModelSpec, on: str, **asked: Unpack[RunWords]) -> Advice:
         """Advice on a training run: see `isoflop.training.asked`."""
-        from isoflop import shown
         from isoflop.training.asked import training
 
-        shown("training")
         return training(model, on, **asked)
 
 

@@ -15,6 +15,7 @@ from isoflop.errors import BadInput, Infeasible, MissingData
 from isoflop.model import tokenizers
 from isoflop.model.count import counts
 from isoflop.quantity import quantity, write
+from isoflop.relation.shown import Shown
 from isoflop.training.cost import Order, bill_of
 from isoflop.training.engine import engine
 from isoflop.training.footprint import energy_lines, machine_power
@@ -36,7 +37,7 @@ FEW_WORDS = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Shown):
     """The whole account, in parts of lines; `bill` is that of the steps, `failure_goodput` what failures leave of time.
 
     `rents` are prices of the device by commitment: cheapest, middle and dearest.

@@ -11,6 +11,7 @@ from isoflop.book.memory import rule_of_thumb_bytes
 from isoflop.errors import BadInput, Infeasible, MissingData
 from isoflop.model.count import counts
 from isoflop.quantity import read_cluster
+from isoflop.relation.shown import Shown
 from isoflop.training.cost import bill_of
 from isoflop.training.inverse import (
     Change,
@@ -88,7 +89,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
+class Advice(Shown):
     """The whole answer. `run` is that of the layout, `given` as it was asked for.
 
     `chosen` is the layout that was asked for, else the fastest that fits, else None. `fits` lists the fastest of each

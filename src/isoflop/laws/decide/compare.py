@@ -17,6 +17,7 @@ from isoflop.laws.decide.belief import Estimate
 from isoflop.laws.interface import positive
 from isoflop.laws.result import interval_of
 from isoflop.quantity import quantity, write
+from isoflop.relation.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Shown):
     """All differences of two laws; `paired` where their draws come from the same resamples of the same runs."""
 
     first: Belief

@@ -21,6 +21,7 @@ from isoflop.errors import BadInput, Infeasible
 from isoflop.laws.decide.ensemble import Ensemble, ensemble
 from isoflop.laws.interface import FLOPS_PER_PARAM_TOKEN, positive
 from isoflop.quantity import quantity, write
+from isoflop.relation.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Design:
+class Design(Shown):
     """The next runs. `track` is what they are expected to do, `others` what as much spent otherwise would.
 
     `loss` is the loss at the target today, `level` that of the half-widths, which hold the doubt of the law and its
