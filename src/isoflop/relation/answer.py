@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from isoflop.relation.shown import Shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -65,7 +67,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Shown):
     """One quantity with its interval, its derivation down to sourced leaves, and what moves it.
 
     All values are in base units of `quantity` (see the glossary). `low` and `high` are the 5 and 95 % points, or hard
@@ -118,7 +120,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class Ledger(Shown):
     """Ordered named terms that add up to `total`, a glossary quantity in base units.
 
     `limit` is what the total is held against (a device's memory), None where there is no such thing.
