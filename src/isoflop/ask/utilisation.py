@@ -8,7 +8,8 @@ determine beats it, and carries the spread of the profile that the time is from.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from math import log
+from typing import TYPE_CHECKING, NamedTuple
 
 from isoflop import hardware
 from isoflop.ask import alternatives, resources
@@ -36,6 +37,10 @@ ROUNDS, STILL = 6, 0.02
 CROWDED = 4096
 """Tokens of a batch for each chip below which a longer time on fewer chips is looked at. Llama 3.1 405B had 1,000 on
 each of 16,384 H100 [llama2024 table 4], DeepSeek-V3 30,000 on each of 2,048 H800."""
+
+LEAST_TOKENS, LARGER = 1024, 3.0
+"""Where each chip would have fewer tokens of the law's batch than so many, as it was in Llama 3.1 405B, the batch is
+larger, up to three times: DeepSeek-V3 took 63M tokens where the law gives 20M [deepseek2024v3]."""
 
 LONGER = (60 * 86400.0, 90 * 86400.0, 120 * 86400.0)
 """Seconds: none of 44 published runs whose days are known took longer than 120."""
@@ -134,7 +139,7 @@ def settle(question: Question, targets: tuple[str, ...]) -> Settled:
         if layout is not None:
             tried.append((longest, further, layout))
     if not tried:
-        return _settled_so(first, found, resources.LONGEST, ())
+        return _settled_so(first, found, _uncrowded(question, targets), ())
     most = max(_mfu(one) for _, one, _ in tried)
     longest, best, layout = next(one for one in tried if _mfu(one[1]) >= ENOUGH * most)
     durations = tuple(Duration(time=time, chips=held.layout.chips, mfu=_mfu(one)) for time, one, held in tried)
@@ -163,12 +168,17 @@ def in_practice(question: Question, found: Predicted) -> tuple[Question, Predict
     if best is None or place is None or not isinstance(best.spread, Centred):
         return question, found
     matmul = found.run.recipe.matmul
-    asked = Asked(model=found.run.model, tokens=1.0, year=PRACTICE, matmul=matmul)
+    run = found.run
+    asked = Asked(
+        model=run.model, tokens=1.0, year=PRACTICE, matmul=matmul, sequence=run.sequence, batch=run.batch
+    )
     usual = practice_of(asked, place.device, found.layout.chips, found.goodput)
     if usual is None or usual.steps is None:
         return question, found
     work = 6.0 * counts(found.run.model).active_params * found.tokens_per_second
     share = usual.mfu / (found.goodput * work / (found.layout.chips * place.chip.rate("16")))
+    if share >= 1:  # what such chips reached elsewhere says nothing of a fleet that is larger than its batch
+        return question, found
     value, low, high = best.spread.median * share, best.spread.low, best.spread.high
     least = min(low, value * usual.chip_time / usual.high)
     note = f"{best.note}; runs whose settings nobody states reach {value:.0%} in practice"
@@ -189,6 +199,17 @@ def _crowded(found: Predicted) -> bool:
     return found.run.batch * found.run.sequence < CROWDED * found.layout.chips
 
 
+def _uncrowded(question: Question, targets: tuple[str, ...]) -> float:
+    """Where no layout is found: the shortest time [s] whose chips have enough tokens of a batch each, else the longest."""
+    for longest in (resources.LONGEST, *LONGER):
+        wanted = _wanted(question, targets, longest)
+        if wanted is None:
+            return resources.LONGEST
+        if wanted.batch >= CROWDED * wanted.chips:
+            return longest
+    return LONGER[-1]
+
+
 def _mfu(question: Question) -> float:
     found = question.fact("mfu")
     assert found is not None
@@ -205,22 +226,24 @@ def _settled(question: Question, targets: tuple[str, ...], longest: float) -> tu
         return question, None
     found: Predicted | None = None
     safe: tuple[float, Predicted, Fact] | None = None
+    refused: _Wanted | None = None
     low, high, assumed = 0.0, float("inf"), usual.spread.median
     for _ in range(ROUNDS):
-        at = question.with_facts(_at(usual, assumed))
+        wanted = _wanted(question.with_facts(_at(usual, assumed)), targets, longest)
+        if wanted is None or wanted == refused:
+            break
         if found is not None:  # one kind of layout is enough to see that it stands still
-            found = _round(at, targets, (place, longest), found)
-            new = fact(question, found) if found is not None else None
+            found = predict(question, place, wanted.shape, wanted.chips, wanted.batch, found)
+            new = fact(question, found)
             if new is not None and abs(new.spread.median / assumed - 1) < STILL:
                 return question.with_facts(new), found
-        found = _round(at, targets, (place, longest), None)
-        new = fact(question, found) if found is not None else None
-        if found is None or new is None:
-            return question, None
-        value = new.spread.median
-        if abs(value / assumed - 1) < STILL:
+        found = predict(question, place, wanted.shape, wanted.chips, wanted.batch)
+        new = fact(question, found)
+        refused = wanted if new is None else None
+        value = new.spread.median if new is not None else 0.5 * assumed  # a smaller model may fit
+        if new is not None and abs(value / assumed - 1) < STILL:
             return question.with_facts(new), found
-        if value > assumed:
+        if value > assumed and found is not None and new is not None:
             low, safe = max(low, assumed), (assumed, found, new) if safe is None or assumed > safe[0] else safe
         else:
             high = min(high, assumed)
@@ -244,11 +267,16 @@ def _lowered(new: Fact, value: float) -> Fact:
     return replace(new, spread=Centred(value, spread.low * share, spread.high * share, "logit"))
 
 
-def _round(
-    question: Question, targets: tuple[str, ...], on: tuple[Place, float], before: Predicted | None
-) -> Predicted | None:
-    """Once round, at the point: what the question comes to, and the layout of that."""
-    place, longest = on
+class _Wanted(NamedTuple):
+    """What a question comes to at a utilisation: a shape on chips, and tokens of a batch."""
+
+    shape: ModelSpec
+    chips: int
+    batch: float
+
+
+def _wanted(question: Question, targets: tuple[str, ...], longest: float) -> _Wanted | None:
+    """At the point; None where a utilisation is not what decides, or there is no number of chips."""
     decided, _ = resources.decide(question)
     decided = alternatives.for_demand(decided)
     values, leaves = solve_point(system(decided.relations), decided.facts, targets)
@@ -262,7 +290,7 @@ def _round(
         return None
     shape = alternatives.shape(question, values["params"])
     batch = float(alternatives.settings(shape, values["tokens"], values["train_flops"]).batch_tokens)
-    return predict(question, place, shape, fleet.chips, batch, before)
+    return _Wanted(shape, fleet.chips, min(LARGER * batch, max(batch, LEAST_TOKENS * fleet.chips)))
 
 
 def place_of(question: Question) -> Place | None:
@@ -337,10 +365,14 @@ def _recipe(dtype: str) -> Recipe:
 
 
 def _batch(sequences: float, chips: int) -> int:
-    """About so many sequences, a multiple of many of the divisors of the chips."""
+    """About so many sequences, a multiple of many of the divisors of the chips: of their odd part and powers of two."""
     wanted = max(1, round(sequences))
-    step = max(one for one in _divisors(chips) if one <= wanted)
-    return step * max(1, round(wanted / step))
+    odd = chips // (chips & -chips)
+    if odd > wanted:
+        step = max(one for one in _divisors(chips) if one <= wanted)
+        return step * max(1, round(wanted / step))
+    doubled = [odd * times << power for times in (1, 3) for power in range(wanted.bit_length() + 1)]
+    return min(doubled, key=lambda one: abs(log(one / wanted)))
 
 
 def _divisors(number: int) -> set[int]:
@@ -348,12 +380,12 @@ def _divisors(number: int) -> set[int]:
     return {*small, *(number // one for one in small)}
 
 
-def fact(question: Question, found: Predicted) -> Fact | None:
-    """The utilisation as a default of the question; None where its peak is not known."""
+def fact(question: Question, found: Predicted | None) -> Fact | None:
+    """The utilisation as a default of the question; None without a layout, or where its peak is not known."""
     from isoflop.model import counts
 
     peak = question.fact("peak_rate")
-    if peak is None:
+    if peak is None or found is None:
         return None
     each = question.fact("flops_per_param_token")
     flops = (each.spread.median if each is not None else 6.0) * counts(found.run.model).active_params

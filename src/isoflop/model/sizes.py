@@ -9,7 +9,7 @@ The rule is a Llama-style decoder (RMS norms, rotary positions, grouped queries,
 - From width 1024 on 8 key-value heads; heads of 128 from width 2560 on, of 64 below, in multiples of 8.
 - Input and output embedding share one matrix below width 2048.
 
-Depth and width move in steps (2 or 4 layers; 128 to 512 wide) and rise with the size; the count never falls as the size
+Depth and width move in steps (2 to 32 layers; 128 to 512 wide) and rise with the size; the count never falls as the size
 rises. Loss depends on the shape weakly: twice or half the ratio costs about as much as a few percent of size
 [kaplan2020 §3.1], so the rule stands for any sensible shape.
 """
@@ -40,6 +40,9 @@ SOURCE = "rule fitted to published shapes (GPT-3, Gopher, Chinchilla, Llama, Mis
 _STEPS = ((8, 8), (64, 16), (256, 32), (512, 64), (2048, 128), (8192, 256), (16384, 512), (2**18, 0))
 # Feed-forward steps: about 1/8 of the width, at most 256.
 _MLP_STEPS = ((1, 8), (256, 32), (512, 64), (1024, 128), (2048, 256))
+
+# Steps of layers from so many on: what large numbers of stages divide (Llama 2 70B has 80, GPT-3 96).
+_LAYER_STEPS = ((0, 1), (12, 2), (48, 8), (128, 16), (256, 32))
 
 
 def shape_for(params: float, *, vocabulary: int = 32_000, context: int = 4096) -> ModelSpec:
@@ -95,9 +98,9 @@ def _depth(width: int) -> float:
 
 
 def _layers(width: int) -> int:
-    """Layers at `width`: in ones below 12, in twos below 48, else in fours, so that stages can share them."""
+    """Layers at `width` in steps of `_LAYER_STEPS`, so that pipeline stages can share them."""
     depth = _depth(width)
-    step = 1 if depth < 12 else 2 if depth < 48 else 4
+    step = next(step for start, step in reversed(_LAYER_STEPS) if depth >= start)
     return max(1, step * round(depth / step))
 
 
