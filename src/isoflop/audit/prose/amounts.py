@@ -277,7 +277,9 @@ _DATA_NOUN = re.compile(r"\s*(?:tokens?|words?|FLOP|data|dataset|examples|traini
 
 _ARTICLE = re.compile(r"\b(?:our|an?|the|this|new|their|its)\s+(?:\w+\s+)?$", re.IGNORECASE)
 _ON_TOKENS = re.compile(r"\s*(?:,|on|with|x|×|\()\s*(?:on\s+)?[0-9.]{1,6}\s?(?:[BT]|billion|trillion)\s+tokens\b")
-_OF_THEM = re.compile(r"\s*(?:of (?:them|these|which|it)\s+(?:are\s+|is\s+)?)?(?:active|activated|used)\b")
+_OF_THEM = re.compile(
+    r"\s*(?:of (?:them|these|which|it)\s+(?:are\s+|is\s+)?|(?:are|is)\s+)?(?:active|activated|used)\b"
+)
 _GOES_ON = re.compile(
     r"\s*(?:(?:on|with|using|in|at|to|for|is|was|has|needs|takes|we|and|they|it|costs|saw|"
     r"sees|trained|runs|fits)\b|[,.;:)!?]|$)"

@@ -17,14 +17,17 @@ ABOUT = (
 _SO = re.compile(
     r"(?:\b(?:that|this|it)(?:['’]s| is| was| makes| comes to| would be)|\bthe total (?:is|was|comes to)|"
     r"\bso|\btotal(?:s|ing| of)?|\bi\.e\.,?|\bcomes? to|\bmakes|"
+    r"\bset aside|\b(?:amount|total|balance) due:?|"
     r"\bgiv(?:es?|ing)|\bhence|\bthus|\btherefore|\bworks out|\bwhich is|=|→|≈)" + ABOUT,
     re.IGNORECASE,
 )
 _IS = re.compile(
-    r"\b(?:is|are|was|were|takes?|took|taking|needs?|needed|requires?|has|have|costs?|costing|emits?|emitted|emitting|"
+    r"\b(?:(?:trains?|runs?|works?|decodes?|serves?) at|is|are|was|were|"
+    r"takes?|took|taking|trains?|serves?|decodes?|works?|goes|needs?|needed|requires?|has|have|"
+    r"costs?|costing|emits?|emitted|emitting|"
     r"uses?|used|using|consum\w+|burn\w*|draws?|drew|fills?|becomes?|means?|equals?|amounts?|yields?|spends?|spent|paid|"
     r"pays?|lasts?|produc\w+|runs?|adds? up|sets? (?:you|us|them|one) back|comes? in|corresponds?|results? in|occup\w+|"
-    r"covers?|spans?|adds?|moves?|writes?|reads?|fails?|every|generates?|process(?:es)?|holds?|sustains?|delivers?|reach(?:es)?)\b"
+    r"covers?|spans?|adds?|moves?|writes?|reads?|fails?|every|buys?|generates?|process(?:es)?|holds?|sustains?|delivers?|reach(?:es)?)\b"
     + ABOUT,
     re.IGNORECASE,
 )
@@ -33,6 +36,12 @@ _LEADS = re.compile(
     re.IGNORECASE,
 )
 _IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|all told|combined)\b", re.IGNORECASE)
+_OR = re.compile(r",\s*or\s+(?:about\s+|roughly\s+|some\s+|around\s+|a total of\s+|~)?$", re.IGNORECASE)
+_AT = re.compile(
+    r"(?:^|[.:;?]\s+)(?:at|with|for)\s[^,;:?]{3,60}(?:,\d[^,;:?]{0,40})?,\s+(?:about\s+|roughly\s+|~|≈)?$",
+    re.IGNORECASE,
+)
+_END = re.compile(r"\s*(?:\w+\s*){0,2}[.!]?\s*$")
 _BESIDE = re.compile(
     r"[,(]\s*(?:or|i\.e\.,?|about|roughly|around|~|≈|nearly|almost)\s*(?:about|roughly|~)?\s*$", re.IGNORECASE
 )
@@ -47,6 +56,10 @@ def conclusion(text: str, amount: Amount) -> Literal["so", "is", ""]:
         return "so" if _LEADS.search(before) else "is"
     if before.endswith(": ") or _IN_ALL.match(text, amount.end) or ("/" in amount.kind and _BESIDE.search(before)):
         return "is"
+    if _OR.search(before):
+        return "is"
+    if _AT.search(before) and _END.match(text, amount.end):
+        return "so"
     return ""
 
 

@@ -353,7 +353,13 @@ def _listed(told: Told, amount: Amount, values: list[float], role: str, words: s
         return
     said = middle(amount)
     mixed = [value for value in values if near(said / value, 8.0, 0.05) or near(said / value, 0.125, 0.05)]
-    best = mixed[0] if mixed else values[0] if role == "memory" else min(values, key=lambda one: abs(log(said / one)))
+    best = (
+        mixed[0]
+        if mixed
+        else values[0]
+        if role in {"memory", "chip_power"}
+        else min(values, key=lambda one: abs(log(said / one)))
+    )
     ratio = said / best
     slip: tuple[Class, str] = (
         ("bits_for_bytes", "; likely bits taken for bytes, or bytes for bits")

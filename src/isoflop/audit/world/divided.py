@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING
 
+from isoflop.audit.prose.amounts import PERCENT
 from isoflop.audit.world.conclusions import conclusion
 from isoflop.audit.world.found import finding, middle, slip_of
 
@@ -56,6 +57,8 @@ _AFTER: dict[str, re.Pattern[str]] = {
     "pp": _counted(r"(?:pipeline )?stages|(?:way|-way)[- ]pipeline(?:[- ]parallel(?:ism)?)?"),
     "dp": _counted(r"(?:data[- ]parallel )?replicas|(?:way|-way)[- ]data[- ]parallel(?:ism)?"),
     "accumulation": _counted(r"(?:gradient[- ])?accumulation steps|micro[- ]?batches"),
+    "vocabulary": _counted(r"(?:rows|entries)"),
+    "width": _counted(r"(?:values|dimensions|columns|numbers|entries each)"),
     "kv_heads": _counted(r"(?:KV|key[-/ ]value) heads"),
     "heads": _counted(r"(?:query |attention |Q )?heads"),
     "examples": _counted(r"(?:training )?(?:examples|samples|documents|conversations|prompts|pairs)"),
@@ -99,6 +102,12 @@ _RULES = (
     ),
     _Rule(result="step_tokens", needs=("batch", "sequence"), of=_times, words="sequences times their length are"),
     _Rule(result="table", needs=("vocabulary", "width"), of=_times, words="entries times their width are"),
+    _Rule(
+        result="bubble",
+        needs=("pp", "accumulation"),
+        of=lambda found: (found["pp"] - 1) / (found["accumulation"] + found["pp"] - 1),
+        words="stages less one over micro-batches and stages less one is",
+    ),
     _Rule(
         result="steps",
         needs=("examples", "batch"),
@@ -151,6 +160,8 @@ def _is_concluded(told: Told, said: Amount, result: str) -> bool:
     match = pattern.search(text[: said.start]) if pattern else None
     start = match.start() if match else said.start
     lead = re.sub(r"\s(?:an?|the|by|down)\s*$", " ", text[:start] + " ")
+    if result == "bubble":
+        return True
     if result == "factor":
         return bool(re.search(r"\b(?:cache|shrink\w*|smaller|reduc\w+|cut\w*)\b", text, re.IGNORECASE))
     return result == "table" or bool(_draws(lead)) or bool(conclusion(text, said))
@@ -166,6 +177,9 @@ def _draws(lead: str) -> bool:
 
 def _checked(told: Told, said: Amount, rule: _Rule, found: dict[str, float]) -> Finding | None:
     due = rule.of(found)
+    others = ((found["pp"] - 1) / found["accumulation"],) if rule.result == "bubble" else ()
+    if due <= 0 or any(abs(log(said.off(one))) <= 0.08 for one in others):
+        return None  # the share of the ideal time is as usual
     ratio = said.off(due)
     padded = 0.1 if rule.result == "table" else 0.0  # vocabularies are filled up to a round number
     if abs(log(ratio)) <= EXACT + said.slack + padded or said.number.bound:
@@ -198,6 +212,12 @@ def _adapter(told: Told) -> Iterator[Finding]:
         yield finding(told.sentence, sizes[0], slip[0], reason, says=middle(sizes[0]), recomputed=due)
 
 
+_BUBBLE = re.compile(r"\bbubbles?\b", re.IGNORECASE)
+_NO_GPIPE = re.compile(
+    r"\b(?:interleav\w*|virtual|zero[- ]bubble|chunks|overhead|reduc\w+|relative)\b|/\s*m\b", re.IGNORECASE
+)
+
+
 def _names(told: Told) -> dict[str, list[Amount]]:
     """Amounts by what they are called, each once."""
     text = told.sentence.text
@@ -211,6 +231,8 @@ def _names(told: Told) -> dict[str, list[Amount]]:
 
 def _name_of(text: str, amount: Amount) -> str:
     before, after = text[: amount.start], text[amount.number.end :]
+    if amount.kind == PERCENT and _BUBBLE.search(text) and not _NO_GPIPE.search(text):
+        return "bubble"
     if amount.kind == "token" and _TOKENS_A_STEP.match(text[amount.end :]):
         return "step_tokens"
     if amount.kind == "param" and re.search(r"\bembeddings?\b[^.;]*$", before, re.IGNORECASE):

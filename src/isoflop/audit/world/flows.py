@@ -221,6 +221,12 @@ _REACHED = re.compile(
 )
 
 
+_SO_SHARE = re.compile(
+    r"(?:\b(?:or|is|i\.e\.|so|thus|hence)|[,=(–—])\s*(?:an? )?(?:MFU|utili[sz]ation)?(?: of)?\s*(?:about |~|≈)?$",
+    re.IGNORECASE,
+)
+
+
 def _share(told: Told) -> Iterator[Finding]:
     """As in "at 40 % MFU an H100 (989 TFLOP/s) sustains 396 TFLOP/s"."""
     shares = [fact.amount for fact in told.facts if fact.role == "mfu"]
@@ -240,6 +246,11 @@ def _share(told: Told) -> Iterator[Finding]:
     if slip is None:
         return
     reason = f"{shares[0].text} of {peak.text} is {shown(due, 'peak_rate')}; {slip[1]}"
+    if shares[0].start > max(one.start for one in rates) and _SO_SHARE.search(told.sentence.text[: shares[0].start]):
+        reason = f"{reached.text} of {peak.text} is {100 * middle(reached) / middle(peak):.3g} %; {slip[1]}"
+        share = middle(reached) / middle(peak)
+        yield finding(told.sentence, shares[0], slip[0], reason, says=middle(shares[0]), recomputed=share)
+        return
     yield finding(told.sentence, reached, slip[0], reason, says=middle(reached), recomputed=due, unit=unit("FLOP/s"))
 
 

@@ -43,6 +43,9 @@ _SEQUENCES_BEFORE = re.compile(r"\bbatch(?:es)?(?: size)?\s*(?:of|=|:|is)?\s*$",
 _OF_EACH_NODE = re.compile(
     r"\b(?:nodes?|servers?|machines?|boxes|hosts|racks)\s*(?:of|with|having|x|×|\*|at)\s*$", re.IGNORECASE
 )
+_ONE_NODE = re.compile(
+    r"\b(?:an?|one|each|every|single)\s+(?:[A-Z]\w+\s+)?(?:node|server|machine|box|host|rack)\s+\S+\s*$", re.IGNORECASE
+)
 _PER = re.compile(
     r"(?:\s+of\s+\w+(?:\s\w+)?)?\s*(?:/|\bper|\ba|\bfor (?:each|every|a)|\bin each|\bevery)\s*"
     r"(?P<noun>token|parameter|GPU|TPU|chip|accelerator|request|sequence)\b",
@@ -53,14 +56,31 @@ _PER_MANY = re.compile(
     re.IGNORECASE,
 )
 _MANY = {"million": 1e6, "1m": 1e6, "m": 1e6, "thousand": 1e3, "1k": 1e3, "k": 1e3, "billion": 1e9}
-_PER_NOUN = {"parameter": "param", "gpu": "chip", "tpu": "chip", "accelerator": "chip"}
-_EACH_TOKEN = re.compile(r"^(?:each|every|a|per|one) token\b", re.IGNORECASE)
+_PER_NOUN = {"parameter": "param", "gpu": "chip", "tpu": "chip", "accelerator": "chip", "dollar": "$"}
+_EACH_ONE = re.compile(
+    r"(?:^|[,;:(.]\s+|\b(?:so|hence|thus|and|that)\s+)(?:each|every|a|per|one)\s+(?:(?:decoded|generated|output|further|single|new)\s+)?"
+    r"(?P<noun>token|GPU|TPU|chip|accelerator|request|sequence|dollar)\s+(?:then\s+|thus\s+)?"
+    r"(?:costs?|takes?|needs?|requires?|uses?|buys?|has to (?:read|move|load|stream)|reads?|moves?|draws?|consumes?|"
+    r"holds?)"
+    r"\s+(?:about\s+|roughly\s+|around\s+|some\s+|only\s+|just\s+|nearly\s+|almost\s+|all(?:\s+of)?\s+(?:the\s+)?|~|≈)*"
+    r"(?:[0-9.,e]+\s*[x×*]\s*[0-9.,e]+[BMT]?\s*=\s*)?$",
+    re.IGNORECASE,
+)
+"""Of one thing, where the amount that follows does not say so: "so a token costs 2.8 J"."""
+_AND_TOKEN = re.compile(r"\s+(?:and|per|for each|for every|and per)\s+token\b", re.IGNORECASE)
+_OF_ALL = re.compile(r"\s+(?:each|apiece|on each (?:GPU|chip|card)|per (?:GPU|chip|card))\b", re.IGNORECASE)
+_PER_TIME = re.compile(
+    r"(?:\s+\w+)?\s*(?:per|a|an|each|every|/)\s*(?P<unit>second|minute|hour|day|week|month|year)\b|(?:\s+\w+)?\s+(?P<daily>daily|hourly)\b",
+    re.IGNORECASE,
+)
 _HOURS_BEFORE = re.compile(r"\b(?:GPU|TPU|chip|accelerator)[- ]?hours\s*[:=|]\s*(?:about\s+|~)?$", re.IGNORECASE)
 _PLURAL = re.compile(r"\s+(?!of\b)[a-z]{4,}s\b")
 _PART_AFTER, _PART_BEFORE = (
     re.compile(r"\s*(?:[x×*·]|times\b)\s*[0-9(.~$]"),
     re.compile(r"[0-9)A-Za-z]\s*(?:[x×*·]|\btimes)\s*$"),
 )
+_HOURS_OF_DAY = re.compile(r"24\s?(?:h|hours?|hrs?|hours?/day|hours? (?:a|per) day)")
+_DAYS_TIMES = re.compile(r"\bdays\s*(?:x|×|\*|at|times|,)\s*$")
 _EQUALS_AFTER = re.compile(r"[^=;.]{0,60}(?:=|≈)")
 _BY_LAYER = re.compile(r"(?:parameters?|params|weights) (?:per|a|each) layer", re.IGNORECASE)
 _NODES = re.compile(r"\b(?:nodes|servers|machines|boxes|hosts)\b", re.IGNORECASE)
@@ -98,6 +118,8 @@ def read_again(told: Told, amount: Amount) -> Amount:
         return replace(amount, kind="node")
     if amount.kind != BARE:
         of_each = _OF_EACH_NODE.search(before) or (_NODES.search(before) and _EACH.match(after))
+        if _ONE_NODE.search(before) and not any(one.kind == "node" for one in told.read.amounts):
+            of_each = None  # of the only machine that is spoken of
         if amount.kind == "chip" and amount.value <= 72 and of_each:
             return replace(amount, kind="chip/node")
         by_layer = amount.kind == "#other" and _BY_LAYER.search(amount.text)
@@ -134,7 +156,12 @@ def _per_noun(amount: Amount, text: str) -> Amount:
         scale = _MANY.get((many["many"] or "").lower(), 1.0)
         return replace(amount, low=amount.low / scale, high=amount.high / scale, kind="$/token")
     found = _PER.match(text, amount.end)
-    noun = found["noun"].lower() if found else "token" if amount.kind == "FLOP" and _EACH_TOKEN.match(text) else ""
+    if amount.kind == "FLOP/param" and _AND_TOKEN.match(text, amount.end):
+        return replace(amount, kind="FLOP/param/token")
+    if amount.kind in {"token/s", "byte/s"} and _OF_ALL.match(text, amount.end):
+        return replace(amount, kind=f"{amount.kind}/chip")
+    found = found or _EACH_ONE.search(text[: amount.start])
+    noun = found["noun"].lower() if found else ""
     noun = _PER_NOUN.get(noun, noun)
     whole = amount.kind in {"byte", "FLOP", "J", "token", "token/s", "byte/s"}
     return replace(amount, kind=f"{amount.kind}/{noun}") if noun and whole and noun != amount.kind else amount
@@ -144,6 +171,8 @@ def is_factor(text: str, amount: Amount) -> bool:
     """Whether it is a factor of a sum that is written out ("2 x 8e9 = 16 GB"), or no number at all ("one")."""
     after, before = text[amount.number.end :], text[: amount.start]
     part = _PART_AFTER.match(after) or _PART_BEFORE.search(before)
+    if _HOURS_OF_DAY.fullmatch(amount.text) and _DAYS_TIMES.search(before):
+        return True  # "14 days x 24 h" are 14 days
     return bool(part and _EQUALS_AFTER.match(after)) or (amount.kind == BARE and amount.text.lower() == "one")
 
 

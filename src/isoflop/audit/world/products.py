@@ -149,7 +149,7 @@ def _product(given: list[Term | None], said: Amount, *, strict: bool, each: bool
     ratio = middle(said) / due
     if (said.number.bound == ">" and ratio < 1) or (said.number.bound == "<" and ratio > 1):
         return []
-    slip = _slip(ratio)
+    slip = _slip(ratio) or _of_inputs(ratio, inputs, said, strict=strict)
     if (
         slip is None
         and best.used >= max(2, required)
@@ -158,6 +158,29 @@ def _product(given: list[Term | None], said: Amount, *, strict: bool, each: bool
     ):
         slip = ("arithmetic", "")
     return [_Miss(said=said, inputs=tuple(inputs), due=due, slip=slip)] if slip else []
+
+
+def _of_inputs(ratio: float, inputs: list[Term], said: Amount, *, strict: bool) -> tuple[Class, str] | None:
+    """Slips that only some inputs allow: bits where there are bytes, 2 N for 6 N, a factor turned round, a count."""
+    kinds = {one.kind for one in inputs} | {said.kind}
+    joined = " ".join(kinds)
+    if "byte" in joined and "chip" not in joined and "node" not in joined and _is_by(ratio, 8.0):
+        return "bits_for_bytes", "likely bits taken for bytes, or bytes for bits"
+    if "FLOP/param/token" in kinds and _is_by(ratio, 3.0):
+        return "forward_for_training", "likely a forward pass (2 N) taken for training (6 N), or reverse"
+    for one in inputs:
+        turned = one.counts or (strict and one.kind in {"$", "#things"})
+        if turned and one.value != 1.0 and _is_by(ratio, one.value**2):
+            return "input_inverted", f"likely {one.text} was multiplied with where division is due, or reverse"
+        counted = strict and one.kind in {"chip", "chip/node", "node"} and one.value >= 4.0
+        if counted and _is_by(ratio, one.value):
+            return "noun_left_out", f"likely {one.text} left out or counted twice"
+    return None
+
+
+def _is_by(ratio: float, factor: float) -> bool:
+    """Whether it is that factor too much or too little."""
+    return near(ratio, factor, EXACT) or near(ratio, 1 / factor, EXACT)
 
 
 def _may_be_of_its_kind(inputs: list[Term], said: Amount) -> bool:

@@ -115,6 +115,9 @@ _WIDTH = re.compile(
 )
 
 
+_RULE = re.compile(r"\b12\s*[·*×x]?\s*(?:L|n_layers?)\s*[·*×x]?\s*(?:d|d_model|h|H)\s*(?:\^2|²|\*\*2)")
+
+
 def _blocks(told: Told) -> Iterator[Finding]:
     """As in "96 layers of width 12,288, so 12 L d^2 = 174B": a block has 12 d^2 weights, within a factor of 2 or so."""
     text = told.sentence.text
@@ -126,7 +129,9 @@ def _blocks(told: Told) -> Iterator[Finding]:
     due = 12.0 * layers[0].value * widths[0].value ** 2
     ratio = middle(sizes[0]) / due
     slip = slip_of(ratio)
-    if slip and not 0.4 < ratio < 6.0 and not sizes[0].number.bound:
+    if _RULE.search(text[: sizes[0].start]) and abs(log(ratio)) > 0.1 + sizes[0].slack:
+        slip = slip or ("arithmetic", "as the rule is written")  # the rule itself is named
+    if slip and (slip[0] == "arithmetic" or not 0.4 < ratio < 6.0) and not sizes[0].number.bound:
         reason = f"12 weights a block for each width squared make {shown(due, 'params')}; {slip[1]}"
         yield finding(told.sentence, sizes[0], slip[0], reason, says=middle(sizes[0]), recomputed=due)
 

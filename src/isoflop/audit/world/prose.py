@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.audit.prose.reader import running
 from isoflop.audit.world.caches import caches
+from isoflop.audit.world.changes import changes
 from isoflop.audit.world.devices import device_figures
 from isoflop.audit.world.divided import divided
 from isoflop.audit.world.flows import flows
@@ -38,6 +39,7 @@ _OF_TEXT: tuple[Callable[[tuple[Told, ...]], Iterator[Finding]], ...] = (
     flows,
     caches,
     proportions,
+    changes,
     divided,
     products,
 )

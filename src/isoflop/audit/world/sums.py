@@ -31,7 +31,7 @@ _EQUALS = re.compile(
     re.IGNORECASE,
 )
 _AGAIN = re.compile(
-    r"\s*(?:parameters|tokens|of \w+|GPU|compute)?\s*(?:\(|=|≈|,?\s*or\b|,?\s*i\.e\.,?|,"
+    r"\s*(?:parameters|tokens|of \w+(?: \w+)?|GPU|compute)?\s*(?:\(|=|≈|,?\s*or\b|,?\s*i\.e\.,?|,"
     r"\s*which is|,?\s*that is,?|,\s*equivalent to|,\s*equal to|\bis (?:the same as|equal to|"
     r"equivalent to|exactly)\b|\bis\b|\bequals\b|\bcorresponds? to\b)\s*"
     r"(?:about|roughly|approximately|approx\.?|around|~|≈|a total of|exactly|just|only|some|"
@@ -262,7 +262,7 @@ def _said_twice(told: Told) -> Iterator[Finding]:
         ratio = other.off(middle(one)) if one.low == one.high else 1.0
         if abs(log(ratio)) <= 0.03 + one.slack or abs(log(one.off(middle(other)))) < 0.02:
             continue
-        if one.kind == "byte" and near(ratio, 1.0, 0.12):
+        if one.kind == "byte" and near(ratio, 1.0, 0.12) and not _is_exact(told, one, other):
             continue
         slip = _slip(ratio, 0.06)
         unit_size = other.low / other.number.low if other.number.low else 1.0
@@ -272,6 +272,13 @@ def _said_twice(told: Told) -> Iterator[Finding]:
         yield finding(
             told.sentence, other, kind, reason, says=middle(other), recomputed=middle(one), level="arithmetic"
         )
+
+
+def _is_exact(told: Told, one: Amount, other: Amount) -> bool:
+    """Whether one of two sizes is binary and the words say that they are the same: "80 GiB equals 80e9 bytes"."""
+    binary = ["i" in amount.unit for amount in (one, other)]
+    between = told.sentence.text[one.end : other.start]
+    return binary == [True, False] and bool(re.search(r"\bequals?\b|\bexactly\b|\bthe same as\b", between))
 
 
 _THAT_IS = re.compile(
