@@ -105,6 +105,10 @@ _EACH_TRILLION = re.compile(r"\b(?:per|each|every)\s+(?:1\s?)?(?:T|trillion)\s*(
 _BOX = re.compile(
     r"[\s-]+(?:[A-Z][\w-]*\s+)?(?:servers?|nodes?|machines?|box(?:es)?|systems?|instances?|" r"hosts?|pods?)\b"
 )
+_THEN_TOTAL = re.compile(
+    r"\s+(?:each|apiece),?\s+(?:or|so|i\.e\.,?)\s+[0-9,]+\s+(?:\w+\s+)?(?:in all|in total|altogether)\b"
+)
+"""Chips of each machine, where what they are together is said next."""
 _PER_TOKENS = re.compile(r"\s*(?:per|for each|for every)\s+[0-9.]{1,6}\s?\w{0,8}\s+tokens\b", re.IGNORECASE)
 
 
@@ -125,7 +129,8 @@ def role_of(text: str, amount: Amount) -> str:
     if kind in {"FLOP", EITHER}:
         return _work_role(amount, around)
     if kind == "chip":
-        return "chips" if amount.low >= 1 and not _BOX.match(text, amount.end) else ""
+        part = _BOX.match(text, amount.end) or _THEN_TOTAL.match(text, amount.end)
+        return "chips" if amount.low >= 1 and not part else ""
     if kind == "chip s":
         return "chip_time"
     if kind == "s":

@@ -197,7 +197,7 @@ def _stated_power(told: Told) -> Iterator[Finding]:
     """As in "grows with the square of the length: from 4k to 32k is 64 times"."""
     text = told.sentence.text
     matches = list(_POWER.finditer(text))
-    if len(matches) != 1 or _OTHER.search(text) or re.search(r"\b(?:not|n't|but|instead|than)\b", text):
+    if len(matches) != 1 or _OTHER.search(text) or re.search(r"\b(?:not|\w+n't|but|instead|than)\b", text):
         return
     power = next((value for word, value in _POWERS if word in matches[0]["what"].lower()), 1.0)
     amounts = [one for one in told.read.amounts if one.start >= matches[0].end()]

@@ -179,7 +179,7 @@ def _rate(told: Told, amount: Amount, which: tuple[Name, tuple[Device, ...]], bl
     just_before = _REACHED.search(text[max(0, amount.start - 22) : amount.start])
     if just_before or (_REACHED.search(near_text) and not _PEAKY.search(near_text)):
         yield from _reached(told, amount, which, count)
-    elif _is_one_of(amount, [*dense, *others]):
+    elif _is_one_of(amount, [*dense, *others, *_of_twice(told, boards)]):
         return
     elif count > 1 and not re.search(r"\beach\b|\bper\b|\bapiece\b", text):
         yield from _of_several(told, amount, count, (dense, [*sparse, *others]))
@@ -189,6 +189,14 @@ def _rate(told: Told, amount: Amount, which: tuple[Name, tuple[Device, ...]], bl
             yield finding(told.sentence, amount, "sparse_for_dense", reason, says=middle(amount), recomputed=hit / 2)
     else:
         yield from _unknown_rate(told, amount, name, [*sparse, *dense] if _SPARSE.search(near_text) else dense, dtypes)
+
+
+def _of_twice(told: Told, boards: tuple[Device, ...]) -> list[float]:
+    """Dense peaks of every format named where one is held against another: "FP8 doubles the BF16 peak to 1,979"."""
+    if not re.search(r"\b(?:doubl\w+|twice|halv\w+|half)\b", told.sentence.text):
+        return []
+    named = {dtype for name in told.read.names if name.kind == "dtype" for dtype in SAME.get(name.key, ())}
+    return rates_of(boards, tuple(named), sparse=False) if len(named) > 1 else []
 
 
 def _words_around(told: Told, amount: Amount) -> str:

@@ -49,6 +49,7 @@ _BEFORE: dict[str, re.Pattern[str]] = {
     "sequence": _named(r"sequence length|seq(?:uence)?[ _]?len(?:gth)?|sequences|context length"),
     "head_dim": _named(r"head[ _]dim(?:ension)?|heads of (?:dimension|size|width)|dimension|heads"),
     "width": _named(r"hidden (?:size|dimension|dim|width)|d_model|model (?:dimension|width)|width"),
+    "step_tokens": _named(r"tokens (?:per|a|each) (?:step|batch|update|iteration)"),
     "factor": _named(r"(?:by )?a factor"),
     "vocabulary": _named(r"vocab(?:ulary)?(?:[ _]size)?"),
 }
@@ -132,20 +133,26 @@ _RULES = (
 
 def divided(text: tuple[Told, ...]) -> Iterator[Finding]:
     """Products of whole numbers that do not come out."""
+    items: dict[str, list[Amount]] = {}
+    scope = -1
     for told in text:
-        named = _names(told)
+        own = _names(told)
+        if told.sentence.kind != "item" or told.scope != scope:
+            items, scope = {}, told.scope
+        named = {name: [*items.get(name, ()), *own.get(name, ())] for name in (*items, *own)}
         for rule in _RULES:
-            said = named.get(rule.result, [])
+            said = own.get(rule.result, [])
             if rule.result in (*rule.needs, *rule.takes) or len(said) != 1 or _has_parts_twice(named, rule):
                 continue
             found = {name: middle(named[name][0]) for name in (*rule.needs, *rule.takes) if named.get(name)}
-            last = all(named[name][0].start < said[0].start for name in found)
+            last = all(named[name][0].start < said[0].start for name in found if name in own)
             if not found.keys() >= set(rule.needs) or not last or not _is_concluded(told, said[0], rule.result):
                 continue
             found_one = _checked(told, said[0], rule, found)
             if found_one:
                 yield found_one
                 break
+        items = named if told.sentence.kind == "item" else {}
         yield from _adapter(told)
 
 

@@ -37,7 +37,7 @@ _WAS_OPTIMAL = re.compile(
     re.IGNORECASE,
 )
 _AWAY = re.compile(
-    r"\b(?:not|n't|beyond|past|over|exceed\w*|well above|far (?:more|above|from|beyond|below|"
+    r"\b(?:not|\w+n't|beyond|past|over|exceed\w*|well above|far (?:more|above|from|beyond|below|"
     r"short)|short of|below|instead of|rather than|more than|less than|fewer|deviat\w*|unlike|"
     r"overtrain\w*|over-train\w*|undertrain\w*|"
     r"under-train\w*|would (?:have|be|need|require|call)|should|ignore\w*|contrast|compared|"
@@ -110,7 +110,7 @@ def _pairs(told: Told) -> Iterator[Finding]:
     """As in "a 70B model is compute-optimal with 140B tokens"."""
     text = told.sentence.text
     if not re.search(r"\b(?:optimal(?:ly)?|ideal\w*|Chinchilla)\b", text) or re.search(
-        r"\b(?:not|n't|beyond|past|over-?train\w*|under-?train\w*|far|well|than|instead|despite|"
+        r"\b(?:not|\w+n't|beyond|past|over-?train\w*|under-?train\w*|far|well|than|instead|despite|"
         r"but|although|while|ignor\w*|would|exceed\w*|times the)\b",
         text,
     ):

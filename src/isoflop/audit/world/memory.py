@@ -191,6 +191,10 @@ def _in_format(told: Told, amount: Amount, size: float, dtype: str) -> Iterator[
     form = formats().get(dtype)
     if form is None:
         return
+    laid_down = [one for one in told.read.amounts if one.kind == "byte/param" and one.start < amount.start]
+    if len(laid_down) == 1 and not near(laid_down[0].value, form.bytes):
+        yield from _by_each(told, amount, size, laid_down[0].value)  # two moments in fp32 are 8 bytes
+        return
     due = by(book.weight_bytes, size, form.bytes)
     ratio = middle(amount) / due
     written = amount.value / GIB if "i" in amount.unit else None

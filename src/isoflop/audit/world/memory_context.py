@@ -98,6 +98,9 @@ def catalogued_size(name: Name) -> float | None:
     return name.size
 
 
+_OTHER_FORMAT = re.compile(r"\b(?:from|than|over|versus|instead|tr(?:y|ied)|consider|switch\w*|could use|fall back)\b")
+
+
 def format_of(told: Told, amount: Amount, context: Context) -> str | None:
     """The number format nearest to a figure, else the one that labels its list."""
     text = told.sentence.text
@@ -124,9 +127,7 @@ def format_of(told: Told, amount: Amount, context: Context) -> str | None:
     ):
         return before[-1].key
     if names:
-        return (
-            names[0].key if len(names) == 1 and not re.search(r"\b(?:from|than|over|versus|instead)\b", text) else "?"
-        )
+        return names[0].key if len(names) == 1 and not _OTHER_FORMAT.search(text) else "?"
     return context.labels[-1][1] if context.labels else None
 
 

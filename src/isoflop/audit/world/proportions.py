@@ -32,7 +32,7 @@ _GROWS = re.compile(
 )
 _FACTOR = {"twice": 2.0, "half": 0.5}
 _LEFT_OPEN = re.compile(
-    r"\b(?:not|n't|if|unless|while|at (?:a )?(?:fixed|constant|the same)|keeping|loss|quality)\b", re.IGNORECASE
+    r"\b(?:not|\w+n't|if|unless|while|at (?:a )?(?:fixed|constant|the same)|keeping|loss|quality)\b", re.IGNORECASE
 )
 _THINGS: tuple[tuple[str, str], ...] = (
     ("layers", r"\b(?:layers|depth)\b"),

@@ -31,7 +31,7 @@ _FITS = re.compile(
 
 
 _NOT_FIT = re.compile(
-    r"\b(?:not|n't|cannot|barely|hardly|never|unable|fails?|too (?:large|big)|exceed\w*|"
+    r"\b(?:not|\w+n't|cannot|barely|hardly|never|unable|fails?|too (?:large|big)|exceed\w*|"
     r"struggle\w*|almost|if|whether|until|unless|won't|no longer|nor|without quanti\w+)\b",
     re.IGNORECASE,
 )
