@@ -11,7 +11,9 @@ import isoflop
 from isoflop import hardware
 from isoflop.cli import isoflop as cli
 from isoflop.model import counts, model, shape_for
-from isoflop.training import Run, machine_of, place_of, search_layouts
+from isoflop.training import Run, Terms, account_of, advise_run, machine_of, place_of, search_layouts
+from isoflop.training.footprint import machine_power
+from isoflop.training.power import board_share
 from isoflop.training.usual import usual_layout
 
 
@@ -151,3 +153,52 @@ def test_the_interval_reaches_down_to_what_runs_reach_in_practice() -> None:
     assert low < usual < value < high
     shown = CliRunner().invoke(cli, ["plan", "--model", "llama-3.1-70b", "--tokens", "15T", "--on", "2048xh100-sxm"])
     assert f"reach {usual:.0%} in practice" in " ".join(shown.output.split())
+
+
+@pytest.mark.parametrize("budget", ["$10m", "$100m", "$300m", "$1B", "$3B"])
+@pytest.mark.parametrize("device", ["h100-sxm", "b200", "tpu-v5p", "a100-sxm-80gb"])
+def test_large_budgets_have_a_layout(budget: str, device: str) -> None:
+    """Layers that stages share, batches that chips divide, a smaller model where none fits, longer times."""
+    plan = isoflop.plan(budget=budget, on=device, samples=100)
+    found = plan.predicted
+    assert found is not None
+    assert plan.fleet is not None
+    assert plan.fleet.time <= plan.longest <= 120 * 86400
+    assert found.memory <= found.capacity
+    batch = found.run.batch * found.run.sequence
+    assert batch <= 3.0 * 1.3 * float(plan.settings.batch_tokens)
+    if found.practice is not None:
+        assert found.practice < step_of(plan)[0] * 1.001
+
+
+def test_a_billion_is_not_spent_in_a_month() -> None:
+    plan = isoflop.plan(budget="$1B", on="h100-sxm", samples=100)
+    assert plan.longest > 30 * 86400
+    assert step_of(plan)[0] > 0.25
+    assert plan.shape.layers % 32 == 0 or plan.shape.layers % 16 == 0
+    shown = " ".join(CliRunner().invoke(cli, ["plan", "--budget", "$1B", "--on", "h100-sxm"]).output.split())
+    assert "times the law's below" in shown
+    assert "times those of the largest published run" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "chips", "tokens"), [("llama-3.1-8b", 512, "1T"), ("llama-3.1-8b", 16384, "15T"), ("1B", 4096, "1T")]
+)
+def test_a_chip_draws_what_its_account_says(name: str, chips: int, tokens: str) -> None:
+    """Boards that wait draw less, in a plan as in the account of the same layout at the same utilisation."""
+    plan = isoflop.plan(model=name, tokens=tokens, on=f"{chips}xh100-sxm", samples=100)
+    found = plan.predicted
+    assert found is not None
+    power = plan.value("train_energy") / plan.value("chip_time")
+    busy = step_of(plan)[0] / found.goodput
+    wanted = machine_power(hardware.device("h100-sxm"), Terms(), board_share(busy)) * Terms().pue
+    assert power == pytest.approx(wanted, rel=1e-6)
+    advice = advise_run(found.run, place_of(f"{chips}xh100-sxm"), found.layout)
+    account = account_of(advice, hardware.device("h100-sxm"), plan.value("tokens"), None, Terms())
+    energy = next(one.value for one in account.parts["energy"] if one.name == "energy")
+    assert energy / account.bill.chip_time == pytest.approx(power, rel=0.03)
+
+
+def test_a_given_power_ratio_is_kept() -> None:
+    plan = isoflop.plan(model="1B", tokens="1T", on="4096xh100-sxm", power_ratio=1.1, samples=100)
+    assert plan.value("train_energy") == pytest.approx(plan.value("chip_time") * 700 * 1.1 * 1.1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from isoflop import hardware
 from isoflop.ask import alternatives, resources
 from isoflop.ask.assumptions import MFU_SOURCE
+from isoflop.ask.draw import with_power
 from isoflop.ask.solver import system
 from isoflop.errors import BadInput, MissingData
 from isoflop.quantity import Centred, Point
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 SOURCE = "llama2024"
 """Who says what the goodput is; the step time is the profile's."""
-
 SEQUENCE = 4096
 DOMAIN = 8
 ROUNDS, STILL = 6, 0.02
@@ -40,7 +40,7 @@ each of 16,384 H100 [llama2024 table 4], DeepSeek-V3 30,000 on each of 2,048 H80
 
 LEAST_TOKENS, LARGER = 1024, 3.0
 """Where each chip would have fewer tokens of the law's batch than so many, as it was in Llama 3.1 405B, the batch is
-larger, up to three times: DeepSeek-V3 took 63M tokens where the law gives 20M [deepseek2024v3]."""
+larger, up to three times: DeepSeek-V3 took 63M tokens where the law gives 19M."""
 
 LONGER = (60 * 86400.0, 90 * 86400.0, 120 * 86400.0)
 """Seconds: none of 44 published runs whose days are known took longer than 120."""
@@ -52,7 +52,6 @@ PRACTICE = 2025
 """The year whose habits a plan is held against."""
 
 _NEEDED = ("train_flops", "params", "tokens", "chip_time")
-
 SPREAD_OF_GOODPUT = 1.1
 """5 to 95 % of the goodput, as a factor; capped at 1."""
 
@@ -152,6 +151,7 @@ def _settled_so(
     """With what runs reach in practice in the interval."""
     if found is not None:
         question, found = in_practice(question, found)
+    question = with_power(question, place_of(question), found.goodput if found is not None else 1.0)
     return Settled(question=question, predicted=found, longest=longest, tried=tried)
 
 
@@ -169,9 +169,7 @@ def in_practice(question: Question, found: Predicted) -> tuple[Question, Predict
         return question, found
     matmul = found.run.recipe.matmul
     run = found.run
-    asked = Asked(
-        model=run.model, tokens=1.0, year=PRACTICE, matmul=matmul, sequence=run.sequence, batch=run.batch
-    )
+    asked = Asked(model=run.model, tokens=1.0, year=PRACTICE, matmul=matmul, sequence=run.sequence, batch=run.batch)
     usual = practice_of(asked, place.device, found.layout.chips, found.goodput)
     if usual is None or usual.steps is None:
         return question, found

@@ -18,6 +18,7 @@ _NOTICEABLE = 0.01
 _NARROW = frozenset({"fp8", "fp4", "nvfp4", "mxfp8", "mxfp4", "int8"})
 REPEATING = "repeated2023"
 _ROUNDING = 1 + 1e-9
+_LARGER = 1.5  # a batch above the law's by more than rounding to the chips
 
 
 def say(value: float, name: str, digits: int = 3, *, shown: str = "") -> str:
@@ -161,6 +162,9 @@ def layout_row(plan: Plan) -> Row | None:
         f"{say(found.run.batch * found.run.sequence, 'batch_tokens', 2)} tokens ({own}); goodput "
         f"{percent(found.goodput)} assumed"
     )
+    larger = found.run.batch * found.run.sequence / float(plan.settings.batch_tokens)
+    if larger > _LARGER:
+        remark += f"; a batch {larger:.2g} times the law's below, so that so many chips have enough to do"
     return Row(label="layout", value=value, remark=remark)
 
 
@@ -279,21 +283,33 @@ def mind_lines(plan: Plan) -> tuple[str, ...]:
     )
 
 
+_MANY = 16_384  # chips from which the largest published run is looked up
 _TOGETHER = 64  # chips without links of their own, of which nobody rents more in one place
 
 
 def _fleet_lines(plan: Plan) -> tuple[str, ...]:
-    """Chips that nobody has together."""
+    """Chips that nobody has together, or that no published run had."""
     device, fleet = plan.question.device, plan.fleet
     if device is None or fleet is None or fleet.chips <= _TOGETHER:
         return ()
     if device.link is not None and device.link.topology not in {"none", "bridge"}:
-        return ()
+        return _most_lines(fleet.chips) if fleet.chips > _MANY else ()
     line = (
         f"{_chips(fleet.chips)} of a kind that has no links of its own: more than {_TOGETHER} of them are hardly to be "
         "had in one place, and over a slow network they wait for each other"
     )
     return (line,)
+
+
+def _most_lines(chips: int) -> tuple[str, ...]:
+    """How many more chips than the largest published run had."""
+    from isoflop.model import runs
+
+    largest = max((one for one in runs() if one.use.chips), key=lambda one: one.use.chips or 0.0)
+    most = largest.use.chips or 0.0
+    if chips <= most:
+        return ()
+    return (f"{_chips(chips)} are {chips / most:.2g} times those of the largest published run ({largest.model})",)
 
 
 def _law_lines(plan: Plan) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from isoflop import hardware
 from isoflop.book import energy, money
 from isoflop.errors import MissingData
 from isoflop.hardware.system_power import system_power
+from isoflop.training.power import machine_ratio
 from isoflop.training.terms import KWH, Line
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def ratio_of(device: Device, terms: Terms) -> tuple[float, str]:
 def machine_power(device: Device, terms: Terms, draw: float) -> float:
     """Watts of the machines for each chip: its board at this utilisation, host and network on top."""
     tdp = device.power().value
-    return float(energy.chip_power(tdp, ratio_of(device, terms)[0] - 1 + draw))
+    return float(energy.chip_power(tdp, machine_ratio(ratio_of(device, terms)[0], draw)))
 
 
 def energy_lines(chip_time: float, device: Device, terms: Terms, draw: float) -> tuple[Line, ...]:

@@ -15,3 +15,14 @@ def board_share(mfu: float) -> float:
     (0.52, 1.0)
     """
     return min(1.0, IDLE + SLOPE * max(0.0, mfu))
+
+
+def machine_ratio(ratio: float, share: float) -> float:
+    """Power of the machines over the board's TDP, from that at full load and what the boards draw of it.
+
+    Host and network are taken to draw as much whatever the boards do.
+
+    >>> round(machine_ratio(1.1, 0.52), 2)
+    0.62
+    """
+    return ratio - 1.0 + share
