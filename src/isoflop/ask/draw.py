@@ -34,6 +34,7 @@ def with_power(question: Question, place: Place | None, goodput: float) -> Quest
     if ratio.rank != "default" or share > FULL:
         return question
     own = ratio.spread
-    spread = Centred(*(machine_ratio(one, share) for one in (own.median, own.low, own.high)), own.shape)
+    value, low, high = (machine_ratio(one, share) for one in (own.median, own.low, own.high))
+    spread = Centred(value, low, high, own.shape)
     note = f"{ratio.note}; boards draw {share:.0%} of the TDP at {busy:.0%} of the peak"
     return question.with_facts(replace(ratio, spread=spread, note=note))

@@ -198,7 +198,7 @@ def _crowded(found: Predicted) -> bool:
 
 
 def _uncrowded(question: Question, targets: tuple[str, ...]) -> float:
-    """Where no layout is found: the shortest time [s] whose chips have enough tokens of a batch each, else the longest."""
+    """Without a layout: the shortest time [s] whose chips have enough tokens of a batch each, else the longest."""
     for longest in (resources.LONGEST, *LONGER):
         wanted = _wanted(question, targets, longest)
         if wanted is None:
