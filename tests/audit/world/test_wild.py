@@ -62,6 +62,9 @@ OPEN = [
     *docs("wild_long"),
     *docs("wild_long2"),
     *docs("wild_sentences"),
+    *docs("wild_pairs"),
+    *docs("wild_pairs2"),
+    *docs("wild_clean3"),
 ]
 
 
