@@ -7,6 +7,8 @@ import pytest
 from isoflop.errors import BadInput
 from isoflop.hardware import device
 from isoflop.model import model
+from isoflop.report.training import training_json, training_text
+from isoflop.training import Adapter, Order, Recipe, Terms, account_of, advise
 from isoflop.training.practice import Asked, batch_of, bottom_up, habits, practice, practice_of, sequence_of, tried
 
 SMALL = Asked(model=model("llama-3.1-8b"), tokens=1e12, year=2024)
@@ -75,3 +77,30 @@ def test_a_goodput_is_a_share() -> None:
 def test_the_mean_of_no_habit_is_none() -> None:
     assert bottom_up(()) is None
     assert practice().draw.own > 1
+
+
+def test_an_answer_says_what_runs_like_it_take() -> None:
+    """The same in advice, its text and its JSON, and in an account: slower than the best layout."""
+    tokens = 1e12
+    advice = advise(model("llama-3.1-8b"), "64xh100-sxm", order=Order(tokens=tokens))
+    assert advice.timing is not None
+    usual, bill = advice.timing.practice, advice.timing.bill
+    assert usual is not None
+    assert bill is not None
+    assert usual.low < usual.chip_time < usual.high
+    assert bill.chip_time < usual.chip_time < 3 * bill.chip_time
+    assert "in practice" in training_text(advice)
+    assert training_json(advice)["practice"]["mfu"] == usual.mfu  # type: ignore[index,call-overload]
+    account = account_of(advice, device("h100-sxm"), tokens, None, Terms())
+    line = next(one for one in account.parts["time"] if one.name == "in practice")
+    assert line.value == pytest.approx(usual.chip_time / 64)
+
+
+def test_nothing_is_said_of_practice_where_it_would_say_nothing() -> None:
+    order = Order(tokens=1e8)
+    tuned = advise(model("llama-3.1-8b"), "8xh100-sxm", recipe=Recipe(adapter=Adapter(rank=16)), order=order)
+    assert tuned.timing is not None
+    assert tuned.timing.practice is None
+    without = advise(model("llama-3.1-8b"), "64xh100-sxm")
+    assert without.timing is not None
+    assert without.timing.practice is None

@@ -11,7 +11,7 @@ from isoflop.report.words import change, finite, percent, say, say_around
 if TYPE_CHECKING:
     from isoflop.report.json import Json
     from isoflop.report.table import Cell
-    from isoflop.training import Advice, Bill, Effect, Need, Scaled, Timing, Why
+    from isoflop.training import Advice, Bill, Effect, Need, Practised, Scaled, Timing, Why
 
 MOST_TERMS = 4
 MOST_GAINS = 3
@@ -45,10 +45,10 @@ def timing_rows(advice: Advice) -> list[Row]:
             remark=f"model FLOP over the dense peak in {PEAKS[rates.format]}; {others}",
         ),
     ]
-    return rows + (_bill_rows(timing.bill) if timing.bill else [])
+    return rows + (_bill_rows(timing.bill, timing.practice) if timing.bill else [])
 
 
-def _bill_rows(bill: Bill) -> list[Row]:
+def _bill_rows(bill: Bill, practice: Practised | None) -> list[Row]:
     tokens, order = say(bill.order.tokens, "tokens"), bill.order
     kept = ""
     if order.deadline is not None:
@@ -58,6 +58,10 @@ def _bill_rows(bill: Bill) -> list[Row]:
     rows = [
         Row(label="takes", value=say_around(bill.time, bill.time_low, bill.time_high, "train_time"), remark=took),
     ]
+    if practice is not None:
+        low, middle, high = (one / bill.chips for one in (practice.low, practice.chip_time, practice.high))
+        said = f"runs like it reach {percent(practice.mfu)} of the peak, all counted; 10 to 90 %"
+        rows.append(Row(label="in practice", value=say_around(middle, low, high, "train_time"), remark=said))
     hours = say(bill.chip_time, "chip_time")
     if bill.cost is None or bill.cost_interval is None or order.tariff is None:
         rows.append(Row(label="costs", value=hours, remark="no price is known: give --price '$2/chip/h'"))
@@ -132,6 +136,7 @@ def timing_json(advice: Advice) -> dict[str, Json]:
         "peak_rate": {"value": rates.peak, "unit": "FLOP/s/chip", "format": rates.format},
         "step": ledger_json(timing.step),
         "bill": None if timing.bill is None else _bill_json(timing.bill),
+        "practice": _practice_json(timing),
         "enough_chips": None if timing.enough is None else timing.enough.layout.chips,
         "why": {
             "terms": {name: finite(value, "step_time") for name, value in timing.why.terms},
@@ -139,6 +144,17 @@ def timing_json(advice: Advice) -> dict[str, Json]:
             "gains": {name: finite(value, "step_time") for name, value in timing.why.gains},
             "effects": [{"says": one.says, "speed": one.speed, "fits": one.fits} for one in timing.why.effects],
         },
+    }
+
+
+def _practice_json(timing: Timing) -> Json:
+    """What runs like it take: chip-seconds with 10 and 90 %, and the share of the peak over the whole time."""
+    found = timing.practice
+    if found is None:
+        return None
+    return {
+        "chip_time": {"value": found.chip_time, "low": found.low, "high": found.high, "unit": "s", "interval": 0.8},
+        "mfu": found.mfu,
     }
 
 

@@ -20,6 +20,7 @@ from isoflop.training.cost import Order, bill_of
 from isoflop.training.engine import engine
 from isoflop.training.footprint import energy_lines, machine_power
 from isoflop.training.power import board_share
+from isoflop.training.practice import beside
 from isoflop.training.spec import format_bytes
 from isoflop.training.tally import SPLITS, tally
 from isoflop.training.terms import HOUR, MONTH, YEAR, Line, Terms
@@ -65,7 +66,7 @@ def account_of(advice: Advice, device: Device, tokens: float, tariff: Tariff | N
     share = flops / (bill.steps * held.pace.step * chips) / _peak(device) if held.pace is not None else 0.0
     draw = board_share(share)
     parts = {
-        "time": _time_lines(bill, saved, terms),
+        "time": (*_time_lines(bill, saved, terms), *_practice_lines(held, device, bill), _development(bill, terms)),
         "money": _money_lines(bill, device, terms, draw),
         "energy": energy_lines(bill.chip_time, device, terms, draw),
         "data": _data_lines(advice, bill, tokens, terms),
@@ -120,16 +121,34 @@ def _time_lines(bill: Bill, saved: _Saved, terms: Terms) -> tuple[Line, ...]:
     return (
         Line(name="steps alone", value=bare, quantity="train_time", note=f"{bill.steps:,} steps"),
         Line(
-            name="failures leave", value=saved.goodput, quantity="failure_goodput",
+            name="failures leave",
+            value=saved.goodput,
+            quantity="failure_goodput",
             note=f"checkpoints counted; a failure every {saved.mtbf / HOUR:.3g} h on so many chips, "
             f"{terms.restart_time / 60:.3g} min to restart",
         ),
         Line(name="evaluations", value=terms.evaluation, quantity="goodput", note="of the time of steps, assumed"),
         Line(name="the run", value=bill.time, quantity="train_time", note="with all of that"),
         Line(name="chip-hours", value=bill.chip_time, quantity="chip_time", note=f"on {bill.chips:,} of them"),
+    )
+
+
+def _development(bill: Bill, terms: Terms) -> Line:
+    note = f"{terms.development:.0%} of the run, assumed [morrison2025]; not in what follows"
+    value = bill.chip_time * terms.development
+    return Line(name="development before it", value=value, quantity="chip_time", note=note)
+
+
+def _practice_lines(held: Need, device: Device, bill: Bill) -> tuple[Line, ...]:
+    """What runs like it take where nobody states their settings; nothing where that is not known."""
+    found = beside(held.run, device, bill)
+    if found is None:
+        return ()
+    low, high = (write(one / bill.chips, quantity("train_time")) for one in (found.low, found.high))
+    return (
         Line(
-            name="development before it", value=bill.chip_time * terms.development, quantity="chip_time",
-            note=f"{terms.development:.0%} of the run, assumed [morrison2025]; not in what follows",
+            name="in practice", value=found.chip_time / bill.chips, quantity="train_time",
+            note=f"runs like it reach {found.mfu:.0%} of the peak; 80 % take {low} to {high}; not in what follows",
         ),
     )  # fmt: skip
 

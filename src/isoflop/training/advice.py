@@ -27,6 +27,7 @@ from isoflop.training.inverse import (
 from isoflop.training.legal import faults
 from isoflop.training.memory import ledger
 from isoflop.training.pace import flops_per_token, machine_of, rates_of
+from isoflop.training.practice import beside
 from isoflop.training.search import search_layouts
 from isoflop.training.spec import Layout, Recipe, Run
 from isoflop.training.step import step_ledger
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from isoflop.relation.answer import Ledger
     from isoflop.training.cost import Bill, Order
     from isoflop.training.pace import Machine, Rates
+    from isoflop.training.practice import Practised
     from isoflop.training.scaling import Scaled
     from isoflop.training.search import Found
     from isoflop.training.why import Why
@@ -78,7 +80,8 @@ class Most:
 class Timing:
     """How fast the chosen layout is: the step term by term, rates, what decides them, and the bill where one was asked.
 
-    `enough` is the fewest chips (in steps of an eighth) that keep the deadline where the bill's do not.
+    `enough` is the fewest chips (in steps of an eighth) that keep the deadline where the bill's do not; `practice` what
+    runs like it take where nobody states their settings.
     """
 
     step: Ledger
@@ -86,6 +89,7 @@ class Timing:
     why: Why
     bill: Bill | None
     enough: Need | None
+    practice: Practised | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,7 +320,15 @@ def _timing(held: Need, second: Need | None, place: Place, order: Order | None, 
         why=reasons(held, second, machine, machine.chip.node),
         bill=bill,
         enough=enough,
+        practice=_practised(held, place, bill),
     )
+
+
+def _practised(held: Need, place: Place, bill: Bill | None) -> Practised | None:
+    """What runs like it take, for devices of the catalogue."""
+    if bill is None or place.device not in hardware.devices():
+        return None
+    return beside(held.run, hardware.device(place.device), bill)
 
 
 def _most(held: Need, place: Place) -> Most:

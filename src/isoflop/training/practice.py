@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from isoflop import hardware
-from isoflop.errors import BadFile, BadInput
+from isoflop.errors import BadFile, BadInput, MissingData
 from isoflop.kernel import chip_of, profile_of
 from isoflop.kernel.profile import GENERIC
 from isoflop.model.count import counts
@@ -33,6 +33,7 @@ from isoflop.training.usual import Usual, Ways, usual_layout
 if TYPE_CHECKING:
     from isoflop.hardware import Device
     from isoflop.model.spec import ModelSpec
+    from isoflop.training.cost import Bill
 
 FILE = Path(__file__).with_name("practice.toml")
 
@@ -48,6 +49,9 @@ layouts on 128 chips and more."""
 
 WHOLE = 64
 """Chips that a fleet is a multiple of where its own number has no layout that fits."""
+
+NOW = 2025
+"""The year whose habits a run of one's own is held against."""
 
 TO_80 = 1.2816
 """Standard deviations of a normal spread that 80 % lie within."""
@@ -294,6 +298,25 @@ def practice_of(
         chips=chips, chip_time=middle, low=middle / wide, high=middle * wide, mfu=mfu, steps=steps, reached=reached,
         goodput=goodput, tried=found,
     )  # fmt: skip
+
+
+def beside(run: Run, device: Device, bill: Bill) -> Practised | None:
+    """What runs like one take in practice, beside the bill of its layout: same model, sequences, batch and chips.
+
+    None where nothing is known of that, only an adapter is trained, or the layout takes longer than runs do. Goodput is
+    the usual one, as where published runs were predicted, or the bill's where that is lower.
+    """
+    if run.recipe.adapter is not None:
+        return None
+    asked = Asked(
+        model=run.model, tokens=bill.order.tokens, year=NOW, sequence=run.sequence, batch=run.batch,
+        matmul=run.recipe.matmul,
+    )  # fmt: skip
+    try:
+        found = practice_of(asked, device, bill.chips, min(GOODPUT, bill.order.goodput))
+    except MissingData:
+        return None
+    return None if found is None or found.chip_time <= bill.chip_time else found
 
 
 def _reached(architecture: str, year: int) -> float | None:
