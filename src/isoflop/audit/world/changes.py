@@ -40,9 +40,10 @@ _OF_CHANGE = re.compile(
 )
 _COMPARED = re.compile(
     r"\s*(?:as\s+)?(?:less|more|lower|higher|fewer|faster|slower|cheaper|smaller|larger|bigger|greater|better|speed-?up|"
-    r"reduction|increase|improvement|drop|saving|gain)\b",
+    r"reduction|increase|improvement|drop|saving|gain)\b(?=\s*(?:[.,;:!)]|$|(?:than|per|and|in|on|overall|relative)\b))",
     re.IGNORECASE,
 )
+_ELSE = re.compile(r"\b(?:at|costs?|costing|but|while|with|despite|after|and the|and its)\b", re.IGNORECASE)
 _OTHER = re.compile(r"\b(?:per cent points|percentage points|respectively|both|while|whereas|target|goal|of which)\b")
 
 
@@ -108,7 +109,7 @@ def _from_to(told: Told) -> Iterator[Finding]:
     old, new = (
         (one.number.middle for one in (first, last)) if first.kind != last.kind else (middle(first), middle(last))
     )
-    if old <= 0 or new <= 0 or old == new or not _is_change(text, said):
+    if old <= 0 or new <= 0 or old == new or not _is_change(text, last, said):
         return
     if said.kind == PERCENT:
         yield from _percent(told, said, old, new, points=first.kind == PERCENT)
@@ -119,7 +120,10 @@ def _from_to(told: Told) -> Iterator[Finding]:
             yield _off(told, said, due, f"from {first.text} to {last.text} is a factor of {due:.4g}")
 
 
-def _is_change(text: str, said: Amount) -> bool:
+def _is_change(text: str, last: Amount, said: Amount) -> bool:
+    """Whether a figure is the change of the two before it, and not of something else: "at 30 % more compute"."""
+    if _ELSE.search(text[last.end : said.start]):
+        return False
     return bool(_OF_CHANGE.search(text[: said.start]) or _COMPARED.match(text, said.end))
 
 

@@ -321,6 +321,8 @@ def _is_said_again(told: Told, one: Amount, other: Amount) -> bool:
         return False  # the last term of a sum
     if _is_of_each(told, one):
         return False
+    if len({m[1] for m in (_OF_WHAT.match(text, one.end), _OF_WHAT.match(text, other.end)) if m}) > 1:
+        return False  # "500 GB of weights, or 1.5 TB of activations"
     joined = _AGAIN.fullmatch(text[one.end : other.number.point - (1 if other.number.money else 0)])
     if joined is None or _INCREMENT.search(text[: one.start]):
         return False
@@ -329,6 +331,7 @@ def _is_said_again(told: Told, one: Amount, other: Amount) -> bool:
     return not (joined.group().strip() == "(" and _ASIDE.match(text, other.end))
 
 
+_OF_WHAT = re.compile(r"\s+of (?:the )?(\w+)")
 _OF_COUNTED = re.compile(r"\s*(?:at|@|of|with|drawing|using|taking|,|x|×)\s*(?:about\s+|~)?", re.IGNORECASE)
 _COUNTED_KINDS = frozenset({"chip", "node", "core", "slice", "#things", "#pods", "#layers", "sequence", "request"})
 
