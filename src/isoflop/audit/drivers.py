@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log, sqrt
+from math import inf, log, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +50,7 @@ class Driver:
     @property
     def swing(self) -> float:
         """How far the answer moves between both ends, as |ln|."""
-        return abs(log(self.high / self.low)) if self.low > 0 and self.high > 0 else 0.0
+        return abs(log(self.high) - log(self.low)) if 0 < self.low < inf and 0 < self.high < inf else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Sensitivity:
     @property
     def factor(self) -> float:
         """The answer is known to x/÷ this at 90 %."""
-        return sqrt(self.high / self.low) if self.low > 0 else float("inf")
+        return sqrt(self.high / self.low) if self.low > 0 else inf
 
 
 def sensitivity(chain: Chain, step: str, draws: Mapping[str, Real]) -> Sensitivity:
@@ -153,7 +153,7 @@ def needed(chain: Chain, step: str, within: float, draws: Mapping[str, Real]) ->
     Draws of the input are drawn towards its median, in logarithms, until 90 % of the answers lie within the factor.
     Raises: BadInput for a factor that is not above 1.
     """
-    if not 1 < within < float("inf"):
+    if not 1 < within < inf:
         raise BadInput(f"within={within:g}: give the factor that the answer may be off by, above 1: 1.1 is 10 %.")
     found = []
     behind = chain.behind(step)
@@ -188,7 +188,7 @@ def _factor(answers: FloatArray) -> float:
     if not answers.ndim:
         return 1.0
     low, high = ends(answers[np.isfinite(answers)])
-    return sqrt(high / low) if low > 0 else float("inf")
+    return sqrt(high / low) if low > 0 else inf
 
 
 def _largest(width: Callable[[float], float], within: float) -> float | None:

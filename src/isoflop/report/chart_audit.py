@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import MissingData, shorten
@@ -30,6 +31,9 @@ def audit_chart(
     """One of the charts of an audit. Raises: MissingData where nothing is computed, or nothing is uncertain."""
     found, result = report.sensitivity, report.result
     drivers = [] if found is None else [one for one in found.drivers if one.low != one.high]
+    ends = [end for one in drivers for end in (one.low, one.high, one.share)]
+    if result is not None and not all(isfinite(one) for one in (result.value, *ends)):
+        raise MissingData("a result beyond all floats has no bars to draw; narrow the inputs that lead to it")
     if result is None or not drivers:
         raise MissingData(
             "no input of the result is uncertain, so there is nothing to draw; "
