@@ -168,14 +168,14 @@ def test_large_budgets_have_a_layout(budget: str, device: str) -> None:
     batch = found.run.batch * found.run.sequence
     assert batch <= 3.0 * 1.3 * float(plan.settings.batch_tokens)
     if found.practice is not None:
-        assert found.practice < step_of(plan)[0] * 1.001
+        assert found.practice <= step_of(plan)[2]
 
 
 def test_a_billion_is_not_spent_in_a_month() -> None:
     plan = isoflop.plan(budget="$1B", on="h100-sxm", samples=100)
     assert plan.longest > 30 * 86400
     assert step_of(plan)[0] > 0.25
-    assert plan.shape.layers % 32 == 0 or plan.shape.layers % 16 == 0
+    assert plan.shape.layers % 16 == 0
     shown = " ".join(CliRunner().invoke(cli, ["plan", "--budget", "$1B", "--on", "h100-sxm"]).output.split())
     assert "times the law's below" in shown
     assert "times those of the largest published run" in shown

@@ -175,9 +175,9 @@ def in_practice(question: Question, found: Predicted) -> tuple[Question, Predict
         return question, found
     work = 6.0 * counts(found.run.model).active_params * found.tokens_per_second
     share = usual.mfu / (found.goodput * work / (found.layout.chips * place.chip.rate("16")))
-    if share >= 1:  # what such chips reached elsewhere says nothing of a fleet that is larger than its batch
-        return question, found
     value, low, high = best.spread.median * share, best.spread.low, best.spread.high
+    if value > high:  # what such chips reached elsewhere says nothing of a fleet too large for its batch
+        return question, found
     least = min(low, value * usual.chip_time / usual.high)
     note = f"{best.note}; runs whose settings nobody states reach {value:.0%} in practice"
     wider = replace(best, spread=Centred(best.spread.median, least, high, "logit"), note=note)
