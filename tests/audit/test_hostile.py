@@ -6,7 +6,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from isoflop.audit import audit_text
@@ -102,6 +102,10 @@ STEP = st.builds(
 )
 
 
+@example(
+    ["-5 to 5", "2 Gb/$", "~3e23 FLOPS"],
+    ["{ expr = 'exp((ceil(a) * exp(8)))', says = '-5 to 5', is = 'nonsense' }"],
+)
 @given(st.lists(AMOUNTS, min_size=3, max_size=3), st.lists(STEP, min_size=1, max_size=5))
 @settings(max_examples=60, deadline=None)
 def test_any_napkin_ends_in_a_report_or_a_clear_error(values: list[str], steps: list[str]) -> None:
