@@ -9,8 +9,8 @@ The rule is a Llama-style decoder (RMS norms, rotary positions, grouped queries,
 - From width 1024 on 8 key-value heads; heads of 128 from width 2560 on, of 64 below, in multiples of 8.
 - Input and output embedding share one matrix below width 2048.
 
-Depth and width move in steps (2 to 32 layers; 128 to 512 wide) and rise with the size; the count never falls as that
-does. Loss depends on the shape weakly: twice or half the ratio costs about as much as a few percent of size
+Depth and width move in steps (2 to 32 layers; 128 to 512 wide) and rise with the size; the count never falls where
+the size rises. Loss depends on the shape weakly: twice or half the ratio costs about as much as a few percent of size
 [kaplan2020 §3.1], so the rule stands for any sensible shape.
 """
 
