@@ -336,7 +336,7 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert command(capsys, "train_flops=3.14e23", "params=175B", "tokens=300B")[0] == 0
     assert command(capsys, "train_flops=3.14e24", "params=175B", "tokens=300B")[0] == 1
     assert command(capsys, "params=175B", "tokens=300B")[0] == 3
-    for words in ((), ("--runs", "params=7B"), ("--map", "params=N"), ("params=7B", "--format", "csv"), ("mfu=much",)):
+    for words in ((), ("--runs", "params=7B"), ("--map", "params=N"), ("params=7B", "--format", "pdf"), ("mfu=much",)):
         code, out, err = command(capsys, *words)
         assert (code, out) == (2, "")
         assert err

@@ -69,7 +69,7 @@ def test_a_place_after_the_key_is_ignored() -> None:
 def test_an_unknown_key_gets_its_neighbours() -> None:
     with pytest.raises(UnknownName) as caught:
         source("hofmann2022")
-    assert str(caught.value) == "no source 'hofmann2022'. Did you mean 'hoffmann2022'?"
+    assert str(caught.value).startswith("no source 'hofmann2022'. Did you mean 'hoffmann2022'")
 
 
 @pytest.mark.parametrize(

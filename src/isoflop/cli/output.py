@@ -35,7 +35,7 @@ PICTURES = ("svg", "png")
 
 _ENDINGS = {
     ".txt": "text", ".json": "json", ".md": "md", ".html": "html", ".htm": "html", ".csv": "csv", ".tex": "latex",
-    ".latex": "latex", ".svg": "svg", ".png": "png", ".mmd": "mermaid", ".bib": "bibtex",
+    ".latex": "latex", ".svg": "svg", ".png": "png", ".mmd": "mermaid", ".bib": "bibtex", ".toml": "toml",
 }  # fmt: skip
 _NO_ENDINGS = (".pdf", ".jpg", ".jpeg", ".gif", ".webp", ".xlsx", ".docx")
 

@@ -137,6 +137,7 @@ SEE: dict[str, tuple[str, ...]] = {
     "lab export": ("laws fit",),
     "lab extend": ("laws design", "lab run"),
     "lab query": ("lab export", "laws fit"),
+    "lab formats": ("quantize", "dtype"),
     "laws": ("plan", "lab", "runs"),
     "laws fit": ("laws check", "laws forms", "laws predict", "laws allocate"),
     "laws predict": ("laws fit", "laws published"),
