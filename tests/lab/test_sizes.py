@@ -226,5 +226,5 @@ def test_the_runs_that_come_with_it_give_the_law_that_is_documented() -> None:
 
     runs = read_runs(Path(__file__).parents[2] / "examples" / "laws" / "lab.csv", counts="total")
     line = isoflop_line(runs, resamples=200)
-    assert len(line.profiles) == 4
-    assert line.exponent == pytest.approx(0.524, abs=2e-3)  # both learning rates; the better of each size gives 0.537
+    assert len(line.profiles) == 5
+    assert line.exponent == pytest.approx(0.526, abs=2e-3)  # both learning rates; the better of each size gives 0.540
