@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +15,7 @@ from isoflop.model import counts, model, shape_for
 from isoflop.training import Run, Terms, account_of, advise_run, machine_of, place_of, search_layouts
 from isoflop.training.footprint import machine_power
 from isoflop.training.power import board_share
+from isoflop.training.practice import Asked, practice_of
 from isoflop.training.usual import usual_layout
 
 
@@ -153,6 +155,22 @@ def test_the_interval_reaches_down_to_what_runs_reach_in_practice() -> None:
     assert low < usual < value < high
     shown = CliRunner().invoke(cli, ["plan", "--model", "llama-3.1-70b", "--tokens", "15T", "--on", "2048xh100-sxm"])
     assert f"reach {usual:.0%} in practice" in " ".join(shown.output.split())
+
+
+def test_what_practice_reaches_is_widened_to_the_interval_of_a_fact() -> None:
+    """Practice says 10 and 90 %, a fact 5 and 95 %: of the plan's low, in logarithms, 1.645 / 1.282 as far."""
+    plan = isoflop.plan(model="llama-3.1-70b", tokens="15T", on="2048xh100-sxm")
+    found = plan.predicted
+    assert found is not None
+    assert found.practice is not None
+    asked = Asked(
+        model=found.run.model, tokens=1.0, year=2025, sequence=found.run.sequence, batch=found.run.batch,
+        matmul=found.run.recipe.matmul,
+    )  # fmt: skip
+    usual = practice_of(asked, hardware.device("h100-sxm"), found.layout.chips, found.goodput)
+    assert usual is not None
+    far = math.log(found.practice / step_of(plan)[1]) / math.log(usual.high / usual.chip_time)
+    assert far == pytest.approx(1.6449 / 1.2816, rel=1e-3)
 
 
 @pytest.mark.parametrize("budget", ["$10m", "$100m", "$300m", "$1B", "$3B"])

@@ -18,6 +18,7 @@ from isoflop.ask.draw import with_power
 from isoflop.ask.solver import system
 from isoflop.errors import BadInput, MissingData
 from isoflop.quantity import Centred, Point
+from isoflop.quantity.spread import Z95
 from isoflop.relation import Fact, solve_point
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def in_practice(question: Question, found: Predicted) -> tuple[Question, Predict
     take longer (`training.practice_of`): other layouts, smaller batches, steps that take longer than predicted.
     """
     from isoflop.model import counts
-    from isoflop.training.practice import Asked, practice_of
+    from isoflop.training.practice import TO_80, Asked, practice_of
 
     best, place = question.fact("mfu"), place_of(question)
     if best is None or place is None or not isinstance(best.spread, Centred):
@@ -178,7 +179,8 @@ def in_practice(question: Question, found: Predicted) -> tuple[Question, Predict
     value, low, high = best.spread.median * share, best.spread.low, best.spread.high
     if value > high:  # what such chips reached elsewhere says nothing of a fleet too large for its batch
         return question, found
-    least = min(low, value * usual.chip_time / usual.high)
+    slow = (usual.high / usual.chip_time) ** (Z95 / TO_80)  # its 80 % interval as wide as 90 %, like all of a fact
+    least = min(low, value / slow)
     note = f"{best.note}; runs whose settings nobody states reach {value:.0%} in practice"
     wider = replace(best, spread=Centred(best.spread.median, least, high, "logit"), note=note)
     return question.with_facts(wider), replace(found, practice=value)

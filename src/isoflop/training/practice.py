@@ -3,8 +3,8 @@
 Nobody states how most runs are divided, and nobody runs the best layout all the time. A prediction here is the
 geometric mean over the habits of the year (`practice.toml`), each with its fastest layout; drawn towards what steps of
 such chips reached in those years, each by how far off it has been; over the goodput. Habits, batches and what steps
-reached are from measured steps whose settings are stated; chip-hours of published runs decide nothing, so that they can
-be predicted.
+reached are from measured steps whose settings are stated; chip-hours of published runs decide nothing but how wide
+goodput is drawn (PaLM's, which is not counted), so that they can be predicted.
 
 Neglected: sequences that grow late in a run, batches that grow early, evaluation; all of it is in the goodput.
 """
