@@ -156,7 +156,7 @@ def test_large_groups_wait_as_a_tree_does() -> None:
 
 
 def test_attention_in_fp32_keeps_its_bits_on_matrix_units() -> None:
-    """As three products of tf32 where that is faster than vector units; the same whatever other products are done in."""
+    """As three products of tf32 where that is faster than vector units, whatever other products are done in."""
     one, other = (
         attention_time(1e12, chip=CHIP, profile=PROFILE, generation=1, group=group) for group in ("fp32", "tf32")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -177,12 +178,23 @@ def law_relations(name: str | None, allocation: str | None) -> tuple[Published |
         if allocation == "optimal":
             raise BadInput("allocation=optimal needs a law: give law= too, or tokens per parameter: allocation=20")
         return None, () if allocation is None else _policy(None, allocation)
-    return laws.find_law(name), (*_loss(name), *_policy(name, allocation or "optimal"))
+    law, state = laws.find_law(name), _state(name)
+    return law, (*_loss(name, state), *_policy(name, allocation or "optimal", state))
+
+
+def _state(name: str) -> tuple[str, int, int] | None:
+    """Which file a law of one's own is, as it is now: fitted again it is another law. None for a published one."""
+    path = Path(name)
+    if path.suffix.lower() not in {".json", ".toml"} or not path.exists():
+        return None
+    found = path.stat()
+    return str(path.resolve()), found.st_mtime_ns, found.st_size
 
 
 @lru_cache(maxsize=64)
-def _loss(name: str) -> tuple[Relation[...], ...]:
-    """loss(params, tokens) of a law that has one, with its joint draws and the ranges of its runs."""
+def _loss(name: str, state: tuple[str, int, int] | None) -> tuple[Relation[...], ...]:
+    """loss(params, tokens) of a law that has one, with its joint draws and the ranges of its runs; kept by `state`."""
+    del state
     law = laws.find_law(name)
     if isinstance(law.form, Surface):
         return (_searched(law, law.form),)
@@ -282,8 +294,11 @@ def _followed(law: Published, form: Surface) -> Relation[...]:
 
 
 @lru_cache(maxsize=64)
-def _policy(law_name: str | None, allocation: str) -> tuple[Relation[...], ...]:
-    """Where tokens = coefficient * params ** exponent: a choice, so of the lowest rank."""
+def _policy(
+    law_name: str | None, allocation: str, state: tuple[str, int, int] | None = None
+) -> tuple[Relation[...], ...]:  # fmt: skip
+    """Where tokens = coefficient * params ** exponent: a choice, so of the lowest rank; kept by `state`."""
+    del state
     if allocation == "none":
         return ()
     if allocation == "optimal":

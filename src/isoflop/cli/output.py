@@ -104,7 +104,7 @@ def _chosen(options: dict[str, object], forms: Sequence[str], *, file: bool, exp
     given = options.pop("out") if file else None
     out = None if given is None else str(given)
     form = str(asked or _by_ending(out, forms) or "text")
-    told = _ENDINGS.get(Path(out or "").suffix.lower(), form)
+    told = _told(out, forms) or form
     if told not in {form, "text"}:
         raise BadInput(f"--format {form} and --out {shorten(out or '')} disagree: give one of them")
     if form == "png" and out is None and sys.stdout.isatty():
@@ -121,12 +121,17 @@ def _chosen(options: dict[str, object], forms: Sequence[str], *, file: bool, exp
 
 def _by_ending(out: str | None, forms: Sequence[str]) -> str:
     """The form that a file's ending stands for; "" for none."""
-    ending = Path(out or "").suffix.lower()
-    form = _ENDINGS.get(ending, "")
+    ending, form = Path(out or "").suffix.lower(), _told(out, forms)
     if ending in _NO_ENDINGS or (form and form not in forms):
         good = ", ".join(ending for ending, form in _ENDINGS.items() if form in forms)
         raise BadInput(f"nothing of this command is written as '{ending}'; a file of --out may end in {good}")
     return form
+
+
+def _told(out: str | None, forms: Sequence[str]) -> str:
+    """What an ending says; TOML of a command that prints none is settings of another tool, which it writes itself."""
+    form = _ENDINGS.get(Path(out or "").suffix.lower(), "")
+    return "" if form == "toml" and form not in forms else form
 
 
 class _File(TextIOWrapper):
