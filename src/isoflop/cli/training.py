@@ -41,7 +41,7 @@ def command(model: str, *, check: bool, tool: str | None, output: Output, **opti
     isoflop training llama-3.1-70b --on 64xh100-sxm --sequence 8k --tokens 1T
     isoflop training llama-3.1-70b --on h100-sxm --sequence 8k --batch '4M tokens' --tokens 1T --deadline '30 days'
     isoflop training llama-3.1-70b --on 64xh100-sxm --tp 8 --pp 2 --zero 1 --recompute full
-    isoflop training llama-3.1-8b --on 1xrtx-4090 --qlora 16 --micro-batch 1
+    isoflop training llama-3.1-8b --on 1xrtx-4090 --qlora 16 --tokens '50M tokens'
     """
     if tool is not None and not (options["recipe"] or options["engine"] or options["file"]):
         options |= OWN.get(tool, {})
