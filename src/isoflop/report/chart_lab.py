@@ -9,6 +9,7 @@ import numpy as np
 
 from isoflop.errors import MissingData
 from isoflop.report.chart import finished, library, log_axis, loss_axis, padded, titled
+from isoflop.report.chart_theme import power_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +118,7 @@ def valleys_chart(brackets: Sequence[Bracket], *, width: int = 720, mode: Mode =
 
 
 def _name(one: Bracket) -> str:
-    return f"{one.budget:.2g} FLOP" + ("" if one.enclosed else ", open")
+    return f"{power_text(one.budget)} FLOP" + ("" if one.enclosed else ", open")
 
 
 def _valley(one: Bracket) -> list[Datum]:
