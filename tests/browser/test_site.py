@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from docs.build_site import build
-from playwright.sync_api import sync_playwright
 from tests.browser.conftest import CHROMIUM
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PAGES = ("index", "glossary", "derivations", "how_wrong", "tours/fine_tuning", "add/device", "notebooks/01_plan")
 
@@ -28,7 +31,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
+def site(tmp_path: Path) -> Iterator[str]:
     build(tmp_path / "site", outputs=False)
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path / "site")))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -37,21 +40,20 @@ def address(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_the_site_fits_a_phone_and_asks_nobody(address: str) -> None:
+def test_the_site_fits_a_phone_and_asks_nobody(browser: Browser, site: str) -> None:
     asked: list[str] = []
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for scheme in ("light", "dark"):
-            page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("pageerror", lambda error: pytest.fail(str(error)))
-            for name in PAGES:
-                answered = page.goto(f"{address}/{name}.html")
-                assert answered is not None
-                assert answered.ok
-                assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{name} runs over the edge"
-        page.keyboard.press("Control+k")
-        page.keyboard.type("pipeline bubble")
-        page.get_by_text("The bubble of a pipeline").first.wait_for(timeout=60_000)
-        browser.close()
-    assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]
+    for scheme in ("light", "dark"):
+        page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: pytest.fail(str(error)))
+        for name in PAGES:
+            answered = page.goto(f"{site}/{name}.html")
+            assert answered is not None
+            assert answered.ok
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{name} runs over the edge"
+        if scheme == "dark":
+            page.keyboard.press("Control+k")
+            page.keyboard.type("pipeline bubble")
+            page.get_by_text("The bubble of a pipeline").first.wait_for(timeout=60_000)
+        page.close()
+    assert not [url for url in asked if not url.startswith((site, "data:", "blob:"))]
