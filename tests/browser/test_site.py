@@ -58,9 +58,11 @@ def test_the_site_fits_a_phone_and_asks_nobody(browser: Browser, site: str) -> N
 
 def test_the_search_finds_a_derivation(browser: Browser, site: str) -> None:
     page = browser.new_page()
-    for _ in range(8):  # keys are heard once the page's script has been read, which takes as long as it takes
+    for patience in range(8):  # keys are heard once the page's script has been read, which takes as long as it takes
         page.goto(f"{site}/index.html")
+        page.wait_for_timeout(500 * (1 + patience))
         page.keyboard.press("Control+k")
+        page.wait_for_timeout(500)
         page.keyboard.type("pipeline bubble")
         found = page.get_by_text("The bubble of a pipeline").first
         try:
