@@ -12,6 +12,7 @@ from isoflop.hardware.tariff import Tariff
 from isoflop.model import describe
 from isoflop.serving import (
     Deployment,
+    Formats,
     Goal,
     Offer,
     Placement,
@@ -205,3 +206,19 @@ def test_wishes_that_contradict_are_refused() -> None:
         Wish(concurrency=1, request_rate=1)
     with pytest.raises(BadInput, match="do not fit into a context"):
         Wish(context=1000, input_tokens=900, output_tokens=200)
+
+
+def test_limits_take_no_more_whole_nodes_than_they_need() -> None:
+    wish = replace(WISH, concurrency=2000, goal=Goal(first=1.0, token=0.05))
+    wish = replace(wish, input_tokens=3584, output_tokens=512)
+    eights = Formats(weights="fp8", kv="fp8")
+
+    def on(devices: str) -> Service:
+        deployment, chips = deployment_for(describe("llama-3.1-70b"), devices)
+        return serve(replace(deployment, formats=eights), chips, wish, asked=False)
+
+    found = on("h100-sxm")
+    assert not found.missed
+    assert found.chips % 8 == 0
+    assert found.chips < 128  # the power of two that keeps them
+    assert on(f"{found.chips - 8}xh100-sxm").missed

@@ -200,18 +200,27 @@ def _placed(
 
 
 def _enough_chips(deployment: Deployment, wish: Wish, traffic: Traffic, length: float) -> int:
-    """The fewest chips that hold all requests; so many times twice as many as limits or arrivals ask for."""
+    """The fewest chips that hold all requests (a power of two); where limits or arrivals ask for more, whole nodes."""
     few = fewest_chips(deployment, length, max(1.0, wish.concurrency)) or fewest_chips(deployment, length, 1.0)
     if few is None:
         return DOMAIN
     chips = few.chips
     while wish.goal.any or wish.request_rate:
         if _keeps(deployment, chips, wish, traffic):
-            return chips
+            return _fewest_that_keep(deployment, (max(chips // 2, few.chips), chips), wish, traffic)
         chips *= 2
         if chips > MOST_CHIPS:
             break
     return few.chips
+
+
+def _fewest_that_keep(deployment: Deployment, between: tuple[int, int], wish: Wish, traffic: Traffic) -> int:
+    """Fewest whole nodes between chips that keep the limits not and that do; by halving, as if more did no worse."""
+    low, high = between
+    while high - low > DOMAIN:
+        middle = (low + high) // 2 // DOMAIN * DOMAIN
+        low, high = (low, middle) if _keeps(deployment, middle, wish, traffic) else (middle, high)
+    return high
 
 
 def _keeps(deployment: Deployment, chips: int, wish: Wish, traffic: Traffic) -> bool:
