@@ -196,6 +196,8 @@ def show_drawn(drawn: Drawn, output: Output) -> None:
     elif form in {"csv", "latex"}:
         assert drawn.table is not None
         text = (report.table_csv if form == "csv" else report.table_latex)(*drawn.table())
+    elif form != "text":
+        raise BadInput(f"this answer has no form '{form}': give --format {', '.join((*FORMATS, *drawn.more))}")
     else:
         text = drawn.text(explain=output.explain, **paper())
     click.echo(text.rstrip("\n"))
