@@ -444,3 +444,14 @@ def test_a_fit_is_read_as_it_was_written(fitted: Path) -> None:
     assert found.doubt.draws.shape == (300, 5)
     assert found.origin.ranges["params"][0] == pytest.approx(5.73e7, rel=0.01)
     assert [one.name for one in found.checks] == [one["name"] for one in held["checks"]]
+
+
+@pytest.mark.parametrize("ending", ["svg", "csv"])
+def test_a_fit_is_not_written_under_another_forms_ending(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, ending: str
+) -> None:
+    out = tmp_path / f"fit.{ending}"
+    code, _, error = run(capsys, "laws", "fit", DOTS, "--bootstrap", "0", "--out", str(out))
+    assert code == 2
+    assert "fit.json" in error
+    assert not out.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isoflop.errors import BadFile, BadInput, shorten
@@ -101,6 +102,20 @@ def read(
     return found.best_of_grids() if best else found
 
 
+def refuse_endings(path: str) -> None:
+    """BadInput for a fit that is to be written under the ending of another form: it is JSON, whatever it is called."""
+    ending = Path(path).suffix.lower()
+    if ending in {".svg", ".png", ".pdf"}:
+        raise BadInput(
+            f"a fit is written as JSON, not as '{ending}': give --out fit.json; pictures are drawn by isoflop laws plot"
+            " power-laws RUNS --out FILE"
+        )
+    if ending in {".html", ".htm", ".md", ".csv", ".tex", ".txt"}:
+        raise BadInput(
+            f"a fit is written as JSON, not as '{ending}': give --out fit.json; for other forms --format and > FILE"
+        )
+
+
 def write_fit(path: str, found: Fit | HyperFit, interval: float) -> None:
     """A fit as the JSON file that stands wherever a law is named."""
     from isoflop.laws.fit_file import fit_object
@@ -108,6 +123,7 @@ def write_fit(path: str, found: Fit | HyperFit, interval: float) -> None:
     from isoflop.laws.result import Fit
     from isoflop.report import dumps
 
+    refuse_endings(path)
     held = fit_object(found, level=interval) if isinstance(found, Fit) else hyper_object(found, level=interval)
     write(path, dumps(held) + "\n")  # type: ignore[arg-type]  # plain data
 
