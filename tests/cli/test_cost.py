@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -49,3 +50,19 @@ def test_it_is_served_on_other_devices_where_they_are_named() -> None:
 )
 def test_what_says_nothing_is_refused(words: list[str]) -> None:
     assert isinstance(CliRunner().invoke(cli, words).exception, BadInput)
+
+
+def test_a_table_with_a_gap_names_the_row(tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    table.write_text("params,tokens\n1B,20B\n,50B\n")
+    found = CliRunner().invoke(cli, ["cost", str(table), "--on", "8xh100-sxm"]).exception
+    assert isinstance(found, BadInput)
+    assert "row 2 of 2 says no params" in str(found)
+
+
+def test_a_form_that_an_answer_lacks_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    table.write_text("params,tokens\n1B,20B\n")
+    found = CliRunner().invoke(cli, ["cost", str(table), "--on", "8xh100-sxm", "--format", "card"]).exception
+    assert isinstance(found, BadInput)
+    assert "no form 'card'" in str(found)

@@ -10,6 +10,7 @@ import pytest
 from tests.laws.studies import HERE, TRUE, dots, study
 
 from isoflop.laws import Check, Options, Runs, check, fit, read_runs
+from isoflop.laws.checks_runs import best_of_grid
 
 RNG = np.random.default_rng(5)
 
@@ -217,3 +218,8 @@ def test_all_sixteen_stand_in_every_fit_and_without_one() -> None:
     alone = check(dots())
     assert [one.name for one in alone] == [one.name for one in found]
     assert {one.status for one in alone} >= {"pass", "none"}
+
+
+def test_the_distance_to_the_best_of_a_grid_leaves_the_best_out() -> None:
+    made = Runs.of(params=[1e7, 1e7, 2e7, 2e7], tokens=[1e9] * 4, loss=[3.0, 3.03, 2.0, 2.02])
+    assert best_of_grid("best of grid", None, made).number == pytest.approx(0.01)

@@ -351,3 +351,47 @@ def test_vocabularies_of_several_sizes_are_several_tokenizers() -> None:
     judged = {one.name: one for one in check(Runs.of(**columns, vocabulary=sizes))}["7 loss"]
     assert judged.status == "warn"
     assert "'vocabulary' has 2 values (32000, 50257)" in judged.says
+
+
+def bits(tmp_path: Path) -> Path:
+    """A study whose losses stand as bits per byte, at 4 bytes a token."""
+    held = [(params, tokens, loss / np.log(2.0) / 4.0) for params, tokens, loss in rows_of(study(0.003))]
+    return write(tmp_path / "bits.csv", ("N", "D", "bpb"), held)
+
+
+@pytest.mark.parametrize("columns", [{}, {"loss": "bpb"}, {"bits_per_byte": "bpb"}])
+def test_bits_per_byte_are_no_nats_per_token(tmp_path: Path, columns: dict[str, str]) -> None:
+    path = bits(tmp_path)
+    with pytest.raises(MissingData, match=r"bits per byte .*--set bytes_per_token"):
+        read_runs(path, columns=columns)
+    found = read_runs(path, columns=columns, constants={"bytes_per_token": 4.0})
+    np.testing.assert_allclose(found.loss, study(0.003).loss)
+
+
+def test_perplexity_said_to_be_the_loss_is_converted(tmp_path: Path) -> None:
+    runs = study(0.003)
+    held = [(params, tokens, np.exp(loss)) for params, tokens, loss in rows_of(runs)]
+    path = write(tmp_path / "a.csv", ("N", "D", "ppl"), held)
+    np.testing.assert_allclose(read_runs(path, columns={"loss": "ppl"}).loss, runs.loss)
+
+
+def test_repeats_under_one_name_are_no_checkpoints(tmp_path: Path) -> None:
+    rows: list[tuple[object, ...]] = [
+        ("a", 1e7, 1e9, 3.1),
+        ("a", 1e7, 1e9, 3.2),
+        ("b", 1e7, 1e9, 3.3),
+        ("b", 1e7, 2e9, 3.0),
+        ("b", 1e7, 2e9, 3.0),
+    ]
+    found = read_runs(write(tmp_path / "a.csv", ("run", *HEAD), rows))
+    one, other, *rest = found.groups.tolist()
+    assert one != other
+    assert len({one, other, *rest}) == 3  # b is one run, seen along its way
+
+
+def test_an_empty_cell_among_words_is_a_gap(tmp_path: Path) -> None:
+    rows: list[tuple[object, ...]] = [("1B", "20B", 3.0), ("", "30B", 2.9), ("2B", "nan", 2.8)]
+    found = read_runs(write(tmp_path / "a.csv", HEAD, rows))
+    assert found.flagged["params not positive"] == found.flagged["tokens not positive"] == 1
+    with pytest.raises(BadInput, match="holds 'many'"):
+        read_runs(write(tmp_path / "b.csv", HEAD, [("1B", "20B", 3.0), ("many", "30B", 2.9)]))

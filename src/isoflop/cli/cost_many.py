@@ -40,7 +40,8 @@ def account_of_runs(name: str, on: str | None, options: dict[str, object]) -> Ma
 
 def _of_table(name: str) -> list[Wanted]:
     """The runs of a table that says parameters and tokens of each; a loss is not needed."""
-    from isoflop.errors import BadInput
+    import numpy as np
+
     from isoflop.laws.runs import runs_of
     from isoflop.laws.table import read_table
     from isoflop.model import shape_for
@@ -50,6 +51,10 @@ def _of_table(name: str) -> list[Wanted]:
     lacking = [key for key in ("params", "tokens") if key not in runs.columns]
     if lacking:
         raise MissingData(f"no {' and no '.join(lacking)} in {name}: an account needs both of every run")
+    for key in ("params", "tokens"):
+        gaps = np.flatnonzero(~(runs.columns[key] > 0))
+        if len(gaps):
+            raise BadInput(f"{name}: row {gaps[0] + 1} of {runs.rows} says no {key}: fill it in, or leave the row out")
     batches = runs.columns.get("batch_tokens")
     wanted = []
     for row, (params, tokens) in enumerate(zip(runs.columns["params"], runs.columns["tokens"], strict=True)):

@@ -74,6 +74,9 @@ def cost_of(
     model: str | float, on: str | None, tokens: str | None, options: dict[str, object]
 ) -> Account | tuple[Offer, ...]:
     """The account of the run on devices that are named; else offers of several, best in time or money marked."""
+    if tokens is None and options["text"]:
+        said = f"isoflop data '{shorten(str(options['text']))}' says how many tokens that text is; times the epochs"
+        raise BadInput(f"how many tokens to train on is not said: {said} they are what --tokens takes")
     if tokens is None:
         raise BadInput("how many tokens to train on is not said: give --tokens 1T")
     if on is None:

@@ -51,6 +51,7 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
         ),
         "perplexity": Known(names=_names("ppl perplexity val_ppl eval_ppl val_perplexity")),
         "bits_per_byte": Known(names=_names("bpb bits_per_byte val_bpb")),
+        "bytes_per_token": Known(names=_names("bytes_per_token bytes_a_token")),
         "params": Known(
             names=_names(
                 "params total_params params_total num_params n_params nparams parameters num_parameters n_parameters"
@@ -149,8 +150,9 @@ def map_columns(names: Sequence[str], said: Mapping[str, str]) -> tuple[Mapped, 
         if column not in names:
             listed = ", ".join(shorten(name, most=30) for name in names[:20])
             raise BadInput(f"no column '{shorten(column)}' for {quantity}; the table has: {listed}")
-        scale = KNOWN[quantity].scaled.get(normal(column), 1.0)
-        found[quantity] = Mapped(quantity=quantity, column=column, how="given", scale=scale)
+        meant = _truly(quantity, column)
+        scale = KNOWN[meant].scaled.get(normal(column), 1.0)
+        found[meant] = Mapped(quantity=meant, column=column, how="given", scale=scale)
     taken = {one.column for one in found.values()}
     for quantity in KNOWN:
         if quantity not in found:
@@ -159,6 +161,12 @@ def map_columns(names: Sequence[str], said: Mapping[str, str]) -> tuple[Mapped, 
                 found[quantity] = one
                 taken |= {one.column, *(one.instead_of if quantity == "loss" else ())}
     return tuple(found.values())
+
+
+def _truly(quantity: str, column: str) -> str:
+    """What a column said to be the loss is: one that is called perplexity or bits per byte is not in nats per token."""
+    others = ("perplexity", "bits_per_byte") if quantity == "loss" else ()
+    return next((other for other in others if set(KNOWN[other].names) & set(_readings(column))), quantity)
 
 
 def _readings(name: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from isoflop.errors import BadInput, MissingData
 from isoflop.laws.columns import COUNTS, Mapped, map_columns
 from isoflop.laws.interface import FLOPS_PER_PARAM_TOKEN, Counts
-from isoflop.laws.table import Table, read_table
+from isoflop.laws.table import Table, is_empty, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,11 +163,18 @@ def read_runs(
     parameters to take as N. What is not said is guessed from names, with a note; `strict` refuses guesses.
     """
     found = runs_of(read_table(path), columns=columns, constants=constants, counts=counts, strict=strict)
+    if "loss" not in found.columns and "bits_per_byte" in found.columns:
+        column = next((one.column for one in found.mapping if one.quantity == "bits_per_byte"), "bits_per_byte")
+        raise MissingData(
+            f"no loss in {found.source}, but bits per byte ('{column}'). A token's loss follows from how many bytes a"
+            " token of that text is: --set bytes_per_token=4.3 (isoflop data lists tokenizers). To fit bits per byte"
+            " as they stand, rename the column to loss."
+        )
     if "loss" not in found.columns:
         there = ", ".join(one.column for one in found.mapping[:20])
         raise MissingData(
             f"no loss in {found.source}: known columns are {there or 'none'}. Say which with --column loss=NAME (nats"
-            " per token; columns named bits, bpt or ppl are converted)."
+            " per token; columns named bpt, loss_bits or ppl are converted)."
         )
     return found
 
@@ -202,6 +209,7 @@ def _made(
     flags = _flags(held)
     _complete(held, notes)
     labels, groups = _labels(table, mapping)
+    groups = _repeats_apart(held, groups)
     flags["a row that stands there twice"] = _repeated(table)
     return {
         "columns": MappingProxyType(held),
@@ -225,7 +233,7 @@ def _held(table: Table, mapping: tuple[Mapped, ...], constants: Mapping[str, flo
         if not isinstance(values, np.ndarray) and one.quantity in WORDED:
             values = _worded(values, one.quantity)
         if not isinstance(values, np.ndarray):
-            wrong = next(value for value in values if not _is_number(value))
+            wrong = next(value for value in values if not _reads(value, one.quantity))
             raise BadInput(
                 f"column '{one.column}' is taken as {one.quantity} ({one.how}) and holds '{str(wrong)[:30]}'; name"
                 f" another with --column {one.quantity}=NAME"
@@ -236,24 +244,36 @@ def _held(table: Table, mapping: tuple[Mapped, ...], constants: Mapping[str, flo
     if "loss" not in held and "perplexity" in held:
         with np.errstate(all="ignore"):
             held["loss"] = np.log(held["perplexity"])
+    if "loss" not in held and {"bits_per_byte", "bytes_per_token"} <= held.keys():
+        held["loss"] = held["bits_per_byte"] * held["bytes_per_token"] * np.log(2.0)
     return held
 
 
 def _worded(values: list[object], name: str) -> list[object] | FloatArray:
-    """Cells such as 7B or 1.4T as numbers; the column as it stands where one of them is no such value."""
+    """Cells such as 7B or 1.4T as numbers, NaN where a cell is empty; the column as it stands where one is neither."""
     from isoflop.quantity import quantity, read
 
     of = quantity(WORDED[name])
     try:
-        return np.array([read(str(value), of).spread.median for value in values], dtype=np.float64)
+        return np.array(
+            [np.nan if is_empty(value) else read(str(value), of).spread.median for value in values], dtype=np.float64
+        )
     except BadInput:
         return values
 
 
-def _is_number(value: object) -> bool:
+def _reads(value: object, name: str) -> bool:
+    """Whether a cell can be taken as a number of this quantity, or is empty."""
+    from isoflop.quantity import quantity, read
+
+    if is_empty(value):
+        return True
     try:
-        float(value)  # type: ignore[arg-type]  # what is no number raises
-    except (TypeError, ValueError):
+        if name in WORDED:
+            read(str(value), quantity(WORDED[name]))
+        else:
+            float(value)  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError, BadInput):
         return False
     return True
 
@@ -344,6 +364,21 @@ def _labels(table: Table, mapping: tuple[Mapped, ...]) -> tuple[dict[str, tuple[
         elif not isinstance(values, np.ndarray):
             labels[name] = tuple(str(value) for value in values)
     return labels, groups.astype(np.int64)
+
+
+def _repeats_apart(held: Mapping[str, FloatArray], groups: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Rows of one name that all have seen equally many tokens are repeats of a run, each its own: no checkpoints."""
+    if "tokens" not in held or not len(groups):
+        return groups
+    low, high = np.full(groups.max() + 1, np.inf), np.full(groups.max() + 1, -np.inf)
+    with np.errstate(invalid="ignore"):
+        np.minimum.at(low, groups, held["tokens"])
+        np.maximum.at(high, groups, held["tokens"])
+    same = (high <= low * (1.0 + 1e-9))[groups]  # false where a row does not say its tokens
+    first = np.zeros(len(groups), dtype=bool)
+    first[np.unique(groups, return_index=True)[1]] = True
+    apart = same & ~first
+    return np.where(apart, groups.max() + np.cumsum(apart), groups)
 
 
 def _repeated(table: Table) -> BoolArray:

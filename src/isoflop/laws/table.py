@@ -24,6 +24,7 @@ MOST_COLUMNS = 2_000
 LARGE = 4_000_000  # bytes from which a file of plain numbers is read at once
 
 Raw = "list[object] | FloatArray"
+EMPTY = frozenset({"", "nan", "na", "none", "null", "-"})
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".npy", ".npz"}
 
 
@@ -203,6 +204,11 @@ def _number(text: str, *, comma: bool) -> float:
     return float(text.replace(",", ""))
 
 
+def is_empty(value: object) -> bool:
+    """Whether a cell says that there is nothing: blank, nan, na, none, null, -."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in EMPTY)
+
+
 def _numbers(values: Sequence[object], *, comma: bool = False) -> list[object] | FloatArray:
     """A column as floats where all of it is numbers or empty; else as it stands."""
     try:
@@ -211,9 +217,7 @@ def _numbers(values: Sequence[object], *, comma: bool = False) -> list[object] |
         pass
     found = np.empty(len(values))
     for row, value in enumerate(values):
-        if value is None or (
-            isinstance(value, str) and value.strip().lower() in {"", "nan", "na", "none", "null", "-"}
-        ):
+        if is_empty(value):
             found[row] = np.nan
             continue
         try:

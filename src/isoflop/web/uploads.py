@@ -78,7 +78,7 @@ def _runs(table: Table, columns: Mapping[str, str]) -> Runs:
         there = ", ".join(one.column for one in found.mapping[:20])
         raise MissingData(
             f"no loss in {shorten(called)}: known columns are {there or 'none'}. Say which under 'Columns', like "
-            "loss=val_loss (nats per token; columns named bits, bpt or ppl are converted)."
+            "loss=val_loss (nats per token; columns named bpt, loss_bits or ppl are converted)."
         )
     return found
 
