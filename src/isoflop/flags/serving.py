@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from isoflop.errors import BadInput, shorten
+from isoflop.flags.words import WISHES
 
 if TYPE_CHECKING:
     from isoflop.hardware import Device
@@ -23,7 +24,6 @@ DEGREES = {
     "ep": "Ranks that experts are divided over.",
     "dcp": "Ranks that share a cache (decode context parallelism).",
 }
-WISHES = ("provider", "commitment", "region", "as_of")
 
 
 def deployment_options(function: click.decorators.FC) -> click.decorators.FC:

@@ -9,6 +9,7 @@ import click
 
 from isoflop.errors import BadInput, UnknownName, shorten
 from isoflop.flags import split
+from isoflop.flags.words import WISHES
 
 if TYPE_CHECKING:
     from isoflop.model import ModelSpec
@@ -27,7 +28,6 @@ DEGREES = {
     "micro-batch": "Sequences at once on a rank.",
     "offload-layers": "Layers whose saved tensors go to host memory.",
 }
-WISHES = ("provider", "commitment", "region", "as_of")
 
 
 def degree_options(function: click.decorators.FC) -> click.decorators.FC:

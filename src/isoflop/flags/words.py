@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from isoflop.ask import Question
 
+WISHES = ("provider", "commitment", "region", "as_of")
+"""Flags that choose a price."""
+
 
 def split(words: Iterable[str]) -> dict[str, str]:
     """`("tokens=4T", "mfu=0.4")` as a mapping. A word without '=' and a name given twice are refused."""

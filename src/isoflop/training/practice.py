@@ -177,8 +177,8 @@ def batch_of(asked: Asked, chips: int) -> int:
         wanted = max(wanted, EXPERT_SEQUENCES * chips * SEQUENCE / sequence)
     if wanted > chips:
         return chips * round(wanted / chips)
-    divisors = [one for one in range(1, chips + 1) if chips % one == 0]
-    even = [one for one in divisors if (chips // one).bit_count() == 1]  # chips that share one are a power of two
+    halvings = (chips & -chips).bit_length()
+    even = [chips >> power for power in reversed(range(halvings))]  # chips that share one are a power of two
     return min(even, key=lambda one: abs(log(one / max(wanted, 1.0))))
 
 
